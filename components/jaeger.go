@@ -1,0 +1,105 @@
+package components
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
+
+const jaegerType = "kubetracing:components:Jaeger"
+
+// jaegerConfigPath is where the configuration lies in Jaeger's container.
+const jaegerConfigPath = "/etc/jaeger/config.yaml"
+
+// healthTimeoutSeconds bounds the wait for a container to become healthy.
+// Jaeger and the Collector need a second or two on an idle machine.
+const healthTimeoutSeconds = 120
+
+// JaegerArgs describe the trace backend.
+type JaegerArgs struct {
+	// ContainerName is the container's name in Docker. Required.
+	ContainerName string
+	// Image is the image reference. Required.
+	Image string
+	// UIPort is the host's port for UI and query API, on 127.0.0.1. Required.
+	UIPort int
+	// Storage is where spans are kept. Required.
+	Storage tracing.JaegerStorage
+	// NetworkName is the Docker network to join. Required.
+	NetworkName pulumi.StringInput
+	// Owner marks the container as the stack's. Required.
+	Owner Owner
+}
+
+// Jaeger is a Jaeger v2 container that is healthy once its creation ends.
+type Jaeger struct {
+	pulumi.ResourceState
+
+	// URL is where the UI and the query API answer on the host.
+	URL pulumi.StringOutput `pulumi:"url"`
+	// ContainerID changes whenever the container is replaced.
+	ContainerID pulumi.StringOutput `pulumi:"containerId"`
+}
+
+// NewJaeger creates the trace backend and waits until it is healthy.
+func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi.ResourceOption) (*Jaeger, error) {
+	config, err := tracing.RenderJaeger(tracing.JaegerSpec{Storage: args.Storage})
+	if err != nil {
+		return nil, fmt.Errorf("jaeger %q: %w", name, err)
+	}
+	component := &Jaeger{}
+	if err := ctx.RegisterComponentResourceV2(jaegerType, name, pulumi.Map{
+		"image":   pulumi.String(args.Image),
+		"uiPort":  pulumi.Int(args.UIPort),
+		"storage": pulumi.String(args.Storage),
+	}, component, opts...); err != nil {
+		return nil, fmt.Errorf("jaeger %q: %w", name, err)
+	}
+	image, err := newImage(ctx, name+"-image", args.Image, component)
+	if err != nil {
+		return nil, fmt.Errorf("jaeger %q: %w", name, err)
+	}
+	container, err := docker.NewContainer(ctx, name+"-container", &docker.ContainerArgs{
+		Name:    pulumi.String(args.ContainerName),
+		Image:   pulumi.String(args.Image),
+		Command: stringArray([]string{"--config", jaegerConfigPath}),
+		Restart: pulumi.String("unless-stopped"),
+		Labels:  args.Owner.containerLabels(),
+		// Uploaded, not mounted: the text shows in the preview, an edit replaces the
+		// container, and a remote Docker host gets the file too.
+		Uploads: docker.ContainerUploadArray{docker.ContainerUploadArgs{
+			File: pulumi.String(jaegerConfigPath), Content: pulumi.String(config), Permissions: pulumi.String("0644"),
+		}},
+		NetworkMode: pulumi.String("bridge"),
+		NetworksAdvanced: docker.ContainerNetworksAdvancedArray{docker.ContainerNetworksAdvancedArgs{
+			Name: args.NetworkName, Aliases: stringArray([]string{tracing.JaegerAlias}),
+		}},
+		Ports: docker.ContainerPortArray{publish(args.UIPort, tracing.JaegerUIPort)},
+		Healthcheck: docker.ContainerHealthcheckArgs{
+			Tests: stringArray([]string{
+				"CMD", "wget", "-q", "-O", "/dev/null",
+				fmt.Sprintf("http://127.0.0.1:%d%s", tracing.HealthPort, tracing.JaegerHealthPath),
+			}),
+			Interval: pulumi.String("1s"),
+			Timeout:  pulumi.String("3s"),
+			Retries:  pulumi.Int(healthTimeoutSeconds),
+		},
+		Wait:        pulumi.Bool(true),
+		WaitTimeout: pulumi.Int(healthTimeoutSeconds),
+	}, containerOptions(component, image)...)
+	if err != nil {
+		return nil, fmt.Errorf("jaeger %q: %w", name, err)
+	}
+	// Derived from the container, so that whoever uses the URL waits for it.
+	component.URL = container.ID().ApplyT(func(pulumi.ID) string {
+		return fmt.Sprintf("http://%s:%d", localhost, args.UIPort)
+	}).(pulumi.StringOutput)
+	component.ContainerID = container.ID().ToStringOutput()
+	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{
+		"url":         component.URL,
+		"containerId": component.ContainerID,
+	})
+}

@@ -1,0 +1,157 @@
+package components
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path"
+
+	"github.com/pulumi/pulumi-command/sdk/go/command/local"
+	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
+
+const nodeImageType = "kubetracing:components:NodeImage"
+
+// nodeImageContext is the folder of the Dockerfile, relative to the program's
+// folder, in which Pulumi runs both the program and the providers. A relative
+// path is the same on every machine.
+const nodeImageContext = "../components/nodeimage"
+
+//go:embed nodeimage/Dockerfile
+var nodeImageDockerfile string
+
+//go:embed scripts/image-present.sh
+var imagePresentScript string
+
+//go:embed scripts/image-remove.sh
+var imageRemoveScript string
+
+// Bundle says where an upstream containerd comes from if not from its official
+// release: either Directory, or URL and SHA256.
+type Bundle struct {
+	// Directory holds bin/containerd and its companions.
+	Directory string
+	// URL is a .tar.gz with the same layout, SHA256 its checksum.
+	URL, SHA256 string
+}
+
+// NodeImageArgs describe a node image.
+type NodeImageArgs struct {
+	// Repository is the image's name without tag. Required.
+	Repository string
+	// Base is the k3s image to build on. Required.
+	Base string
+	// Containerd is the release to put in front of k3s' own. Required.
+	Containerd tracing.ContainerdRelease
+	// Bundle replaces the official release. Optional.
+	Bundle *Bundle
+	// Owner marks the image as the stack's. Required.
+	Owner Owner
+}
+
+// NodeImage is a k3s node image with an upstream containerd that can trace.
+type NodeImage struct {
+	pulumi.ResourceState
+
+	// Reference names the image; known once it is built.
+	Reference pulumi.StringOutput `pulumi:"reference"`
+}
+
+// buildArguments are the Dockerfile's arguments.
+func (a NodeImageArgs) buildArguments() map[string]string {
+	arguments := map[string]string{
+		"BASE":        a.Base,
+		"TOOLS":       toolsImage,
+		"OWNER_LABEL": a.Owner.Label,
+		"OWNER_VALUE": a.Owner.Value,
+	}
+	switch {
+	case a.Bundle == nil:
+		arguments["SOURCE"] = "official"
+		arguments["VERSION"] = a.Containerd.Version
+		arguments["SHA256_AMD64"] = a.Containerd.SHA256["amd64"]
+		arguments["SHA256_ARM64"] = a.Containerd.SHA256["arm64"]
+	case a.Bundle.URL != "":
+		arguments["SOURCE"] = "url"
+		arguments["URL"] = a.Bundle.URL
+		arguments["SHA256"] = a.Bundle.SHA256
+	default:
+		arguments["SOURCE"] = "directory"
+	}
+	return arguments
+}
+
+// Tag is the image reference: the tag is a digest of everything the image is
+// made from but the content of a local directory, so that the same inputs name
+// the same image and other inputs another.
+func (a NodeImageArgs) Tag() (string, error) {
+	// Maps are encoded with sorted keys.
+	inputs, err := json.Marshal([]any{nodeImageDockerfile, a.buildArguments(), a.Bundle})
+	if err != nil {
+		return "", fmt.Errorf("digest of node image: %w", err)
+	}
+	sum := sha256.Sum256(inputs)
+	return a.Repository + ":" + hex.EncodeToString(sum[:])[:12], nil
+}
+
+// context is the build context: our folder, or the directory that holds the
+// bundle. Relative bundle directories are below the project's root.
+func (a NodeImageArgs) context() string {
+	if a.Bundle == nil || a.Bundle.Directory == "" {
+		return nodeImageContext
+	}
+	if path.IsAbs(a.Bundle.Directory) {
+		return a.Bundle.Directory
+	}
+	return path.Join("..", a.Bundle.Directory)
+}
+
+// NewNodeImage builds a node image in the Docker daemon.
+func NewNodeImage(ctx *pulumi.Context, name string, args NodeImageArgs, opts ...pulumi.ResourceOption) (*NodeImage, error) {
+	tag, err := args.Tag()
+	if err != nil {
+		return nil, fmt.Errorf("node image %q: %w", name, err)
+	}
+	component := &NodeImage{}
+	if err := ctx.RegisterComponentResourceV2(nodeImageType, name, pulumi.Map{
+		"base":       pulumi.String(args.Base),
+		"containerd": pulumi.String(args.Containerd.Version),
+	}, component, opts...); err != nil {
+		return nil, fmt.Errorf("node image %q: %w", name, err)
+	}
+	arguments := pulumi.StringMap{}
+	for key, value := range args.buildArguments() {
+		arguments[key] = pulumi.String(value)
+	}
+	image, err := docker.NewImage(ctx, name+"-build", &docker.ImageArgs{
+		ImageName: pulumi.String(tag),
+		SkipPush:  pulumi.Bool(true),
+		Build: docker.DockerBuildArgs{
+			BuilderVersion: docker.BuilderVersionBuilderBuildKit,
+			Context:        pulumi.String(args.context()),
+			Dockerfile:     pulumi.String(nodeImageContext + "/Dockerfile"),
+			Args:           arguments,
+		},
+	}, pulumi.Parent(component))
+	if err != nil {
+		return nil, fmt.Errorf("node image %q: %w", name, err)
+	}
+	// The docker provider leaves the images it built behind.
+	present, err := local.NewCommand(ctx, name+"-present", &local.CommandArgs{
+		Create:   pulumi.String(script(map[string]string{"IMAGE": tag}, imagePresentScript)),
+		Update:   pulumi.String(script(map[string]string{"IMAGE": tag}, imagePresentScript)),
+		Delete:   pulumi.String(script(map[string]string{"IMAGE": tag}, imageRemoveScript)),
+		Triggers: pulumi.Array{pulumi.String(tag)},
+		Logging:  local.LoggingStderr,
+	}, pulumi.Parent(component), pulumi.DependsOn([]pulumi.Resource{image}))
+	if err != nil {
+		return nil, fmt.Errorf("node image %q: %w", name, err)
+	}
+	component.Reference = present.ID().ApplyT(func(pulumi.ID) string { return tag }).(pulumi.StringOutput)
+	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{"reference": component.Reference})
+}

@@ -1,0 +1,52 @@
+set -eu
+
+say() { echo "kubetracing: $*" >&2; }
+
+# nodes FORMAT [STATUS]: the containers of the cluster that run, or ran, k3s.
+nodes() {
+  docker ps --all --filter "label=k3d.cluster=$CLUSTER" --filter "label=k3d.role" --format "$1"
+}
+
+servers() {
+  docker ps --all --filter "label=k3d.cluster=$CLUSTER" --filter "label=k3d.role=server" --format "$1"
+}
+
+exists() { [ -n "$(nodes '{{.ID}}')" ]; }
+
+# A cluster is ours if every server carries our label.
+is_ours() { [ -z "$(servers "{{.Label \"$OWNER_LABEL\"}}" | grep -vxF "$OWNER" || :)" ]; }
+
+# The reason why a node does not come up is in its log, which goes with it.
+explain() {
+  for node in $(nodes '{{.Names}}'); do
+    say "node $node: $(docker inspect --format '{{.State.Status}}, exit code {{.State.ExitCode}}, restarted {{.RestartCount}} times' "$node")"
+    docker logs --tail 2000 "$node" 2>&1 | grep -E 'level=(error|fatal)|panic:|^[EF][0-9]{4} |[Uu]nable to|invalid' | tail -n 12 | cut -c -400 | sed 's/^/    /' >&2 || :
+  done
+}
+
+ready_nodes() {
+  docker exec "k3d-$CLUSTER-server-0" kubectl get nodes --no-headers 2>/dev/null | awk '$2 ~ /^Ready/' | wc -l
+}
+
+# Without this, the first thing to hang would be a workload that nothing can
+# schedule, with nothing to say why.
+wait_until_ready() {
+  say "waiting for $NODES ready node(s)"
+  elapsed=0
+  until [ "$(ready_nodes)" -ge "$NODES" ]; do
+    if [ "$elapsed" -ge 300 ]; then
+      say "only $(ready_nodes) of $NODES node(s) are ready after ${elapsed}s"
+      return 1
+    fi
+    sleep 1
+    elapsed=$((elapsed + 1))
+  done
+}
+
+# Which configuration the nodes were started with, kept in their own file
+# systems, where a restart leaves it.
+record_config() {
+  for node in $(servers '{{.Names}}'); do
+    docker exec "$node" sh -c "echo $NODE_CONFIG > /kubetracing-config"
+  done
+}

@@ -1,0 +1,2 @@
+set -eu
+docker image inspect --format '{{.Id}}' "$IMAGE"

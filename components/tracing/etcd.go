@@ -1,0 +1,28 @@
+package tracing
+
+import "strconv"
+
+// ServiceEtcd is the service name of etcd's spans.
+const ServiceEtcd = "etcd"
+
+// etcdArguments renders k3s' etcd-arg values. k3s writes them into etcd's
+// config file, where a name that this etcd does not know is ignored without a
+// word: hence one set of names per etcd version, never a guess.
+//
+// Sources: go.etcd.io/etcd/server/v3@{v3.5.11,v3.6.0}/embed/config.go;
+// k3s pkg/daemons/executor (ToConfigFile).
+func etcdArguments(style EtcdTracing, collector string, rate int) []string {
+	prefix := ""
+	if style != EtcdStable {
+		prefix = "experimental-"
+	}
+	args := []string{
+		prefix + "enable-distributed-tracing=true",
+		prefix + "distributed-tracing-address=" + grpcTarget(collector),
+		prefix + "distributed-tracing-service-name=" + ServiceEtcd,
+	}
+	if style != EtcdExperimentalFollowsParent {
+		args = append(args, prefix+"distributed-tracing-sampling-rate="+strconv.Itoa(rate))
+	}
+	return args
+}

@@ -1,0 +1,151 @@
+package tracing
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// k3dConfig is the part of k3d.io/v1alpha5 SimpleConfig that this package sets.
+//
+// Source: github.com/k3d-io/k3d/v5@v5.8.3/pkg/config/v1alpha5/{types.go,schema.json}.
+type k3dConfig struct {
+	APIVersion string      `json:"apiVersion"`
+	Kind       string      `json:"kind"`
+	Metadata   k3dMetadata `json:"metadata"`
+	Servers    int         `json:"servers"`
+	Agents     int         `json:"agents"`
+	Image      string      `json:"image"`
+	Network    string      `json:"network"`
+	KubeAPI    k3dKubeAPI  `json:"kubeAPI"`
+	Volumes    []k3dVolume `json:"volumes"`
+	Env        []k3dEnv    `json:"env"`
+	Options    k3dOptions  `json:"options"`
+}
+
+type k3dMetadata struct {
+	Name string `json:"name"`
+}
+
+type k3dKubeAPI struct {
+	HostIP   string `json:"hostIP"`
+	HostPort string `json:"hostPort"`
+}
+
+type k3dVolume struct {
+	Volume      string   `json:"volume"`
+	NodeFilters []string `json:"nodeFilters"`
+}
+
+type k3dEnv struct {
+	EnvVar      string   `json:"envVar"`
+	NodeFilters []string `json:"nodeFilters"`
+}
+
+type k3dOptions struct {
+	K3d        k3dOptionsK3d        `json:"k3d"`
+	K3s        k3dOptionsK3s        `json:"k3s"`
+	Kubeconfig k3dOptionsKubeconfig `json:"kubeconfig"`
+	Runtime    k3dOptionsRuntime    `json:"runtime"`
+}
+
+type k3dOptionsK3d struct {
+	Wait                bool   `json:"wait"`
+	Timeout             string `json:"timeout"`
+	DisableLoadbalancer bool   `json:"disableLoadbalancer"`
+	DisableRollback     bool   `json:"disableRollback"`
+}
+
+type k3dOptionsK3s struct {
+	ExtraArgs []k3dArg `json:"extraArgs,omitempty"`
+}
+
+type k3dArg struct {
+	Arg         string   `json:"arg"`
+	NodeFilters []string `json:"nodeFilters"`
+}
+
+type k3dOptionsKubeconfig struct {
+	UpdateDefaultKubeconfig bool `json:"updateDefaultKubeconfig"`
+	SwitchCurrentContext    bool `json:"switchCurrentContext"`
+}
+
+type k3dOptionsRuntime struct {
+	Labels []k3dLabel `json:"labels"`
+}
+
+type k3dLabel struct {
+	Label       string   `json:"label"`
+	NodeFilters []string `json:"nodeFilters"`
+}
+
+// clusterStartTimeout is how long k3d waits for the API of every server. A
+// healthy single server needs 5 to 15 s with its image at hand; the rest is for
+// slow disks and for pulling the image.
+const clusterStartTimeout = "300s"
+
+var errDollarInK3dConfig = errors.New("the k3d configuration must not contain '$': k3d expands it as an environment variable")
+
+func k3dClusterConfig(spec ClusterSpec) (string, error) {
+	config := k3dConfig{
+		APIVersion: "k3d.io/v1alpha5",
+		Kind:       "Simple",
+		Metadata:   k3dMetadata{Name: spec.Name},
+		Servers:    spec.Servers,
+		Agents:     spec.Agents,
+		Image:      spec.NodeImage,
+		Network:    spec.Network,
+		// A fixed local port keeps the server URL, and so the Kubernetes
+		// provider, the same when the cluster is rebuilt.
+		KubeAPI: k3dKubeAPI{HostIP: "127.0.0.1", HostPort: strconv.Itoa(spec.APIPort)},
+		Volumes: []k3dVolume{{Volume: spec.ConfigVolume + ":" + ConfigDirectory + ":ro", NodeFilters: spec.roleFilters()}},
+		Env:     nodeEnvironment(spec),
+		Options: k3dOptions{
+			K3d: k3dOptionsK3d{
+				Wait:    true,
+				Timeout: clusterStartTimeout,
+				// One server needs nothing to balance its API.
+				DisableLoadbalancer: spec.Servers == 1,
+				// A rolled back node takes the reason of its failure with it.
+				DisableRollback: true,
+			},
+			Runtime: k3dOptionsRuntime{Labels: []k3dLabel{{Label: spec.OwnerLabel, NodeFilters: spec.roleFilters()}}},
+		},
+	}
+	if spec.EmbeddedEtcd() && spec.Servers == 1 {
+		// k3d asks for embedded etcd itself as soon as there are two servers.
+		config.Options.K3s.ExtraArgs = []k3dArg{{Arg: "--cluster-init", NodeFilters: []string{"server:0"}}}
+	}
+	out, err := encode("k3d configuration", config)
+	if err != nil {
+		return "", err
+	}
+	// cmd/util/config/config.go of k3d passes the text through os.ExpandEnv.
+	if strings.Contains(out, "$") {
+		return "", errDollarInK3dConfig
+	}
+	return out, nil
+}
+
+// nodeEnvironment tells k3s where its configuration file is, and every traced
+// process of a node where it runs: the OpenTelemetry SDKs of kube-apiserver,
+// kubelet, etcd and containerd merge OTEL_RESOURCE_ATTRIBUTES into their
+// resource.
+func nodeEnvironment(spec ClusterSpec) []k3dEnv {
+	env := []k3dEnv{{EnvVar: "K3S_CONFIG_FILE=" + ConfigDirectory + "/" + FileK3sServer, NodeFilters: []string{"server:*"}}}
+	if spec.Agents > 0 {
+		env = append(env, k3dEnv{
+			EnvVar:      "K3S_CONFIG_FILE=" + ConfigDirectory + "/" + FileK3sAgent,
+			NodeFilters: []string{"agent:*"},
+		})
+	}
+	for _, node := range spec.Nodes() {
+		env = append(env, k3dEnv{
+			EnvVar: fmt.Sprintf("OTEL_RESOURCE_ATTRIBUTES=k8s.cluster.name=%s,k8s.node.name=%s",
+				spec.Name, node.Container),
+			NodeFilters: []string{node.Filter},
+		})
+	}
+	return env
+}

@@ -1,0 +1,63 @@
+package tracing
+
+// ConfigDirectory is where the rendered files are mounted in every node.
+const ConfigDirectory = "/etc/kubetracing"
+
+// Names of the files in ConfigDirectory.
+const (
+	FileAPIServerTracing = "apiserver-tracing.yaml"
+	FileKubelet          = "kubelet.yaml"
+	FileContainerd       = "containerd.env"
+	FileK3sServer        = "k3s-server.yaml"
+	FileK3sAgent         = "k3s-agent.yaml"
+)
+
+// disabledComponents are k3s add-ons that a traced cluster is better without:
+// each one's controllers and images cost start-up time and fill the traces with
+// requests that nobody asked about. CoreDNS and local storage stay.
+var disabledComponents = []string{"metrics-server", "servicelb", "traefik"}
+
+// k3sConfig is a k3s configuration file: command-line arguments by their long
+// names. Arguments stand in a mounted file instead of on the node's command
+// line because a container's command line cannot change without replacing it.
+//
+// Source: https://docs.k3s.io/installation/configuration#configuration-file.
+type k3sConfig struct {
+	Disable          []string `json:"disable,omitempty"`
+	EtcdArg          []string `json:"etcd-arg,omitempty"`
+	KubeAPIServerArg []string `json:"kube-apiserver-arg,omitempty"`
+	KubeletArg       []string `json:"kubelet-arg"`
+}
+
+func k3sServerConfig(spec ClusterSpec) (string, error) {
+	rules := spec.Release.Rules
+	config := k3sConfig{
+		Disable:          disabledComponents,
+		KubeAPIServerArg: []string{"tracing-config-file=" + ConfigDirectory + "/" + FileAPIServerTracing},
+		KubeletArg:       kubeletArguments(),
+	}
+	if rules.NeedsFeatureGates {
+		config.KubeAPIServerArg = append(config.KubeAPIServerArg, "feature-gates=APIServerTracing=true")
+	}
+	if rules.EgressSelectorPanics {
+		config.KubeAPIServerArg = append(config.KubeAPIServerArg, "egress-selector-config-file=")
+	}
+	if spec.EmbeddedEtcd() {
+		config.EtcdArg = etcdArguments(rules.EtcdTracing, CollectorAlias, spec.Sampling.Etcd)
+	}
+	return encode("k3s server configuration", config)
+}
+
+func k3sAgentConfig() (string, error) {
+	return encode("k3s agent configuration", k3sConfig{KubeletArg: kubeletArguments()})
+}
+
+// kubeletArguments hands the kubelet our configuration file. k3s up to 1.31
+// passes it on as --config, later ones merge it into their own configuration
+// directory; --config is valid in both.
+//
+// Source: https://docs.k3s.io/installation/configuration (Kubelet Configuration
+// Files), k3s PR #10433.
+func kubeletArguments() []string {
+	return []string{"config=" + ConfigDirectory + "/" + FileKubelet}
+}

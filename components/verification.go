@@ -1,0 +1,107 @@
+package components
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/pulumi/pulumi-command/sdk/go/command/local"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubetracing/kubetracing/components/verify"
+)
+
+const verificationType = "kubetracing:components:Verification"
+
+// VerificationArgs describe what an update must have seen before it succeeds.
+type VerificationArgs struct {
+	// Program is the kubetracing binary, relative to the program's folder. Required.
+	Program string
+	// JaegerURL is where the query API answers. Required.
+	JaegerURL pulumi.StringInput
+	// Timeout is how long to look. Required.
+	Timeout time.Duration
+	// Services are looked for in spans that start after the check does. Required.
+	Services []verify.Expectation
+	// ServicesAfter names what the services' spans depend on; when it changes, they
+	// are looked for again. Required.
+	ServicesAfter pulumi.StringInput
+	// Workloads are looked for in everything that Jaeger has.
+	Workloads []verify.Expectation
+	// WorkloadsAfter names the workloads' runs; only when it changes are their traces
+	// looked for again: a workload that has run leaves no second one. Required.
+	WorkloadsAfter pulumi.StringInput
+}
+
+// Verification fails the update unless the expected spans have been seen.
+type Verification struct {
+	pulumi.ResourceState
+
+	// Services counts the spans seen per service, in the newest traces.
+	Services pulumi.IntMapOutput `pulumi:"services"`
+	// Traces links to a trace per workload.
+	Traces pulumi.StringMapOutput `pulumi:"traces"`
+}
+
+// NewVerification waits until the expected spans are in Jaeger.
+func NewVerification(ctx *pulumi.Context, name string, args VerificationArgs, opts ...pulumi.ResourceOption) (*Verification, error) {
+	component := &Verification{}
+	if err := ctx.RegisterComponentResourceV2(verificationType, name, pulumi.Map{
+		"timeout": pulumi.String(args.Timeout.String()),
+	}, component, opts...); err != nil {
+		return nil, fmt.Errorf("verification %q: %w", name, err)
+	}
+	services, err := newCheck(ctx, name+"-services", component, args, args.Services, args.ServicesAfter, "--new-spans-only")
+	if err != nil {
+		return nil, fmt.Errorf("verification %q: %w", name, err)
+	}
+	workloads, err := newCheck(ctx, name+"-workloads", component, args, args.Workloads, args.WorkloadsAfter)
+	if err != nil {
+		return nil, fmt.Errorf("verification %q: %w", name, err)
+	}
+	component.Services = services.Stdout.ApplyT(func(stdout string) (map[string]int, error) {
+		seen, err := outputsOf(stdout)
+		return seen.Services, err
+	}).(pulumi.IntMapOutput)
+	component.Traces = workloads.Stdout.ApplyT(func(stdout string) (map[string]string, error) {
+		seen, err := outputsOf(stdout)
+		return seen.Traces, err
+	}).(pulumi.StringMapOutput)
+	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{
+		"services": component.Services,
+		"traces":   component.Traces,
+	})
+}
+
+func newCheck(
+	ctx *pulumi.Context, name string, parent pulumi.Resource, args VerificationArgs,
+	expectations []verify.Expectation, after pulumi.StringInput, flags ...string,
+) (*local.Command, error) {
+	// An empty list is written as one, not as null.
+	stdin, err := yaml.Marshal(append([]verify.Expectation{}, expectations...))
+	if err != nil {
+		return nil, fmt.Errorf("encode expectations: %w", err)
+	}
+	run := script(map[string]string{"PROGRAM": args.Program, "TIMEOUT": args.Timeout.String()},
+		`exec "$PROGRAM" verify --jaeger "$JAEGER_URL" --timeout "$TIMEOUT" --output json`)
+	for _, flag := range flags {
+		run += " " + flag
+	}
+	run += "\n"
+	return local.NewCommand(ctx, name, &local.CommandArgs{
+		Create:      pulumi.String(run),
+		Update:      pulumi.String(run),
+		Stdin:       pulumi.String(string(stdin)),
+		Environment: pulumi.StringMap{"JAEGER_URL": args.JaegerURL, "AFTER": after},
+		Logging:     local.LoggingStderr,
+	}, pulumi.Parent(parent))
+}
+
+func outputsOf(stdout string) (verify.Outputs, error) {
+	var outputs verify.Outputs
+	if err := json.Unmarshal([]byte(stdout), &outputs); err != nil {
+		return outputs, fmt.Errorf("read what the verification saw: %w", err)
+	}
+	return outputs, nil
+}

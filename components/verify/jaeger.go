@@ -1,0 +1,153 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+)
+
+// Span is one span, with its resource's attributes folded in.
+type Span struct {
+	TraceID    string
+	Service    string
+	Operation  string
+	Attributes map[string]string
+}
+
+// matches tells whether a span is one of those that m selects.
+func (s Span) matches(m SpanMatch) bool {
+	if s.Service != m.Service || (m.Operation != "" && s.Operation != m.Operation) {
+		return false
+	}
+	for key, pattern := range m.Attributes {
+		// An invalid pattern matches nothing; it is refused when it is read.
+		if matched, err := path.Match(pattern, s.Attributes[key]); err != nil || !matched {
+			return false
+		}
+	}
+	return true
+}
+
+// Client reads from Jaeger's query API, version 3: OTLP as JSON, which all of
+// Jaeger v2 serves.
+//
+// Source: github.com/jaegertracing/jaeger
+// cmd/jaeger/internal/extension/jaegerquery/internal/apiv3 (the snake_case
+// parameters are the ones that every release accepts).
+type Client struct {
+	// BaseURL is where the query API answers, as http://127.0.0.1:16686.
+	BaseURL string
+	// HTTP does the requests; nil means http.DefaultClient.
+	HTTP *http.Client
+}
+
+// Query selects traces.
+type Query struct {
+	// Service and Operation must be those of a span in the trace.
+	Service, Operation string
+	// Since is the earliest start.
+	Since time.Time
+	// Limit is how many traces to give at the most, newest first.
+	Limit int
+}
+
+// Spans gives all spans of the traces that a query selects.
+func (c Client) Spans(ctx context.Context, query Query) ([]Span, error) {
+	parameters := url.Values{
+		"query.service_name":   {query.Service},
+		"query.start_time_min": {query.Since.UTC().Format(time.RFC3339Nano)},
+		"query.start_time_max": {time.Now().Add(time.Minute).UTC().Format(time.RFC3339Nano)},
+		"query.num_traces":     {strconv.Itoa(query.Limit)},
+	}
+	if query.Operation != "" {
+		parameters.Set("query.operation_name", query.Operation)
+	}
+	body, status, err := c.get(ctx, "/api/v3/traces", parameters)
+	if err != nil {
+		return nil, err
+	}
+	if status == http.StatusNotFound {
+		return nil, nil
+	}
+	var response struct {
+		Result json.RawMessage `json:"result"`
+	}
+	if err := json.Unmarshal(body, &response); err != nil {
+		return nil, fmt.Errorf("read traces: %w", err)
+	}
+	traces, err := (&ptrace.JSONUnmarshaler{}).UnmarshalTraces(response.Result)
+	if err != nil {
+		return nil, fmt.Errorf("read traces: %w", err)
+	}
+	return flatten(traces), nil
+}
+
+// get reads a path; besides success only 404, "no traces found", is no error.
+func (c Client) get(ctx context.Context, route string, parameters url.Values) ([]byte, int, error) {
+	target := strings.TrimSuffix(c.BaseURL, "/") + route
+	if len(parameters) > 0 {
+		target += "?" + parameters.Encode()
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
+	if err != nil {
+		return nil, 0, fmt.Errorf("query Jaeger: %w", err)
+	}
+	client := c.HTTP
+	if client == nil {
+		client = http.DefaultClient
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return nil, 0, fmt.Errorf("query Jaeger: %w", err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return nil, 0, fmt.Errorf("query Jaeger: %w", err)
+	}
+	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusNotFound {
+		return nil, 0, fmt.Errorf("query Jaeger: %s %s: %s", route, response.Status, bytes.TrimSpace(body))
+	}
+	return body, response.StatusCode, nil
+}
+
+func flatten(traces ptrace.Traces) []Span {
+	spans := make([]Span, 0, traces.SpanCount())
+	for _, resource := range traces.ResourceSpans().All() {
+		resourceAttributes := texts(resource.Resource().Attributes())
+		for _, scope := range resource.ScopeSpans().All() {
+			for _, span := range scope.Spans().All() {
+				attributes := texts(span.Attributes())
+				for key, value := range resourceAttributes {
+					attributes[key] = value
+				}
+				spans = append(spans, Span{
+					TraceID:    span.TraceID().String(),
+					Service:    resourceAttributes["service.name"],
+					Operation:  span.Name(),
+					Attributes: attributes,
+				})
+			}
+		}
+	}
+	return spans
+}
+
+func texts(attributes pcommon.Map) map[string]string {
+	values := make(map[string]string, attributes.Len())
+	for key, value := range attributes.All() {
+		values[key] = value.AsString()
+	}
+	return values
+}

@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/kubetracing/kubetracing/infra/preflight"
+	"github.com/kubetracing/kubetracing/infra/tools"
+	"github.com/kubetracing/kubetracing/infra/workspace"
+)
+
+// defaultPassphrase encrypts the secrets of a local stack: the kubeconfig of a
+// throw-away cluster that only listens on 127.0.0.1, in a state folder that only
+// its user reads. Who needs more sets PULUMI_CONFIG_PASSPHRASE.
+const defaultPassphrase = "kubetracing"
+
+// newUp, newPreview and newDestroy run the Pulumi command of the same name on
+// the stack. Arguments after -- go to Pulumi.
+
+func newUp(options *options) *cobra.Command {
+	return newPulumi(options, "up", "Create or update the stack",
+		func(ctx context.Context, space workspace.Workspace, extra []string) error {
+			return onStack(ctx, space, append([]string{"up", "--yes", "--skip-preview"}, extra...))
+		})
+}
+
+func newPreview(options *options) *cobra.Command {
+	return newPulumi(options, "preview", "Show what an update would change",
+		func(ctx context.Context, space workspace.Workspace, extra []string) error {
+			return onStack(ctx, space, append([]string{"preview", "--diff"}, extra...))
+		})
+}
+
+func newDestroy(options *options) *cobra.Command {
+	return newPulumi(options, "destroy", "Remove everything of the stack",
+		func(ctx context.Context, space workspace.Workspace, extra []string) error {
+			exists, err := stackExists(ctx, space)
+			if err != nil {
+				return err
+			}
+			if !exists {
+				fmt.Fprintf(os.Stderr, "kubetracing: there is no stack %q to destroy\n", space.Stack)
+				return nil
+			}
+			if err := onStack(ctx, space, append([]string{"destroy", "--yes", "--skip-preview", "--remove"}, extra...)); err != nil {
+				return err
+			}
+			if os.Getenv(backendVariable) == localBackend(space) {
+				return space.Forget()
+			}
+			return nil
+		})
+}
+
+func newPulumi(
+	options *options, name, short string, run func(context.Context, workspace.Workspace, []string) error,
+) *cobra.Command {
+	return &cobra.Command{
+		Use:   name + " [-- PULUMI FLAGS]",
+		Short: short,
+		RunE: func(command *cobra.Command, extra []string) error {
+			ctx := command.Context()
+			if err := preflight.Docker(ctx); err != nil {
+				return err
+			}
+			space, err := workspace.Prepare(options.root, options.stack)
+			if err != nil {
+				return err
+			}
+			if err := setEnvironment(ctx, space); err != nil {
+				return err
+			}
+			return run(ctx, space, extra)
+		},
+	}
+}
+
+// backendVariable names where Pulumi keeps its state.
+const backendVariable = "PULUMI_BACKEND_URL"
+
+// localBackend is the state folder of someone who chose no other.
+func localBackend(space workspace.Workspace) string {
+	return "file://" + filepath.ToSlash(space.Folder("state"))
+}
+
+// setEnvironment sets this process' environment, which Pulumi inherits: the
+// user's own wherever the user has chosen something, else everything below the
+// project's folder.
+func setEnvironment(ctx context.Context, space workspace.Workspace) error {
+	folders, err := tools.Ensure(ctx, space.Folder("tools"), tools.Pinned(), os.Stderr)
+	if err != nil {
+		return err
+	}
+	path := strings.Join(append(folders, os.Getenv("PATH")), string(os.PathListSeparator))
+	if err := os.Setenv("PATH", path); err != nil {
+		return fmt.Errorf("set PATH: %w", err)
+	}
+	defaults := map[string]string{
+		backendVariable:            localBackend(space),
+		"PULUMI_HOME":              space.Folder("pulumi"),
+		"PULUMI_SKIP_UPDATE_CHECK": "true",
+		// The state of a throw-away cluster needs no history.
+		"PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
+	}
+	if _, inFile := os.LookupEnv("PULUMI_CONFIG_PASSPHRASE_FILE"); !inFile {
+		defaults["PULUMI_CONFIG_PASSPHRASE"] = defaultPassphrase
+	}
+	for variable, value := range defaults {
+		if _, chosen := os.LookupEnv(variable); chosen {
+			continue
+		}
+		if err := os.Setenv(variable, value); err != nil {
+			return fmt.Errorf("set %s: %w", variable, err)
+		}
+	}
+	return nil
+}
+
+// onStack runs a Pulumi command on the stack, which it creates if need be.
+func onStack(ctx context.Context, space workspace.Workspace, arguments []string) error {
+	exists, err := stackExists(ctx, space)
+	if err != nil {
+		return err
+	}
+	if !exists {
+		if err := runPulumi(ctx, space, "stack", "init", space.Stack, "--non-interactive", "--secrets-provider", "passphrase"); err != nil {
+			return err
+		}
+	}
+	return runPulumi(ctx, space, append(arguments, "--stack", space.Stack)...)
+}
+
+func stackExists(ctx context.Context, space workspace.Workspace) (bool, error) {
+	command := exec.CommandContext(ctx, "pulumi", "stack", "ls", "--json", "--non-interactive")
+	command.Dir = space.Directory
+	command.Stderr = os.Stderr
+	output, err := command.Output()
+	if err != nil {
+		return false, fmt.Errorf("pulumi stack ls: %w", err)
+	}
+	var stacks []struct {
+		Name string `json:"name"`
+	}
+	if err := json.Unmarshal(output, &stacks); err != nil {
+		return false, fmt.Errorf("read what pulumi stack ls says: %w", err)
+	}
+	for _, stack := range stacks {
+		if stack.Name == space.Stack {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// interruptGrace is how long Pulumi gets to write down its state after Ctrl-C.
+const interruptGrace = 2 * time.Minute
+
+func runPulumi(ctx context.Context, space workspace.Workspace, arguments ...string) error {
+	command := exec.CommandContext(ctx, "pulumi", arguments...)
+	command.Dir = space.Directory
+	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
+	// Ctrl-C reaches Pulumi through the terminal; a plain kill would lose its state.
+	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
+	command.WaitDelay = interruptGrace
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("pulumi %s: %w", arguments[0], err)
+	}
+	return nil
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/kubetracing/kubetracing/components"
+	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/infra/preflight"
+	"github.com/kubetracing/kubetracing/stacks"
+)
+
+// program reads the stack, looks at the surroundings and composes the resources.
+func program(ctx *pulumi.Context) error {
+	config, err := stacks.Environment()
+	if err != nil {
+		return err
+	}
+	stack, err := stacks.New(ctx.Project(), ctx.Stack(), config)
+	if err != nil {
+		return err
+	}
+	if err := preflight.Check(ctx.Context(), preflight.NeedsOf(stack)); err != nil {
+		return err
+	}
+	return compose(ctx, stack)
+}
+
+// binary is this program, relative to its folder, in which Pulumi runs it.
+const binary = "../.kubetracing/bin/kubetracing"
+
+// compose creates a stack's resources: Network, Jaeger, Collector, node image
+// and configuration, Cluster, Workloads, Verification.
+func compose(ctx *pulumi.Context, stack stacks.Stack) error {
+	settings, names := stack.Settings, stack.Names
+	owner := components.Owner{Label: stacks.OwnerLabel, Value: names.Owner}
+
+	network, err := components.NewNetwork(ctx, "network", components.NetworkArgs{Name: names.Network(), Owner: owner})
+	if err != nil {
+		return err
+	}
+	jaeger, err := components.NewJaeger(ctx, "jaeger", components.JaegerArgs{
+		ContainerName: names.Jaeger(),
+		Image:         settings.Jaeger.Image,
+		UIPort:        settings.Jaeger.UIPort,
+		Storage:       settings.Jaeger.Storage,
+		NetworkName:   network.Name,
+		Owner:         owner,
+	})
+	if err != nil {
+		return err
+	}
+	collector, err := components.NewCollector(ctx, "collector", components.CollectorArgs{
+		ContainerName:   names.Collector(),
+		Image:           settings.Collector.Image,
+		Pipeline:        stack.CollectorSpec(),
+		OTLPGRPCPort:    settings.Collector.OTLPGRPCPort,
+		OTLPHTTPPort:    settings.Collector.OTLPHTTPPort,
+		NetworkName:     network.Name,
+		JaegerContainer: names.Jaeger(),
+		Jaeger:          jaeger,
+		Owner:           owner,
+	})
+	if err != nil {
+		return err
+	}
+
+	imageArgs := components.NodeImageArgs{
+		Repository: names.NodeImage(),
+		Base:       stack.BaseImage(),
+		Containerd: stack.Release.ContainerdRelease(),
+		Bundle:     (*components.Bundle)(settings.Runtime.Bundle),
+		Owner:      owner,
+	}
+	imageTag, err := imageArgs.Tag()
+	if err != nil {
+		return err
+	}
+	nodeImage, err := components.NewNodeImage(ctx, "node-image", imageArgs)
+	if err != nil {
+		return err
+	}
+
+	spec := stack.ClusterSpec(imageTag)
+	files, err := tracing.RenderCluster(spec)
+	if err != nil {
+		return err
+	}
+	nodeConfig, err := components.NewNodeConfig(ctx, "node-config", components.NodeConfigArgs{
+		VolumeName: names.Volume(), Files: files.Node, Owner: owner,
+	})
+	if err != nil {
+		return err
+	}
+	cluster, err := components.NewCluster(ctx, "cluster", components.ClusterArgs{
+		Spec: spec, Files: files, NodeImage: nodeImage, NodeConfig: nodeConfig, Collector: collector, Owner: owner,
+	})
+	if err != nil {
+		return err
+	}
+	workloads, err := components.NewWorkloads(ctx, "workloads", components.WorkloadsArgs{
+		Cluster: cluster, Echo: settings.Runs(stacks.WorkloadEcho),
+	})
+	if err != nil {
+		return err
+	}
+
+	ctx.Export("jaegerUrl", jaeger.URL)
+	ctx.Export("kubeconfig", cluster.Kubeconfig)
+	ctx.Export("clusterName", cluster.Name)
+	if !settings.Verify.Enabled {
+		return nil
+	}
+	args := components.VerificationArgs{
+		Program:        binary,
+		JaegerURL:      jaeger.URL,
+		Timeout:        settings.Verify.Timeout,
+		Services:       components.ServiceExpectations(spec, settings.Sampling.Collector),
+		ServicesAfter:  pulumi.Sprintf("%s %s %s %s", jaeger.ContainerID, collector.ContainerID, nodeConfig.Digest, cluster.Started),
+		WorkloadsAfter: pulumi.Sprintf("%s %s", cluster.Started, workloads.Done),
+	}
+	if settings.Runs(stacks.WorkloadEcho) {
+		args.Workloads = components.EchoExpectations(spec, settings.Sampling.Collector)
+	}
+	verification, err := components.NewVerification(ctx, "verification", args)
+	if err != nil {
+		return err
+	}
+	ctx.Export("services", verification.Services)
+	ctx.Export("traces", verification.Traces)
+	return nil
+}

@@ -1,0 +1,61 @@
+package stacks
+
+import (
+	"time"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
+
+// Default images, pinned by digest so that a preview and what it creates do not
+// depend on the day.
+const (
+	// DefaultJaegerImage is the newest Jaeger v2 release known to read our
+	// configuration.
+	DefaultJaegerImage = "jaegertracing/jaeger:2.20.0" +
+		"@sha256:46a886260e04002d8f45e213fc39063fa11a50446048fdaa64786fc0840cb9f8"
+	// DefaultCollectorImage is the core distribution: it has every component that
+	// the default pipeline needs at a third of contrib's size.
+	DefaultCollectorImage = "otel/opentelemetry-collector:0.161.0" +
+		"@sha256:b6d2b9a85b1029d05b5ad913150c1f014eed4ae99be81a1813ca5ade4a191913"
+)
+
+// Defaults are the settings of a stack that configures nothing.
+func Defaults() Settings {
+	return Settings{
+		Cluster: ClusterSettings{
+			// New users should meet the Kubernetes that others talk about.
+			Kubernetes: tracing.NewestMinor(),
+			// One node is enough to see every component, and starts fastest.
+			Servers: 1,
+			Agents:  0,
+			// k3d's documentation uses 6550 for a fixed API port.
+			APIPort: 6550,
+		},
+		Runtime: RuntimeSettings{Name: RuntimeContainerd, OCI: OCIRunc},
+		// A development cluster makes few enough spans to keep them all; the first
+		// trace should never be missing because of a rate.
+		Sampling: SamplingSettings{
+			APIServer: tracing.SamplingRateMax,
+			Etcd:      tracing.SamplingRateMax,
+			Kubelet:   tracing.SamplingRateMax,
+			Runtime:   tracing.SamplingRateMax,
+			Collector: tracing.SamplingRateMax,
+		},
+		Jaeger: JaegerSettings{
+			Image: DefaultJaegerImage,
+			// Jaeger's own port, which bookmarks and articles use.
+			UIPort: tracing.JaegerUIPort,
+			// Nothing to clean up; traces of a throw-away cluster go with it.
+			Storage: tracing.StorageMemory,
+		},
+		// No host ports: the nodes reach the Collector on their shared network.
+		Collector: CollectorSettings{Image: DefaultCollectorImage},
+		Workloads: []Workload{WorkloadEcho},
+		Verify: VerifySettings{
+			Enabled: true,
+			// Spans arrive within seconds of the workloads' end; the rest is for
+			// machines that are busy pulling images.
+			Timeout: 120 * time.Second,
+		},
+	}
+}

@@ -1,0 +1,129 @@
+// Package stacks turns a stack's configuration into validated, plain Go values.
+// It decodes strictly, fills in the defaults and reports every mistake at once;
+// it knows no Pulumi resource.
+package stacks
+
+import (
+	"slices"
+	"time"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
+
+// Settings is everything that a stack's configuration chooses. The field tags
+// are the configuration keys below the project's namespace.
+type Settings struct {
+	Cluster   ClusterSettings   `mapstructure:"cluster"`
+	Runtime   RuntimeSettings   `mapstructure:"runtime"`
+	Sampling  SamplingSettings  `mapstructure:"sampling"`
+	Jaeger    JaegerSettings    `mapstructure:"jaeger"`
+	Collector CollectorSettings `mapstructure:"collector"`
+	// Workloads are the test workloads to run in the cluster, each at most once.
+	Workloads []Workload     `mapstructure:"workloads"`
+	Verify    VerifySettings `mapstructure:"verify"`
+}
+
+// ClusterSettings choose the Kubernetes cluster.
+type ClusterSettings struct {
+	// Kubernetes is a minor ("1.36") or a k3s release ("v1.36.2+k3s1").
+	Kubernetes string `mapstructure:"kubernetes"`
+	// Image replaces the official k3s image of that version; empty means official.
+	Image string `mapstructure:"image"`
+	// Servers (at least 1) and Agents (at least 0) count the nodes.
+	Servers int `mapstructure:"servers"`
+	Agents  int `mapstructure:"agents"`
+	// APIPort is the port of the Kubernetes API on 127.0.0.1.
+	APIPort int `mapstructure:"apiPort"`
+}
+
+// RuntimeName names a container runtime.
+type RuntimeName string
+
+// RuntimeContainerd is upstream containerd under k3s.
+const RuntimeContainerd RuntimeName = "containerd"
+
+// OCIRuntime names a low-level runtime that starts containers.
+type OCIRuntime string
+
+// OCIRunc is the runc that comes with the node image.
+const OCIRunc OCIRuntime = "runc"
+
+// RuntimeSettings choose the container runtime.
+type RuntimeSettings struct {
+	Name RuntimeName `mapstructure:"name"`
+	OCI  OCIRuntime  `mapstructure:"oci"`
+	// Bundle says where the runtime's release comes from; nil means the pinned
+	// official release.
+	Bundle *BundleSettings `mapstructure:"bundle"`
+}
+
+// BundleSettings name a runtime release: either Directory, or URL and SHA256.
+type BundleSettings struct {
+	// Directory holds the unpacked release (bin/containerd and its companions);
+	// relative paths are below the project's root.
+	Directory string `mapstructure:"directory"`
+	// URL is a .tar.gz of the release's layout.
+	URL string `mapstructure:"url"`
+	// SHA256 is the hexadecimal checksum of what URL gives.
+	SHA256 string `mapstructure:"sha256"`
+}
+
+// SamplingSettings are head sampling rates per million, 0 (off) to 1000000 (all).
+type SamplingSettings struct {
+	APIServer int `mapstructure:"apiserver"`
+	Etcd      int `mapstructure:"etcd"`
+	Kubelet   int `mapstructure:"kubelet"`
+	Runtime   int `mapstructure:"runtime"`
+	Collector int `mapstructure:"collector"`
+}
+
+// JaegerSettings choose the trace backend.
+type JaegerSettings struct {
+	Image string `mapstructure:"image"`
+	// UIPort is the port of the UI and the query API on 127.0.0.1.
+	UIPort  int                   `mapstructure:"uiPort"`
+	Storage tracing.JaegerStorage `mapstructure:"storage"`
+}
+
+// CollectorSettings choose the OpenTelemetry Collector.
+type CollectorSettings struct {
+	Image string `mapstructure:"image"`
+	// OTLPGRPCPort and OTLPHTTPPort publish the OTLP receivers on 127.0.0.1; nil
+	// means not published.
+	OTLPGRPCPort *int `mapstructure:"otlpGrpcPort"`
+	OTLPHTTPPort *int `mapstructure:"otlpHttpPort"`
+	// Exporters are extra OTLP destinations beside Jaeger.
+	Exporters []ExporterSettings `mapstructure:"exporters"`
+	// Debug writes every span to the Collector's log.
+	Debug bool `mapstructure:"debug"`
+}
+
+// ExporterSettings name one extra OTLP destination.
+type ExporterSettings struct {
+	// Name tells destinations apart: RFC 1123.
+	Name string `mapstructure:"name"`
+	// Endpoint is host:port for grpc, a URL for http.
+	Endpoint string `mapstructure:"endpoint"`
+	// Protocol is grpc or http.
+	Protocol string `mapstructure:"protocol"`
+	// Insecure turns TLS off.
+	Insecure bool `mapstructure:"insecure"`
+}
+
+// Workload names a test workload.
+type Workload string
+
+// WorkloadEcho is a Job that prints "hi" and ends.
+const WorkloadEcho Workload = "echo"
+
+// VerifySettings choose whether an update waits for its own spans.
+type VerifySettings struct {
+	Enabled bool `mapstructure:"enabled"`
+	// Timeout is how long to wait for them.
+	Timeout time.Duration `mapstructure:"timeout"`
+}
+
+// Runs tells whether a test workload is chosen.
+func (s Settings) Runs(workload Workload) bool {
+	return slices.Contains(s.Workloads, workload)
+}

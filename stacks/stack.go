@@ -1,0 +1,73 @@
+package stacks
+
+import (
+	"fmt"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
+
+// Stack is one stack, decoded, defaulted and validated.
+type Stack struct {
+	// Project is the Pulumi project, which is also the namespace of its keys.
+	Project string
+	// Names are its physical names.
+	Names Names
+	// Settings are its choices.
+	Settings Settings
+	// Release is the k3s release that Settings.Cluster.Kubernetes stands for.
+	Release tracing.Release
+}
+
+// New reads a stack from its configuration, in the form in which Pulumi hands it
+// to a program: full keys ("kubetracing:cluster"), plain text or JSON values.
+// The error is a [Problems] with everything that is wrong.
+func New(project, stack string, config map[string]string) (Stack, error) {
+	names := NewNames(project, stack)
+	settings, problems := decode(project, config)
+	problems = append(names.validate(), problems...)
+	problems = append(problems, validate(project, settings)...)
+	if len(problems) > 0 {
+		return Stack{}, Problems(problems)
+	}
+	release, err := tracing.ResolveRelease(settings.Cluster.Kubernetes)
+	if err != nil {
+		return Stack{}, fmt.Errorf("resolve Kubernetes version: %w", err)
+	}
+	return Stack{Project: project, Names: names, Settings: settings, Release: release}, nil
+}
+
+// BaseImage is the k3s image that the node image is built on.
+func (s Stack) BaseImage() string {
+	if s.Settings.Cluster.Image != "" {
+		return s.Settings.Cluster.Image
+	}
+	return s.Release.Image
+}
+
+// ClusterSpec is what decides the cluster's files, for nodes of a given image.
+func (s Stack) ClusterSpec(nodeImage string) tracing.ClusterSpec {
+	return tracing.ClusterSpec{
+		Name:         s.Names.Cluster,
+		Release:      s.Release,
+		NodeImage:    nodeImage,
+		Servers:      s.Settings.Cluster.Servers,
+		Agents:       s.Settings.Cluster.Agents,
+		Network:      s.Names.Network(),
+		ConfigVolume: s.Names.Volume(),
+		APIPort:      s.Settings.Cluster.APIPort,
+		OwnerLabel:   OwnerLabel + "=" + s.Names.Owner,
+		Sampling:     tracing.Sampling(s.Settings.Sampling),
+	}
+}
+
+// CollectorSpec is what decides the Collector's configuration.
+func (s Stack) CollectorSpec() tracing.CollectorSpec {
+	spec := tracing.CollectorSpec{
+		SamplingRate: s.Settings.Sampling.Collector,
+		Debug:        s.Settings.Collector.Debug,
+	}
+	for _, exporter := range s.Settings.Collector.Exporters {
+		spec.Exporters = append(spec.Exporters, tracing.OTLPExporter(exporter))
+	}
+	return spec
+}

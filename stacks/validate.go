@@ -1,0 +1,189 @@
+package stacks
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/distribution/reference"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
+
+// The values that each enumerated key accepts.
+var (
+	runtimeNames   = []RuntimeName{RuntimeContainerd}
+	ociRuntimes    = []OCIRuntime{OCIRunc}
+	jaegerStorages = []tracing.JaegerStorage{tracing.StorageMemory}
+	workloads      = []Workload{WorkloadEcho}
+	otlpProtocols  = []string{"grpc", "http"}
+)
+
+// maxVerifyTimeout keeps a mistyped timeout from blocking an update for hours.
+const maxVerifyTimeout = time.Hour
+
+var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// validator collects the problems of one project's settings.
+type validator struct {
+	project  string
+	problems []Problem
+}
+
+func (v *validator) reject(key string, value any, rule string) {
+	v.problems = append(v.problems, Problem{v.project + ":" + key, fmt.Sprint(value), rule})
+}
+
+// validate checks settings whose types are right and returns all that is wrong
+// with their values.
+func validate(project string, s Settings) []Problem {
+	v := &validator{project: project}
+	v.cluster(s.Cluster)
+	v.runtime(s.Runtime)
+	v.sampling(s.Sampling)
+	v.jaeger(s.Jaeger)
+	v.collector(s.Collector)
+	v.ports(s)
+	v.workloads(s.Workloads)
+	if s.Verify.Timeout <= 0 || s.Verify.Timeout > maxVerifyTimeout {
+		v.reject("verify.timeout", s.Verify.Timeout, fmt.Sprintf("must be above 0 and at most %s", maxVerifyTimeout))
+	}
+	return v.problems
+}
+
+func (v *validator) cluster(c ClusterSettings) {
+	if _, err := tracing.ResolveRelease(c.Kubernetes); err != nil {
+		rule := strings.TrimPrefix(err.Error(), fmt.Sprintf("Kubernetes version %q ", c.Kubernetes))
+		if c.Kubernetes == "1.3" {
+			rule += ` (YAML reads an unquoted 1.30 as 1.3: write "1.30")`
+		}
+		v.reject("cluster.kubernetes", c.Kubernetes, rule)
+	}
+	if c.Image != "" {
+		v.image("cluster.image", c.Image)
+	}
+	if c.Servers < 1 {
+		v.reject("cluster.servers", c.Servers, "must be at least 1")
+	}
+	if c.Agents < 0 {
+		v.reject("cluster.agents", c.Agents, "must be at least 0")
+	}
+}
+
+func (v *validator) runtime(r RuntimeSettings) {
+	oneOf(v, "runtime.name", r.Name, runtimeNames)
+	oneOf(v, "runtime.oci", r.OCI, ociRuntimes)
+	if r.Bundle == nil {
+		return
+	}
+	b := *r.Bundle
+	if (b.Directory == "") == (b.URL == "") {
+		v.reject("runtime.bundle", fmt.Sprintf("directory %q, url %q", b.Directory, b.URL), "must have either directory or url")
+	}
+	if b.URL != "" {
+		if u, err := url.Parse(b.URL); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+			v.reject("runtime.bundle.url", b.URL, "must be an http or https URL")
+		}
+		if !sha256Hex.MatchString(b.SHA256) {
+			v.reject("runtime.bundle.sha256", b.SHA256, "must be the 64 lower case hexadecimal digits of the archive's SHA-256")
+		}
+	}
+}
+
+func (v *validator) sampling(s SamplingSettings) {
+	for _, rate := range []struct {
+		key   string
+		value int
+	}{
+		{"apiserver", s.APIServer},
+		{"etcd", s.Etcd},
+		{"kubelet", s.Kubelet},
+		{"runtime", s.Runtime},
+		{"collector", s.Collector},
+	} {
+		if rate.value < 0 || rate.value > tracing.SamplingRateMax {
+			v.reject("sampling."+rate.key, rate.value,
+				fmt.Sprintf("must be an integer from 0 to %d (spans per million)", tracing.SamplingRateMax))
+		}
+	}
+}
+
+func (v *validator) jaeger(j JaegerSettings) {
+	v.image("jaeger.image", j.Image)
+	oneOf(v, "jaeger.storage", j.Storage, jaegerStorages)
+}
+
+func (v *validator) collector(c CollectorSettings) {
+	v.image("collector.image", c.Image)
+	names := map[string]bool{}
+	for i, exporter := range c.Exporters {
+		key := fmt.Sprintf("collector.exporters[%d]", i)
+		if !rfc1123Label.MatchString(exporter.Name) {
+			v.reject(key+".name", exporter.Name, "must be an RFC 1123 label")
+		}
+		if names[exporter.Name] || exporter.Name == tracing.JaegerAlias {
+			v.reject(key+".name", exporter.Name, "is used twice or is the name of the exporter to Jaeger")
+		}
+		names[exporter.Name] = true
+		oneOf(v, key+".protocol", exporter.Protocol, otlpProtocols)
+		switch exporter.Protocol {
+		case "grpc":
+			if _, port, err := net.SplitHostPort(exporter.Endpoint); err != nil || port == "" {
+				v.reject(key+".endpoint", exporter.Endpoint, "must be host:port for protocol grpc")
+			}
+		case "http":
+			if u, err := url.Parse(exporter.Endpoint); err != nil || u.Host == "" {
+				v.reject(key+".endpoint", exporter.Endpoint, "must be a URL for protocol http")
+			}
+		}
+	}
+}
+
+// ports checks that every published port is a port and that no two are the same.
+func (v *validator) ports(s Settings) {
+	owner := map[int]string{}
+	for _, port := range s.Ports() {
+		if port.Number < 1 || port.Number > 65535 {
+			v.reject(port.Key, port.Number, "must be a port from 1 to 65535")
+			continue
+		}
+		if other, taken := owner[port.Number]; taken {
+			v.reject(port.Key, port.Number, fmt.Sprintf("is already the port of %s:%s", v.project, other))
+			continue
+		}
+		owner[port.Number] = port.Key
+	}
+}
+
+func (v *validator) workloads(chosen []Workload) {
+	for i, workload := range chosen {
+		key := "workloads[" + strconv.Itoa(i) + "]"
+		oneOf(v, key, workload, workloads)
+		if slices.Contains(chosen[:i], workload) {
+			v.reject(key, workload, "is listed twice")
+		}
+	}
+}
+
+func (v *validator) image(key, image string) {
+	if _, err := reference.ParseNormalizedNamed(image); err != nil {
+		v.reject(key, image, "must be an image reference: "+err.Error())
+	}
+}
+
+// oneOf checks an enumerated value.
+func oneOf[T ~string](v *validator, key string, value T, valid []T) {
+	if slices.Contains(valid, value) {
+		return
+	}
+	names := make([]string, len(valid))
+	for i, choice := range valid {
+		names[i] = string(choice)
+	}
+	v.reject(key, string(value), "must be one of: "+strings.Join(names, ", "))
+}
