@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/constant"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/kubetracing/kubetracing/components"
@@ -11,18 +14,29 @@ import (
 
 // program reads the stack, looks at the surroundings and composes the resources.
 func program(ctx *pulumi.Context) error {
+	stack, err := stackOf(ctx)
+	if err != nil {
+		if err := ctx.Log.Error(err.Error(), nil); err != nil {
+			return err
+		}
+		// Nothing is registered yet: this tells Pulumi that the reason has been
+		// said, so that it does not bury it in its own words.
+		os.Exit(constant.ExitStatusLoggedError)
+	}
+	return compose(ctx, stack)
+}
+
+// stackOf reads the stack and looks for what would make it fail halfway.
+func stackOf(ctx *pulumi.Context) (stacks.Stack, error) {
 	config, err := stacks.Environment()
 	if err != nil {
-		return err
+		return stacks.Stack{}, err
 	}
 	stack, err := stacks.New(ctx.Project(), ctx.Stack(), config)
 	if err != nil {
-		return err
+		return stacks.Stack{}, err
 	}
-	if err := preflight.Check(ctx.Context(), preflight.NeedsOf(stack)); err != nil {
-		return err
-	}
-	return compose(ctx, stack)
+	return stack, preflight.Check(ctx.Context(), preflight.NeedsOf(stack))
 }
 
 // binary is this program, relative to its folder, in which Pulumi runs it.

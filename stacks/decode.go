@@ -4,10 +4,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/agnivade/levenshtein"
 	"github.com/go-viper/mapstructure/v2"
@@ -41,27 +45,39 @@ func decode(project string, config map[string]string) (Settings, []Problem) {
 		}
 	}
 
-	var metadata mapstructure.Metadata
+	known := fieldTypes(reflect.TypeFor[Settings](), "")
+	values := flatten(sections, "")
+	unknown := ""
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		if unknown != "" && strings.HasPrefix(key, unknown+".") {
+			// What stands below an unknown key is not a mistake of its own.
+			continue
+		}
+		if _, ok := known[withoutIndexes(key)]; !ok {
+			unknown = key
+			problems = append(problems, Problem{Field: project + ":" + key, Rule: fmt.Sprintf(
+				"unknown key; the nearest valid one is %s:%s", project, nearestKey(withoutIndexes(key), known))})
+		}
+	}
+
+	if _, chosen := sections["workloads"]; chosen {
+		// A list replaces its default instead of overwriting its first entries.
+		settings.Workloads = nil
+	}
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result:     &settings,
-		Metadata:   &metadata,
-		DecodeHook: mapstructure.StringToTimeDurationHookFunc(),
-		// A list replaces its default instead of overwriting its first entries.
-		ZeroFields: false,
+		DecodeHook: decodeDuration,
 		MatchName:  func(key, field string) bool { return key == field },
 	})
 	if err != nil {
 		return settings, []Problem{{Field: project, Rule: err.Error()}}
 	}
-	if _, chosen := sections["workloads"]; chosen {
-		settings.Workloads = nil
-	}
-	problems = append(problems, typeProblems(project, decoder.Decode(sections))...)
-
-	slices.Sort(metadata.Unused)
-	for _, key := range metadata.Unused {
-		problems = append(problems, Problem{Field: project + ":" + key, Rule: fmt.Sprintf(
-			"unknown key; the nearest valid one is %s:%s", project, nearestKey(key))})
+	for _, key := range wrongFields(decoder.Decode(sections)) {
+		problems = append(problems, Problem{
+			Field: project + ":" + key,
+			Value: fmt.Sprint(values[key]),
+			Rule:  "must be " + typeName(typeOf(key, known)),
+		})
 	}
 	return settings, problems
 }
@@ -75,41 +91,68 @@ func decodeValue(text string) (any, error) {
 	decoder := json.NewDecoder(strings.NewReader(text))
 	decoder.UseNumber()
 	var value any
-	err := decoder.Decode(&value)
-	return value, err
+	if err := decoder.Decode(&value); err != nil {
+		return nil, err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows it")
+	}
+	return value, nil
 }
 
-// typeProblems lists the values that do not have their field's type.
-func typeProblems(project string, err error) []Problem {
-	if err == nil {
-		return nil
+// decodeDuration reads a duration from text and from nothing else: a number has
+// no unit. The hook of mapstructure panics on a [json.Number], which is a string
+// by its kind but not by its type.
+func decodeDuration(_, to reflect.Type, value any) (any, error) {
+	if to != reflect.TypeFor[time.Duration]() {
+		return value, nil
 	}
-	if several, ok := err.(interface{ Unwrap() []error }); ok {
-		var problems []Problem
-		for _, one := range several.Unwrap() {
-			problems = append(problems, typeProblems(project, one)...)
-		}
-		return problems
+	text, ok := value.(string)
+	if !ok {
+		return nil, errors.New("not a text")
 	}
+	return time.ParseDuration(text)
+}
+
+// wrongFields lists the fields that could not be decoded, sorted. mapstructure
+// nests one error a field inside those of the objects around it.
+func wrongFields(err error) []string {
+	var fields []string
 	var field *mapstructure.DecodeError
-	if !errors.As(err, &field) {
-		return []Problem{{Field: project, Rule: err.Error()}}
+	switch wrapper := err.(type) { //nolint:errorlint // it is the tree itself that is walked
+	case nil:
+	case interface{ Unwrap() []error }:
+		for _, inner := range wrapper.Unwrap() {
+			fields = append(fields, wrongFields(inner)...)
+		}
+	case *mapstructure.DecodeError:
+		if fields = wrongFields(wrapper.Unwrap()); len(fields) == 0 {
+			fields = []string{wrapper.Name()}
+		}
+	case interface{ Unwrap() error }:
+		if errors.As(err, &field) {
+			fields = wrongFields(wrapper.Unwrap())
+		}
 	}
-	problem := Problem{Field: project + ":" + field.Name(), Rule: field.Unwrap().Error()}
-	var unconvertible *mapstructure.UnconvertibleTypeError
-	var unparsable *mapstructure.ParseError
-	switch {
-	case errors.As(err, &unconvertible):
-		problem.Value, problem.Rule = fmt.Sprint(unconvertible.Value), "must be "+typeName(unconvertible.Expected.Type())
-	case errors.As(err, &unparsable):
-		problem.Value, problem.Rule = fmt.Sprint(unparsable.Value), "must be "+typeName(unparsable.Expected.Type())
+	slices.Sort(fields)
+	return slices.Compact(fields)
+}
+
+// typeOf is the type of a field or, if the key ends with an index, of an element.
+func typeOf(key string, known map[string]reflect.Type) reflect.Type {
+	t := known[withoutIndexes(key)]
+	if strings.HasSuffix(key, "]") {
+		return t.Elem()
 	}
-	return []Problem{problem}
+	return t
 }
 
 // typeName says what a value must be, in words.
 func typeName(t reflect.Type) string {
-	if t == reflect.TypeFor[VerifySettings]().Field(1).Type {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t == reflect.TypeFor[time.Duration]() {
 		return "a duration, as 120s"
 	}
 	switch t.Kind() {
@@ -127,27 +170,55 @@ func typeName(t reflect.Type) string {
 }
 
 // nearestKey finds the valid key that takes the fewest edits.
-func nearestKey(key string) string {
-	known := keysOf(reflect.TypeFor[Settings](), "")
-	return slices.MinFunc(known, func(a, b string) int {
+func nearestKey(key string, known map[string]reflect.Type) string {
+	return slices.MinFunc(slices.Sorted(maps.Keys(known)), func(a, b string) int {
 		return levenshtein.ComputeDistance(key, a) - levenshtein.ComputeDistance(key, b)
 	})
 }
 
-// keysOf lists the dotted keys of a settings type, in the order of declaration.
-func keysOf(t reflect.Type, prefix string) []string {
+// fieldTypes maps the dotted keys of a settings type to their types.
+func fieldTypes(t reflect.Type, prefix string) map[string]reflect.Type {
 	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
 		t = t.Elem()
 	}
-	var keys []string
+	types := map[string]reflect.Type{}
 	if t.Kind() != reflect.Struct {
-		return keys
+		return types
 	}
 	for i := range t.NumField() {
 		field := t.Field(i)
 		key := prefix + field.Tag.Get("mapstructure")
-		keys = append(keys, key)
-		keys = append(keys, keysOf(field.Type, key+".")...)
+		types[key] = field.Type
+		maps.Copy(types, fieldTypes(field.Type, key+"."))
 	}
-	return keys
+	return types
 }
+
+// flatten maps the dotted keys of a configured value to what is there; entries
+// of lists have their index, as collector.exporters[0].name.
+func flatten(value any, prefix string) map[string]any {
+	values := map[string]any{}
+	visit := func(key string, inner any) {
+		values[key] = inner
+		maps.Copy(values, flatten(inner, key))
+	}
+	switch typed := value.(type) {
+	case map[string]any:
+		for key, inner := range typed {
+			if strings.ContainsAny(key, "[.") {
+				// Quoted, it cannot pass for the path of something else.
+				key = strconv.Quote(key)
+			}
+			visit(strings.TrimPrefix(prefix+"."+key, "."), inner)
+		}
+	case []any:
+		for i, inner := range typed {
+			visit(fmt.Sprintf("%s[%d]", prefix, i), inner)
+		}
+	}
+	return values
+}
+
+var index = regexp.MustCompile(`\[\d+\]`)
+
+func withoutIndexes(key string) string { return index.ReplaceAllString(key, "") }

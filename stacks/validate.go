@@ -46,6 +46,7 @@ func validate(project string, s Settings) []Problem {
 	v.cluster(s.Cluster)
 	v.runtime(s.Runtime)
 	v.sampling(s.Sampling)
+	v.etcdRate(s)
 	v.jaeger(s.Jaeger)
 	v.collector(s.Collector)
 	v.ports(s)
@@ -85,8 +86,11 @@ func (v *validator) runtime(r RuntimeSettings) {
 	if (b.Directory == "") == (b.URL == "") {
 		v.reject("runtime.bundle", fmt.Sprintf("directory %q, url %q", b.Directory, b.URL), "must have either directory or url")
 	}
+	if b.URL == "" && b.SHA256 != "" {
+		v.reject("runtime.bundle.sha256", b.SHA256, "goes with url: nothing checks a directory")
+	}
 	if b.URL != "" {
-		if u, err := url.Parse(b.URL); err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+		if !isHTTPURL(b.URL) {
 			v.reject("runtime.bundle.url", b.URL, "must be an http or https URL")
 		}
 		if !sha256Hex.MatchString(b.SHA256) {
@@ -113,6 +117,18 @@ func (v *validator) sampling(s SamplingSettings) {
 	}
 }
 
+// etcdRate refuses a rate that the release's etcd would ignore without a word.
+func (v *validator) etcdRate(s Settings) {
+	release, err := tracing.ResolveRelease(s.Cluster.Kubernetes)
+	if err != nil || release.Rules.EtcdTracing != tracing.EtcdExperimentalWithoutRate {
+		return
+	}
+	if rate := s.Sampling.Etcd; rate > 0 && rate < tracing.SamplingRateMax {
+		v.reject("sampling.etcd", rate, fmt.Sprintf("must be 0 or %d with %s: its etcd %s has no sampling rate",
+			tracing.SamplingRateMax, release.Kubernetes, release.Rules.Etcd))
+	}
+}
+
 func (v *validator) jaeger(j JaegerSettings) {
 	v.image("jaeger.image", j.Image)
 	oneOf(v, "jaeger.storage", j.Storage, jaegerStorages)
@@ -133,13 +149,17 @@ func (v *validator) collector(c CollectorSettings) {
 		oneOf(v, key+".protocol", exporter.Protocol, otlpProtocols)
 		switch exporter.Protocol {
 		case "grpc":
-			if _, port, err := net.SplitHostPort(exporter.Endpoint); err != nil || port == "" {
+			host, port, err := net.SplitHostPort(exporter.Endpoint)
+			if number, portErr := strconv.Atoi(port); err != nil || portErr != nil || host == "" || number < 1 || number > 65535 {
 				v.reject(key+".endpoint", exporter.Endpoint, "must be host:port for protocol grpc")
 			}
 		case "http":
-			if u, err := url.Parse(exporter.Endpoint); err != nil || u.Host == "" {
-				v.reject(key+".endpoint", exporter.Endpoint, "must be a URL for protocol http")
+			if !isHTTPURL(exporter.Endpoint) {
+				v.reject(key+".endpoint", exporter.Endpoint, "must be an http or https URL for protocol http")
 			}
+		}
+		if strings.Contains(exporter.Endpoint, "$") {
+			v.reject(key+".endpoint", exporter.Endpoint, "must not contain '$': the Collector would expand it")
 		}
 	}
 }
@@ -174,6 +194,11 @@ func (v *validator) image(key, image string) {
 	if _, err := reference.ParseNormalizedNamed(image); err != nil {
 		v.reject(key, image, "must be an image reference: "+err.Error())
 	}
+}
+
+func isHTTPURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")
 }
 
 // oneOf checks an enumerated value.

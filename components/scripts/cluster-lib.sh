@@ -24,22 +24,28 @@ explain() {
   done
 }
 
+# ready_nodes counts the nodes that are Ready and have a pod network. Kubernetes
+# says Ready some seconds before flannel has a subnet; a pod that starts in
+# between fails and waits ten seconds for its next try.
 ready_nodes() {
-  docker exec "k3d-$CLUSTER-server-0" kubectl get nodes --no-headers 2>/dev/null | awk '$2 ~ /^Ready/' | wc -l
+  for node in $(docker exec "k3d-$CLUSTER-server-0" kubectl get nodes --no-headers 2>/dev/null | awk '$2 ~ /^Ready/ { print $1 }'); do
+    if docker exec "$node" test -s /run/flannel/subnet.env 2>/dev/null; then echo "$node"; fi
+  done | wc -l
 }
 
 # Without this, the first thing to hang would be a workload that nothing can
 # schedule, with nothing to say why.
 wait_until_ready() {
   say "waiting for $NODES ready node(s)"
+  started=$(date +%s)
   elapsed=0
   until [ "$(ready_nodes)" -ge "$NODES" ]; do
     if [ "$elapsed" -ge 300 ]; then
       say "only $(ready_nodes) of $NODES node(s) are ready after ${elapsed}s"
       return 1
     fi
-    sleep 1
-    elapsed=$((elapsed + 1))
+    sleep 0.5
+    elapsed=$(($(date +%s) - started))
   done
 }
 

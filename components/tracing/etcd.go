@@ -21,7 +21,7 @@ func etcdArguments(style EtcdTracing, collector string, rate int) []string {
 		prefix + "distributed-tracing-address=" + grpcTarget(collector),
 		prefix + "distributed-tracing-service-name=" + ServiceEtcd,
 	}
-	if style != EtcdExperimentalFollowsParent {
+	if style != EtcdExperimentalWithoutRate {
 		args = append(args, prefix+"distributed-tracing-sampling-rate="+strconv.Itoa(rate))
 	}
 	return args

@@ -1,5 +1,7 @@
 package tracing
 
+import "fmt"
+
 // JaegerSpec is everything that decides Jaeger's configuration.
 type JaegerSpec struct {
 	// Storage is where spans are kept.
@@ -64,8 +66,11 @@ type jaegerStorageExporter struct {
 // and cmd/jaeger/internal/all-in-one.yaml.
 func RenderJaeger(spec JaegerSpec) (string, error) {
 	var backend jaegerStorageBackend
-	if spec.Storage == StorageMemory {
+	switch spec.Storage {
+	case StorageMemory:
 		backend.Memory = &jaegerMemory{MaxTraces: jaegerMaxTraces}
+	default:
+		return "", fmt.Errorf("render Jaeger configuration: unknown storage %q", spec.Storage)
 	}
 	return encode("Jaeger configuration", pipelineConfig{
 		Extensions: map[string]any{

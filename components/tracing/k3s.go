@@ -42,7 +42,7 @@ func k3sServerConfig(spec ClusterSpec) (string, error) {
 	if rules.EgressSelectorPanics {
 		config.KubeAPIServerArg = append(config.KubeAPIServerArg, "egress-selector-config-file=")
 	}
-	if spec.EmbeddedEtcd() {
+	if spec.EmbeddedEtcd() && spec.Sampling.Etcd > 0 {
 		config.EtcdArg = etcdArguments(rules.EtcdTracing, CollectorAlias, spec.Sampling.Etcd)
 	}
 	return encode("k3s server configuration", config)

@@ -2,6 +2,7 @@ package tracing
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -12,9 +13,10 @@ import (
 type EtcdTracing int
 
 const (
-	// EtcdExperimentalFollowsParent is etcd 3.5.0 to 3.5.10: experimental names,
-	// no sampling rate.
-	EtcdExperimentalFollowsParent EtcdTracing = iota
+	// EtcdExperimentalWithoutRate is etcd 3.5.0 to 3.5.10: experimental names, no
+	// sampling rate. Up to 3.5.4 every request is sampled, later those whose caller
+	// is sampled.
+	EtcdExperimentalWithoutRate EtcdTracing = iota
 	// EtcdExperimental is etcd 3.5.11 to 3.5.x: experimental names and a rate.
 	EtcdExperimental
 	// EtcdStable is etcd 3.6 and newer: plain names.
@@ -41,6 +43,8 @@ type Rules struct {
 	SyncPodSpans bool
 	// EtcdTracing is the form of the embedded etcd's arguments.
 	EtcdTracing EtcdTracing
+	// Etcd is the embedded etcd's version.
+	Etcd string
 	// Containerd is the line ("2.3") of the containerd that this k3s embeds, and so
 	// of the upstream containerd that can stand in for it.
 	Containerd string
@@ -181,6 +185,8 @@ func (e *UnsupportedVersionError) Error() string {
 	return fmt.Sprintf("Kubernetes version %q %s", e.Version, e.Reason)
 }
 
+var releaseForm = regexp.MustCompile(`^v?\d+\.\d+(\.\d+([-+]k3s\d+)?)?$`)
+
 // ResolveRelease finds the k3s release for a Kubernetes version: a minor
 // ("1.36", which stands for the newest k3s release of it), a patch release
 // ("1.36.2") or a k3s release ("v1.36.2+k3s1", also with the '-' of its image
@@ -189,7 +195,7 @@ func ResolveRelease(version string) (Release, error) {
 	// An image tag cannot hold a '+'.
 	normalized := strings.Replace(strings.TrimPrefix(version, "v"), "-k3s", "+k3s", 1)
 	parsed, err := semver.NewVersion(normalized)
-	if err != nil || parsed.Prerelease() != "" {
+	if err != nil || !releaseForm.MatchString(version) {
 		return Release{}, &UnsupportedVersionError{
 			Version: version,
 			Reason:  fmt.Sprintf("must be a minor (as %s) or a k3s release (as %s)", NewestMinor(), minors[newestMinor].newest),
@@ -241,6 +247,7 @@ func rulesFor(row minorRow, version *semver.Version) Rules {
 		RefusesCgroupV1:         minor >= 35,
 		SyncPodSpans:            minor >= 27,
 		EtcdTracing:             etcdTracing(semver.MustParse(at(row.etcd, version.Patch()))),
+		Etcd:                    at(row.etcd, version.Patch()),
 		Containerd:              at(row.containerd, version.Patch()),
 	}
 	switch {
@@ -259,7 +266,7 @@ func etcdTracing(etcd *semver.Version) EtcdTracing {
 	case etcd.Patch() >= 11:
 		return EtcdExperimental
 	default:
-		return EtcdExperimentalFollowsParent
+		return EtcdExperimentalWithoutRate
 	}
 }
 

@@ -3,13 +3,16 @@ package verify
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 
 	"sigs.k8s.io/yaml"
 )
 
-// ReadExpectations reads a YAML list of expectations. Unknown keys, missing
-// services and invalid patterns are errors, all reported at once.
+// ReadExpectations reads a YAML list of expectations. Unknown keys are an error;
+// missing names, spans and services and invalid patterns are errors that are
+// reported all at once.
 func ReadExpectations(text []byte) ([]Expectation, error) {
 	var expectations []Expectation
 	if err := yaml.UnmarshalStrict(text, &expectations); err != nil {
@@ -27,7 +30,8 @@ func ReadExpectations(text []byte) ([]Expectation, error) {
 			if span.Service == "" {
 				problems = append(problems, fmt.Errorf("[%d].spans[%d].service: must not be empty", i, j))
 			}
-			for key, pattern := range span.Attributes {
+			for _, key := range slices.Sorted(maps.Keys(span.Attributes)) {
+				pattern := span.Attributes[key]
 				if _, err := path.Match(pattern, ""); err != nil {
 					problems = append(problems, fmt.Errorf("[%d].spans[%d].attributes[%q]: %q: %w", i, j, key, pattern, err))
 				}

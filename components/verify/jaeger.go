@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"path"
@@ -31,8 +32,9 @@ func (s Span) matches(m SpanMatch) bool {
 		return false
 	}
 	for key, pattern := range m.Attributes {
+		value, has := s.Attributes[key]
 		// An invalid pattern matches nothing; it is refused when it is read.
-		if matched, err := path.Match(pattern, s.Attributes[key]); err != nil || !matched {
+		if matched, err := path.Match(pattern, value); !has || err != nil || !matched {
 			return false
 		}
 	}
@@ -128,10 +130,9 @@ func flatten(traces ptrace.Traces) []Span {
 		resourceAttributes := texts(resource.Resource().Attributes())
 		for _, scope := range resource.ScopeSpans().All() {
 			for _, span := range scope.Spans().All() {
-				attributes := texts(span.Attributes())
-				for key, value := range resourceAttributes {
-					attributes[key] = value
-				}
+				// What a span says of itself counts more than what its resource says.
+				attributes := maps.Clone(resourceAttributes)
+				maps.Copy(attributes, texts(span.Attributes()))
 				spans = append(spans, Span{
 					TraceID:    span.TraceID().String(),
 					Service:    resourceAttributes["service.name"],

@@ -54,6 +54,7 @@ func newRoot(compose plan.Compose) *cobra.Command {
 		newUp(options),
 		newPreview(options),
 		newDestroy(options),
+		newPassthrough(options),
 		newVerify(),
 	)
 	return root

@@ -1,0 +1,53 @@
+# Thin targets; the logic is Go, or the tools themselves. `make help` lists them.
+STACK ?= dev
+
+# Builds the program when a source is newer, then runs it.
+KUBETRACING := infra/run
+
+.DEFAULT_GOAL := help
+.PHONY: help up preview destroy kubeconfig plan plans test lint conformance e2e bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: ## Create or update the stack (STACK=dev), on a fresh machine too
+	@$(KUBETRACING) up --stack $(STACK)
+
+preview: ## Show what an update would change
+	@$(KUBETRACING) preview --stack $(STACK)
+
+destroy: ## Remove everything of the stack
+	@$(KUBETRACING) destroy --stack $(STACK)
+
+kubeconfig: ## Print the cluster's kubeconfig
+	@$(KUBETRACING) pulumi --stack $(STACK) -- stack output kubeconfig --show-secrets --stack $(STACK)
+
+plan: ## Print everything that the stack would create; needs only Go
+	@$(KUBETRACING) plan --stack $(STACK)
+
+plans: ## Rewrite the golden plans and rendered files after an intended change
+	go test ./infra ./components/tracing -update
+
+test: lint ## Run every test and linter that needs only Go
+	go test ./...
+
+lint: ## Check formatting, vet and staticcheck
+	@test -z "$$(gofmt -l components infra stacks test)" || { gofmt -d components infra stacks test; exit 1; }
+	go vet ./...
+	go tool -modfile=test/tools/go.mod staticcheck ./...
+
+conformance: ## Let every supported Kubernetes minor's own code read our files; needs only Go
+	cd test/conformance && go test -v ./...
+
+e2e: ## Create, change and destroy a real stack; needs Docker and k3d
+	@$(KUBETRACING) help > /dev/null
+	go test -tags e2e -count=1 -timeout 30m -v ./test/e2e
+
+bench: ## Compare with the manual way, side by side; needs Docker and k3d
+	@$(KUBETRACING) help > /dev/null
+	go run ./test/bench $(BENCH)
+
+clean: ## Remove everything local: binaries, tools, Pulumi state of destroyed stacks
+	@if ls .kubetracing/state/.pulumi/stacks/*/*.json > /dev/null 2>&1; then \
+	  echo "a stack still exists: run make destroy first"; exit 1; fi
+	rm -rf .kubetracing

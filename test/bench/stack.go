@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// stack is our way.
+type stack struct {
+	root string
+}
+
+// newStack makes a project that shares its program with the checkout but keeps
+// its configuration and state to itself.
+func newStack(folder, stackFile string) (stack, error) {
+	checkout, err := os.Getwd()
+	if err != nil {
+		return stack{}, err
+	}
+	if stackFile == "" {
+		stackFile = filepath.Join(checkout, "Pulumi.dev.yaml")
+	}
+	s := stack{root: filepath.Join(folder, "project")}
+	if err := os.MkdirAll(s.root, 0o755); err != nil {
+		return stack{}, err
+	}
+	for _, name := range []string{"infra", "components"} {
+		if err := os.Symlink(filepath.Join(checkout, name), filepath.Join(s.root, name)); err != nil {
+			return stack{}, err
+		}
+	}
+	for from, to := range map[string]string{
+		filepath.Join(checkout, "Pulumi.yaml"): "Pulumi.yaml",
+		stackFile:                              "Pulumi." + stackName + ".yaml",
+	} {
+		content, err := os.ReadFile(from)
+		if err != nil {
+			return stack{}, fmt.Errorf("read stack: %w", err)
+		}
+		if err := os.WriteFile(filepath.Join(s.root, to), content, 0o600); err != nil {
+			return stack{}, err
+		}
+	}
+	return s, nil
+}
+
+func (s stack) kubetracing(name string) error {
+	command := exec.Command(filepath.Join(s.root, "infra", "run"), name, "--root", s.root, "--stack", stackName)
+	command.Dir = s.root
+	return quietly(command)
+}
