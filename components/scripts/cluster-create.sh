@@ -1,6 +1,12 @@
 
+give_up() {
+  say "removing the cluster that did not come up"
+  k3d cluster delete "$CLUSTER" >&2
+  exit 1
+}
+
 configuration=$(cat)
-if exists; then
+if [ -n "$existing" ]; then
   if ! is_ours; then
     say "a k3d cluster named $CLUSTER exists and is not this stack's ($OWNER). Rename the stack or delete that cluster."
     exit 1
@@ -11,8 +17,7 @@ fi
 say "creating cluster $CLUSTER"
 if ! printf '%s\n' "$configuration" | k3d cluster create --config - >&2 || ! wait_until_ready; then
   explain
-  say "removing the cluster that did not come up"
-  k3d cluster delete "$CLUSTER" >&2
-  exit 1
+  give_up
 fi
+check_tracing || give_up
 record_config

@@ -1,5 +1,5 @@
 
-if exists; then
+if [ -n "$existing" ]; then
   if ! is_ours; then
     say "the k3d cluster $CLUSTER is not this stack's ($OWNER) any more; leaving it alone"
     exit 0

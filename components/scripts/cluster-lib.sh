@@ -2,7 +2,7 @@ set -eu
 
 say() { echo "kubetracing: $*" >&2; }
 
-# nodes FORMAT [STATUS]: the containers of the cluster that run, or ran, k3s.
+# nodes FORMAT: every container of the cluster. servers FORMAT: those that run servers.
 nodes() {
   docker ps --all --filter "label=k3d.cluster=$CLUSTER" --filter "label=k3d.role" --format "$1"
 }
@@ -11,10 +11,14 @@ servers() {
   docker ps --all --filter "label=k3d.cluster=$CLUSTER" --filter "label=k3d.role=server" --format "$1"
 }
 
-exists() { [ -n "$(nodes '{{.ID}}')" ]; }
+# What there is of a cluster of that name, whoever's it is. An assignment fails
+# when docker does; a test would take "docker did not answer" for "nothing there".
+existing=$(nodes '{{.ID}}')
+owners=$(servers "owner={{.Label \"$OWNER_LABEL\"}}")
 
-# A cluster is ours if every server carries our label.
-is_ours() { [ -z "$(servers "{{.Label \"$OWNER_LABEL\"}}" | grep -vxF "$OWNER" || :)" ]; }
+# A cluster is ours if every server carries our label. The prefix keeps the line
+# of a server without a label from being empty, and so from being lost.
+is_ours() { ! printf '%s\n' "$owners" | grep . | grep -qvxF "owner=$OWNER"; }
 
 # The reason why a node does not come up is in its log, which goes with it.
 explain() {
@@ -47,6 +51,25 @@ wait_until_ready() {
     sleep 0.5
     elapsed=$(($(date +%s) - started))
   done
+}
+
+# A runtime without its tracing plugin and a kubelet that did not read its file
+# say nothing and send nothing: ask them. (kube-apiserver does not start with a
+# tracing configuration that it refuses.)
+check_tracing() {
+  silent=
+  for node in $(docker exec "k3d-$CLUSTER-server-0" kubectl get nodes --no-headers | awk '{ print $1 }'); do
+    plugin=$(docker exec "$node" ctr plugins ls | awk '$1 == "io.containerd.tracing.processor.v1" { print $NF }')
+    if [ "$plugin" != ok ]; then
+      say "containerd on $node cannot trace: its tracing plugin is ${plugin:-not compiled in}. Is runtime.bundle an upstream release?"
+      silent=yes
+    fi
+    if ! docker exec "k3d-$CLUSTER-server-0" kubectl get --raw "/api/v1/nodes/$node/proxy/configz" | grep -q '"tracing":{"endpoint"'; then
+      say "the kubelet on $node has not taken its tracing configuration from kubelet.yaml"
+      silent=yes
+    fi
+  done
+  [ -z "$silent" ]
 }
 
 # Which configuration the nodes were started with, kept in their own file

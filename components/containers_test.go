@@ -1,0 +1,142 @@
+package components_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
+
+var ownerLabels = []any{map[string]any{"label": testOwner.Label, "value": testOwner.Value}}
+
+func TestTheNetworkIsABridgeOfOurs(t *testing.T) {
+	t.Parallel()
+	network := newEverything(t).record(t).one(t, tokenNetwork, "network-bridge")
+	assert.Equal(t, "traced", network.input("name"))
+	assert.Equal(t, "bridge", network.input("driver"))
+	assert.Equal(t, ownerLabels, network.input("labels"))
+	assertChildOf(t, network, "Network", "network")
+	assert.True(t, network.RegisterRPC.GetDeleteBeforeReplace(), "its name is fixed")
+}
+
+func TestJaegersContainer(t *testing.T) {
+	t.Parallel()
+	stack := newEverything(t)
+	stack.uiPort = 26686
+	container := stack.record(t).one(t, tokenContainer, "jaeger-container")
+	config, err := tracing.RenderJaeger(tracing.JaegerSpec{Storage: tracing.StorageMemory})
+	require.NoError(t, err)
+
+	assert.Equal(t, map[string]any{
+		"name":    "traced-jaeger",
+		"image":   testJaegerImage,
+		"command": []any{"--config", "/etc/jaeger/config.yaml"},
+		"restart": "unless-stopped",
+		"labels":  ownerLabels,
+		"uploads": []any{map[string]any{
+			"file": "/etc/jaeger/config.yaml", "content": config, "permissions": "0644",
+		}},
+		"networkMode":      "bridge",
+		"networksAdvanced": []any{map[string]any{"name": "traced", "aliases": []any{"jaeger"}}},
+		"ports": []any{map[string]any{
+			"ip": "127.0.0.1", "external": 26686.0, "internal": 16686.0, "protocol": "tcp",
+		}},
+		"healthcheck": map[string]any{
+			"tests":    []any{"CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:13133/status"},
+			"interval": "1s", "timeout": "3s", "retries": 120.0,
+		},
+		"wait":        true,
+		"waitTimeout": 120.0,
+	}, container.Inputs.MapRepl(nil, nil))
+	assertChildOf(t, container, "Jaeger", "jaeger")
+}
+
+func TestTheCollectorsContainer(t *testing.T) {
+	t.Parallel()
+	container := newEverything(t).record(t).one(t, tokenContainer, "collector-container")
+	config, err := tracing.RenderCollector(tracing.CollectorSpec{SamplingRate: tracing.SamplingRateMax})
+	require.NoError(t, err)
+
+	inputs := container.Inputs.MapRepl(nil, nil)
+	assert.Empty(t, inputs["ports"], "OTLP stays on the Docker network unless asked")
+	delete(inputs, "ports")
+	assert.Equal(t, map[string]any{
+		"name":    "traced-collector",
+		"image":   testCollectorImage,
+		"command": []any{"--config", "/etc/otelcol/config.yaml"},
+		"restart": "unless-stopped",
+		"labels":  ownerLabels,
+		"envs":    []any{"GOMEMLIMIT=320MiB"},
+		"uploads": []any{map[string]any{
+			"file": "/etc/otelcol/config.yaml", "content": config, "permissions": "0644",
+		}},
+		"networkMode":      "bridge",
+		"networksAdvanced": []any{map[string]any{"name": "traced", "aliases": []any{"otel-collector"}}},
+	}, inputs)
+	assertChildOf(t, container, "Collector", "collector")
+}
+
+func TestTheCollectorPublishesOnlyWhatIsAskedForAndOnlyLocally(t *testing.T) {
+	t.Parallel()
+	grpc, http := 24317, 24318
+	published := func(external, internal float64) any {
+		return map[string]any{"ip": "127.0.0.1", "external": external, "internal": internal, "protocol": "tcp"}
+	}
+	tests := map[string]struct {
+		grpc, http *int
+		want       []any
+	}{
+		"OTLP over gRPC alone": {grpc: &grpc, want: []any{published(24317, 4317)}},
+		"OTLP over HTTP alone": {http: &http, want: []any{published(24318, 4318)}},
+		"both":                 {grpc: &grpc, http: &http, want: []any{published(24317, 4317), published(24318, 4318)}},
+	}
+	for behaviour, test := range tests {
+		t.Run(behaviour, func(t *testing.T) {
+			t.Parallel()
+			stack := newEverything(t)
+			stack.otlpGRPCPort, stack.otlpHTTPPort = test.grpc, test.http
+			assert.Equal(t, test.want, stack.record(t).one(t, tokenContainer, "collector-container").input("ports"))
+		})
+	}
+}
+
+func TestAContainerIsReplacedInPlaceOfItself(t *testing.T) {
+	t.Parallel()
+	recorded := newEverything(t).record(t)
+	for _, name := range []string{"jaeger", "collector"} {
+		container := recorded.one(t, tokenContainer, name+"-container")
+		assert.True(t, container.RegisterRPC.GetDeleteBeforeReplace(), "%s: name and ports are fixed", name)
+		assert.Equal(t, []string{"healthcheck"}, container.RegisterRPC.GetReplaceOnChanges(), name)
+		assert.Contains(t, container.dependencies(), name+"-image")
+	}
+}
+
+func TestAContainersImageStaysWhenTheStackGoes(t *testing.T) {
+	t.Parallel()
+	recorded := newEverything(t).record(t)
+	for name, reference := range map[string]string{"jaeger": testJaegerImage, "collector": testCollectorImage} {
+		image := recorded.one(t, tokenRemoteImage, name+"-image")
+		assert.Equal(t, map[string]any{"name": reference, "keepLocally": true}, image.Inputs.MapRepl(nil, nil))
+		// The same text on both, so that a preview shows the container's replacement.
+		assert.Equal(t, image.input("name"), recorded.one(t, tokenContainer, name+"-container").input("image"))
+	}
+}
+
+func TestTheCollectorsProbeRunsAgainForEveryNewContainer(t *testing.T) {
+	t.Parallel()
+	healthy := newEverything(t).record(t).one(t, tokenCommand, "collector-healthy")
+	assert.Equal(t, map[string]string{
+		"CONTAINER_ID":    "collector-container-id",
+		"COLLECTOR":       "traced-collector",
+		"JAEGER":          "traced-jaeger",
+		"HEALTH_URL":      "http://otel-collector:13133/",
+		"TIMEOUT_SECONDS": "120",
+	}, healthy.environment(t))
+	assert.Equal(t, healthy.text(t, "create"), healthy.input("update"), "a changed environment is an update")
+	assert.Nil(t, healthy.input("triggers"))
+	assert.Equal(t, "stderr", healthy.input("logging"))
+	assert.Contains(t, healthy.dependencies(), "jaeger-container", "the probe runs in Jaeger's container")
+	assertChildOf(t, healthy, "Collector", "collector")
+}

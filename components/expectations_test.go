@@ -1,0 +1,106 @@
+package components_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/kubetracing/kubetracing/components"
+	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/components/verify"
+)
+
+const all = tracing.SamplingRateMax
+
+func TestServiceExpectations(t *testing.T) {
+	t.Parallel()
+	service := func(name string) verify.Expectation {
+		return verify.Expectation{Name: name, Spans: []verify.SpanMatch{{Service: name}}}
+	}
+	etcd := verify.Expectation{
+		Name: "etcd with apiserver", Spans: []verify.SpanMatch{{Service: "etcd"}, {Service: "apiserver"}},
+	}
+	everyone := []verify.Expectation{service("apiserver"), etcd, service("kubelet"), service("containerd")}
+	tests := map[string]struct {
+		sampling  tracing.Sampling
+		servers   int
+		collector int
+		want      []verify.Expectation
+	}{
+		"everything that is sampled is expected": {tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all, Runtime: all}, 1, all, everyone},
+		"a low rate still expects its service":   {tracing.Sampling{APIServer: 1, Etcd: 1, Kubelet: 1, Runtime: 1}, 1, all, everyone},
+		"a low Collector rate still expects every service": {
+			tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all, Runtime: all}, 1, 1, everyone,
+		},
+		"a Collector that drops everything expects nothing": {
+			tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all, Runtime: all}, 1, 0, nil,
+		},
+		"all rates at 0 expect nothing": {tracing.Sampling{}, 1, all, nil},
+		"without kube-apiserver there is no etcd either: it joins its traces": {
+			tracing.Sampling{Etcd: all, Kubelet: all, Runtime: all}, 1, all,
+			[]verify.Expectation{service("kubelet"), service("containerd")},
+		},
+		"a single server with etcd off has no etcd": {
+			tracing.Sampling{APIServer: all, Kubelet: all, Runtime: all}, 1, all,
+			[]verify.Expectation{service("apiserver"), service("kubelet"), service("containerd")},
+		},
+		"several servers have an etcd, which is not expected when it is off": {
+			tracing.Sampling{APIServer: all, Kubelet: all, Runtime: all}, 3, all,
+			[]verify.Expectation{service("apiserver"), service("kubelet"), service("containerd")},
+		},
+		"a kubelet that is off is not expected": {
+			tracing.Sampling{APIServer: all, Etcd: all, Runtime: all}, 1, all,
+			[]verify.Expectation{service("apiserver"), etcd, service("containerd")},
+		},
+		"a runtime that is off is not expected": {
+			tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all}, 1, all,
+			[]verify.Expectation{service("apiserver"), etcd, service("kubelet")},
+		},
+	}
+	for behaviour, test := range tests {
+		t.Run(behaviour, func(t *testing.T) {
+			t.Parallel()
+			spec := newSpec(t, "1.37")
+			spec.Sampling, spec.Servers = test.sampling, test.servers
+			assert.Equal(t, test.want, components.ServiceExpectations(spec, test.collector))
+		})
+	}
+}
+
+func TestEchoExpectations(t *testing.T) {
+	t.Parallel()
+	sandbox := []verify.SpanMatch{
+		{Service: "kubelet", Operation: "runtime.v1.RuntimeService/RunPodSandbox"},
+		{Service: "containerd", Operation: "runtime.v1.RuntimeService/RunPodSandbox"},
+	}
+	named := verify.SpanMatch{
+		Service: "kubelet", Operation: "syncPod", Attributes: map[string]string{"k8s.pod": "kubetracing/echo-*"},
+	}
+	full := tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all, Runtime: all}
+	tests := map[string]struct {
+		kubernetes string
+		sampling   tracing.Sampling
+		collector  int
+		want       []verify.Expectation
+	}{
+		"a new kubelet names the pod":              {"1.37", full, all, []verify.Expectation{{Name: "echo", Spans: append(sandbox[:2:2], named)}}},
+		"the oldest kubelet does not name the pod": {"1.25", full, all, []verify.Expectation{{Name: "echo", Spans: sandbox}}},
+		"kube-apiserver and etcd have no say": {
+			"1.25", tracing.Sampling{Kubelet: all, Runtime: all}, all, []verify.Expectation{{Name: "echo", Spans: sandbox}},
+		},
+		"a kubelet that drops one trace in a million may drop this one": {
+			"1.37", tracing.Sampling{Kubelet: all - 1, Runtime: all}, all, nil,
+		},
+		"a runtime that is off leaves no trace to expect": {"1.37", tracing.Sampling{Kubelet: all}, all, nil},
+		"a Collector that drops traces may drop this one": {"1.37", full, all - 1, nil},
+		"a Collector that drops everything":               {"1.37", full, 0, nil},
+	}
+	for behaviour, test := range tests {
+		t.Run(behaviour, func(t *testing.T) {
+			t.Parallel()
+			spec := newSpec(t, test.kubernetes)
+			spec.Sampling = test.sampling
+			assert.Equal(t, test.want, components.EchoExpectations(spec, test.collector))
+		})
+	}
+}

@@ -1,0 +1,467 @@
+package components_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// commandScripts gives the scripts of a recorded command, by name.
+func commandScripts(t *testing.T, name string) map[string]string {
+	t.Helper()
+	command := newEverything(t).record(t).one(t, tokenCommand, name)
+	scripts := map[string]string{}
+	for _, key := range []string{"create", "update", "delete"} {
+		if script, ok := command.input(key).(string); ok {
+			scripts[key] = script
+		}
+	}
+	return scripts
+}
+
+func TestEveryScriptIsValidInEveryShell(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("scripts/*.sh")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	onEveryShell(t, func(t *testing.T, m *machine) {
+		for _, file := range files {
+			check := append(append([]string{}, m.shell...), "-n", file)
+			output, err := exec.CommandContext(t.Context(), check[0], check[1:]...).CombinedOutput()
+			require.NoError(t, err, "%s: %s", file, output)
+			assert.Empty(t, output, file)
+		}
+	})
+}
+
+const (
+	ours    = "k3d-traced-server-0 traced server kubetracing/test\nk3d-traced-serverlb traced loadbalancer\n"
+	foreign = "k3d-traced-server-0 traced server someone/else\nk3d-traced-serverlb traced loadbalancer\n"
+	// unlabelled is a cluster that `k3d cluster create traced` made.
+	unlabelled = "k3d-traced-server-0 traced server\nk3d-traced-serverlb traced loadbalancer\n"
+	// another cluster must never be touched.
+	another = "k3d-other-server-0 other server kubetracing/test\n"
+)
+
+// k3dConfiguration has what a shell could spoil: quotes, backslashes, percent
+// signs and no line break at its end.
+const k3dConfiguration = "kind: Simple\nname: \"it's\\n 100%s\""
+
+var nodeConfig = map[string]string{"NODE_CONFIG": "0123456789ab"}
+
+func TestClusterCreate(t *testing.T) {
+	t.Parallel()
+	create := commandScripts(t, "cluster-k3d")["create"]
+	const created = "k3d cluster create --config -"
+
+	t.Run("creates the cluster and notes its configuration when there is none", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "nodes", another)
+			got := m.run(t, create, k3dConfiguration, nodeConfig)
+			require.Zero(t, got.code, got.stderr)
+			assert.Empty(t, got.stdout, "nothing of k3d's is an output")
+			assert.Equal(t, []string{created}, m.callsOf(t, "k3d"))
+			assert.Equal(t, k3dConfiguration+"\n", m.read(t, "k3d-stdin"))
+			assert.Equal(t, another+ours, m.read(t, "nodes"))
+			assert.Contains(t, m.callsOf(t, "docker exec"),
+				"docker exec k3d-traced-server-0 sh -c echo 0123456789ab > /kubetracing-config")
+		})
+	})
+
+	t.Run("removes its own leftover first", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "nodes", another+ours)
+			got := m.run(t, create, k3dConfiguration, nodeConfig)
+			require.Zero(t, got.code, got.stderr)
+			assert.Equal(t, []string{"k3d cluster delete traced", created}, m.callsOf(t, "k3d"))
+			assert.Contains(t, got.stderr, "removing what an interrupted update left of cluster traced")
+			assert.Equal(t, another+ours, m.read(t, "nodes"))
+		})
+	})
+
+	for name, nodes := range map[string]string{
+		"another stack's":  foreign,
+		"nobody's":         unlabelled,
+		"partly ours only": ours + "k3d-traced-server-1 traced server someone/else\n",
+	} {
+		t.Run("refuses a cluster that is "+name, func(t *testing.T) {
+			t.Parallel()
+			onEveryShell(t, func(t *testing.T, m *machine) {
+				m.file(t, "nodes", nodes)
+				got := m.run(t, create, k3dConfiguration, nodeConfig)
+				assert.Equal(t, 1, got.code)
+				assert.Empty(t, m.callsOf(t, "k3d"))
+				assert.Equal(t, "kubetracing: a k3d cluster named traced exists and is not this stack's (kubetracing/test)."+
+					" Rename the stack or delete that cluster.\n", got.stderr)
+				assert.Equal(t, nodes, m.read(t, "nodes"))
+			})
+		})
+	}
+
+	t.Run("explains why the nodes did not come up and removes them", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "k3d-create", "echo 'FATA failed to start' >&2; exit 3")
+			m.file(t, "docker-inspect", "echo 'exited, exit code 1, restarted 4 times'")
+			m.file(t, "docker-logs", `[ "$4" = k3d-traced-server-0 ] || exit 0
+echo 'level=info msg="all is well"'
+echo 'level=fatal msg="unknown feature gate"' >&2
+`)
+			got := m.run(t, create, k3dConfiguration, nodeConfig)
+			assert.Equal(t, 1, got.code)
+			assert.Equal(t, []string{created, "k3d cluster delete traced"}, m.callsOf(t, "k3d"))
+			assert.Contains(t, got.stderr, "FATA failed to start")
+			assert.Contains(t, got.stderr, "kubetracing: node k3d-traced-server-0: exited, exit code 1, restarted 4 times\n"+
+				"    level=fatal msg=\"unknown feature gate\"\n")
+			assert.NotContains(t, got.stderr, "all is well")
+			assert.Empty(t, m.read(t, "nodes"))
+		})
+	})
+
+	t.Run("gives up on a node that does not become ready", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "docker-exec", `case "$*" in *"kubectl get nodes"*) echo "k3d-traced-server-0 NotReady control-plane 1s v1" ;; esac`)
+			m.file(t, "docker-inspect", "echo 'running, exit code 0, restarted 0 times'")
+			m.file(t, "docker-logs", "echo 'E1121 12:00:00.000000 kubelet: no space left'")
+			// Every look at the clock is two minutes later than the one before.
+			got := m.run(t, create, k3dConfiguration, nodeConfig)
+			assert.Equal(t, 1, got.code)
+			assert.Contains(t, got.stderr, "only 0 of 1 node(s) are ready after 360s")
+			assert.Contains(t, got.stderr, "    E1121 12:00:00.000000 kubelet: no space left\n")
+			assert.Equal(t, []string{created, "k3d cluster delete traced"}, m.callsOf(t, "k3d"))
+		})
+	})
+
+	for behaviour, test := range map[string]struct{ answers, says string }{
+		"a containerd without the tracing plugin": {
+			`case "$*" in *"ctr plugins ls"*) echo "io.containerd.snapshotter.v1 overlayfs linux/amd64 ok"; return ;; esac`,
+			"kubetracing: containerd on k3d-traced-server-0 cannot trace: its tracing plugin is not compiled in.",
+		},
+		"a tracing plugin that does not run": {
+			`case "$*" in *"ctr plugins ls"*) echo "io.containerd.tracing.processor.v1 otlp - error"; return ;; esac`,
+			"kubetracing: containerd on k3d-traced-server-0 cannot trace: its tracing plugin is error.",
+		},
+		"a kubelet that did not read its file": {
+			`case "$*" in *"/configz"*) echo '{"kubeletconfig":{}}'; return ;; esac`,
+			"kubetracing: the kubelet on k3d-traced-server-0 has not taken its tracing configuration from kubelet.yaml",
+		},
+	} {
+		t.Run("does not keep "+behaviour, func(t *testing.T) {
+			t.Parallel()
+			onEveryShell(t, func(t *testing.T, m *machine) {
+				m.file(t, "docker-exec", test.answers+readyNode)
+				got := m.run(t, create, k3dConfiguration, nodeConfig)
+				assert.Equal(t, 1, got.code)
+				assert.Contains(t, got.stderr, test.says)
+				assert.Equal(t, 1, strings.Count(got.stderr, "k3d-traced-server-0"), "only what is wrong is told: %s", got.stderr)
+				assert.Equal(t, []string{created, "k3d cluster delete traced"}, m.callsOf(t, "k3d"))
+				assert.Empty(t, m.read(t, "nodes"))
+			})
+		})
+	}
+
+	t.Run("creates nothing when docker does not answer", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.tool(t, "docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
+			got := m.run(t, create, k3dConfiguration, nodeConfig)
+			assert.NotZero(t, got.code)
+			assert.Contains(t, got.stderr, "Cannot connect to the Docker daemon")
+			assert.Empty(t, m.callsOf(t, "k3d"))
+		})
+	})
+}
+
+func TestClusterUpdate(t *testing.T) {
+	t.Parallel()
+	update := commandScripts(t, "cluster-k3d")["update"]
+	running := func(digest string) string {
+		return readyNode + "\n" + `case "$*" in *"cat /kubetracing-config") echo ` + digest + ` ;; esac`
+	}
+	const nodes = another + ours + "k3d-traced-agent-0 traced agent kubetracing/test\nk3d-traced-tools traced noRole\n"
+
+	t.Run("does nothing when the nodes have the configuration", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "nodes", nodes)
+			m.file(t, "docker-exec", running("0123456789ab"))
+			got := m.run(t, update, k3dConfiguration, nodeConfig)
+			require.Zero(t, got.code, got.stderr)
+			assert.Equal(t, []string{"docker exec k3d-traced-server-0 cat /kubetracing-config"}, m.calls(t))
+			assert.Empty(t, got.stderr)
+		})
+	})
+
+	for name, digest := range map[string]string{"another configuration": "another", "no note of one": "''"} {
+		t.Run("kills and starts every node that has "+name, func(t *testing.T) {
+			t.Parallel()
+			onEveryShell(t, func(t *testing.T, m *machine) {
+				m.file(t, "nodes", nodes)
+				m.file(t, "docker-exec", running(digest))
+				got := m.run(t, update, k3dConfiguration, nodeConfig)
+				require.Zero(t, got.code, got.stderr)
+				var changes []string
+				for _, call := range m.calls(t) {
+					if !strings.HasPrefix(call, "docker exec ") {
+						changes = append(changes, call)
+					}
+				}
+				assert.Equal(t, []string{
+					"docker kill --signal KILL k3d-traced-server-0", "docker start k3d-traced-server-0",
+					"docker kill --signal KILL k3d-traced-agent-0", "docker start k3d-traced-agent-0",
+				}, changes, "a node that is stopped would drain itself; load balancer and tools stay as they are")
+				assert.Contains(t, m.calls(t), "docker exec k3d-traced-server-0 sh -c echo 0123456789ab > /kubetracing-config")
+			})
+		})
+	}
+
+	t.Run("starts a node that was not running", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "nodes", ours)
+			m.file(t, "docker-exec", running("another"))
+			m.file(t, "docker-kill", "echo 'is not running' >&2; exit 1")
+			got := m.run(t, update, "", nodeConfig)
+			require.Zero(t, got.code, got.stderr)
+			assert.Equal(t, []string{"docker start k3d-traced-server-0"}, m.callsOf(t, "docker start"))
+		})
+	})
+
+	t.Run("fails when a node cannot be started, and notes nothing", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "nodes", ours)
+			m.file(t, "docker-exec", running("another"))
+			m.file(t, "docker-start", "echo 'no such container' >&2; exit 1")
+			got := m.run(t, update, "", nodeConfig)
+			assert.NotZero(t, got.code)
+			assert.Contains(t, got.stderr, "no such container")
+			assert.NotContains(t, m.read(t, "calls"), "> /kubetracing-config")
+		})
+	})
+}
+
+func TestClusterDelete(t *testing.T) {
+	t.Parallel()
+	remove := commandScripts(t, "cluster-k3d")["delete"]
+	// Whoever destroys the stack may have any environment.
+	elsewhere := map[string]string{"CLUSTER": "other", "OWNER": "someone/else", "OWNER_LABEL": "x", "NODE_CONFIG": ""}
+	tests := map[string]struct {
+		nodes, left string
+		want        []string
+		says        string
+	}{
+		"an absent cluster is no work":      {another, another, nil, ""},
+		"its own cluster goes, by name":     {another + ours, another, []string{"k3d cluster delete traced"}, ""},
+		"another stack's cluster is spared": {foreign, foreign, nil, "the k3d cluster traced is not this stack's (kubetracing/test) any more; leaving it alone"},
+		"nobody's cluster is spared":        {unlabelled, unlabelled, nil, "leaving it alone"},
+	}
+	for behaviour, test := range tests {
+		t.Run(behaviour, func(t *testing.T) {
+			t.Parallel()
+			onEveryShell(t, func(t *testing.T, m *machine) {
+				m.file(t, "nodes", test.nodes)
+				got := m.run(t, remove, "", elsewhere)
+				require.Zero(t, got.code, got.stderr)
+				assert.Equal(t, test.want, m.callsOf(t, "k3d"))
+				assert.Equal(t, test.left, m.read(t, "nodes"))
+				if test.says == "" {
+					assert.Empty(t, got.stderr)
+				}
+				assert.Contains(t, got.stderr, test.says)
+			})
+		})
+	}
+
+	t.Run("a deletion that fails is a failure", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "nodes", ours)
+			m.file(t, "k3d-delete", "exit 5")
+			assert.Equal(t, 5, m.run(t, remove, "", nil).code)
+		})
+	})
+
+	t.Run("a Docker daemon that does not answer is not an absent cluster", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.tool(t, "docker", "echo 'Cannot connect to the Docker daemon' >&2; exit 1")
+			got := m.run(t, remove, "", nil)
+			assert.NotZero(t, got.code, "or the stack would forget a cluster that still runs")
+			assert.Contains(t, got.stderr, "Cannot connect to the Docker daemon")
+		})
+	})
+}
+
+func TestCollectorHealthy(t *testing.T) {
+	t.Parallel()
+	command := newEverything(t).record(t).one(t, tokenCommand, "collector-healthy")
+	script, environment := command.text(t, "create"), command.environment(t)
+	environment["TIMEOUT_SECONDS"] = "3"
+	const probe = "docker exec traced-jaeger wget -q -O /dev/null http://otel-collector:13133/"
+
+	t.Run("asks from Jaeger's container until the Collector is healthy", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "docker-exec", `printf x >> "$MACHINE/tries"; [ "$(wc -c < "$MACHINE/tries")" -ge 3 ]`)
+			m.file(t, "docker-inspect", "echo false")
+			got := m.run(t, script, "", environment)
+			require.Zero(t, got.code, got.stderr)
+			assert.Equal(t, []string{probe, probe, probe}, m.callsOf(t, "docker exec"))
+			assert.Empty(t, m.callsOf(t, "docker logs"))
+			assert.Empty(t, got.stderr)
+		})
+	})
+
+	tests := map[string]struct{ restarting, says string }{
+		"prints its last words when the time is over":       {"false", "is not healthy after 3s. Its last words:\nbad configuration\n"},
+		"does not wait for a Collector that keeps crashing": {"true", "is not healthy after 0s. Its last words:\nbad configuration\n"},
+	}
+	for behaviour, test := range tests {
+		t.Run(behaviour, func(t *testing.T) {
+			t.Parallel()
+			onEveryShell(t, func(t *testing.T, m *machine) {
+				m.file(t, "docker-exec", "exit 1")
+				m.file(t, "docker-inspect", "echo "+test.restarting)
+				m.file(t, "docker-logs", "echo 'bad configuration'")
+				got := m.run(t, script, "", environment)
+				assert.Equal(t, 1, got.code)
+				assert.Equal(t, "kubetracing: the Collector (traced-collector) "+test.says, got.stderr)
+				assert.Equal(t, []string{"docker logs --tail 20 traced-collector"}, m.callsOf(t, "docker logs"))
+				assert.Empty(t, got.stdout)
+			})
+		})
+	}
+}
+
+func TestNodeImageScripts(t *testing.T) {
+	t.Parallel()
+	scripts := commandScripts(t, "node-image-present")
+	tag, err := newEverything(t).nodeImage().Tag()
+	require.NoError(t, err)
+
+	t.Run("fails when the build left no image", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "docker-image", "echo 'No such image' >&2; exit 1")
+			got := m.run(t, scripts["create"], "", nil)
+			assert.NotZero(t, got.code)
+			assert.Contains(t, got.stderr, "No such image")
+			assert.Equal(t, []string{"docker image inspect --format {{.Id}} " + tag}, m.calls(t))
+		})
+	})
+	t.Run("removes the image, whatever the environment says", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			got := m.run(t, scripts["delete"], "", map[string]string{"IMAGE": "someone/elses:image"})
+			require.Zero(t, got.code, got.stderr)
+			assert.Equal(t, []string{"docker image inspect " + tag, "docker image rm " + tag}, m.calls(t))
+			assert.Empty(t, got.stdout)
+		})
+	})
+	t.Run("an image that is gone is no work", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "docker-image", `echo "Error: No such image: x" >&2; exit 1`)
+			got := m.run(t, scripts["delete"], "", nil)
+			require.Zero(t, got.code, got.stderr)
+			assert.Empty(t, m.callsOf(t, "docker image rm"))
+		})
+	})
+	t.Run("an image that cannot be removed is a failure", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "docker-image", `[ "$2" = inspect ] || { echo 'image is in use' >&2; exit 1; }`)
+			got := m.run(t, scripts["delete"], "", nil)
+			assert.NotZero(t, got.code)
+			assert.Contains(t, got.stderr, "image is in use")
+		})
+	})
+}
+
+func TestNodeConfigWritesTheFiles(t *testing.T) {
+	t.Parallel()
+	command := newEverything(t).record(t).one(t, tokenCommand, "node-config-files")
+	environment := command.environment(t)
+	// What a shell could spoil.
+	environment["FILE_a_b__txt"] = "it's \"$HOME\" `id` $(id) \\n 100%s\n-n\n\nlast line without a break"
+
+	onEveryShell(t, func(t *testing.T, m *machine) {
+		volume := filepath.Join(m.folder, "volume")
+		require.NoError(t, os.Mkdir(volume, 0o755))
+		m.file(t, "volume/left-over.yaml", "of an earlier configuration")
+		// The fake container has the variables that it is given and no others, and
+		// the volume in the place of /config.
+		m.file(t, "docker-run", `
+unset kept
+while [ "$1" != -c ]; do
+  case "$1" in FILE_*) kept="${kept-} \"$1=\$$1\"" ;; esac
+  shift
+done
+script=$(printf '%s' "$2" | sed "s#/config#$MACHINE/volume#g")
+eval "env -i PATH=/usr/bin:/bin ${kept-} /bin/sh -c \"\$script\""
+`)
+		got := m.run(t, command.text(t, "create"), "", environment)
+		require.Zero(t, got.code, got.stderr)
+		assert.Empty(t, got.stdout)
+
+		calls := m.read(t, "calls")
+		before, _, _ := strings.Cut(calls, "<--entrypoint>")
+		arguments := strings.Split(strings.Trim(before, "<>"), "><")
+		require.Greater(t, len(arguments), 7)
+		assert.Equal(t, []string{"docker", "run", "--rm", "--network", "none", "--volume", "traced-tracing:/config"}, arguments[:7])
+		var passed []string
+		for i := 7; i < len(arguments); i += 2 {
+			assert.Equal(t, "--env", arguments[i])
+			passed = append(passed, arguments[i+1])
+		}
+		assert.ElementsMatch(t, []string{
+			"FILE_a_b__txt", "FILE_apiserver_tracing__yaml", "FILE_containerd__env", "FILE_k3s_server__yaml", "FILE_kubelet__yaml",
+		}, passed, "by name, so that no file stands in a process list")
+		assert.Contains(t, calls, "<--entrypoint></bin/sh><busybox:1.37.0><-c>")
+
+		files, err := os.ReadDir(volume)
+		require.NoError(t, err)
+		written := map[string]string{}
+		for _, file := range files {
+			written[file.Name()] = m.read(t, "volume/"+file.Name())
+		}
+		assert.Equal(t, map[string]string{
+			"a-b.txt":                environment["FILE_a_b__txt"],
+			"apiserver-tracing.yaml": environment["FILE_apiserver_tracing__yaml"],
+			"containerd.env":         environment["FILE_containerd__env"],
+			"k3s-server.yaml":        environment["FILE_k3s_server__yaml"],
+			"kubelet.yaml":           environment["FILE_kubelet__yaml"],
+		}, written)
+	})
+}
+
+func TestNodeConfigFailsWhenDockerDoes(t *testing.T) {
+	t.Parallel()
+	command := newEverything(t).record(t).one(t, tokenCommand, "node-config-files")
+	onEveryShell(t, func(t *testing.T, m *machine) {
+		m.file(t, "docker-run", "exit 125")
+		assert.Equal(t, 125, m.run(t, command.text(t, "create"), "", command.environment(t)).code)
+	})
+}
+
+func TestLiteralValuesSurviveTheShell(t *testing.T) {
+	t.Parallel()
+	stack := newEverything(t)
+	// All that a shell could act on but '$', which k3d's configuration refuses.
+	stack.spec.Name = "it's \"one\" `touch pwned` ; exit 3 # \\ ''name'"
+	kubeconfig := stack.record(t).one(t, tokenCommand, "cluster-kubeconfig").text(t, "create")
+	onEveryShell(t, func(t *testing.T, m *machine) {
+		got := m.run(t, kubeconfig, "", map[string]string{"CLUSTER": "other"})
+		require.Zero(t, got.code, got.stderr)
+		assert.Equal(t, []string{"k3d kubeconfig get " + stack.spec.Name}, m.calls(t))
+	})
+}

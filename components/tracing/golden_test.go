@@ -1,0 +1,184 @@
+package tracing_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
+
+var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
+
+// golden compares a rendered text with a file below testdata.
+func golden(t *testing.T, path, got string) {
+	t.Helper()
+	path = filepath.Join("testdata", filepath.FromSlash(path))
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
+		return
+	}
+	want, err := os.ReadFile(path)
+	require.NoError(t, err, "go test ./components/tracing -update writes it")
+	assert.Equal(t, string(want), got, "%s; go test ./components/tracing -update accepts the change", path)
+}
+
+// resolve finds a release that must exist.
+func resolve(t *testing.T, version string) tracing.Release {
+	t.Helper()
+	release, err := tracing.ResolveRelease(version)
+	require.NoError(t, err)
+	return release
+}
+
+// single is a cluster of one server that samples everything.
+func single(t *testing.T, version string) tracing.ClusterSpec {
+	t.Helper()
+	release := resolve(t, version)
+	return tracing.ClusterSpec{
+		Name:         "kubetracing-dev",
+		Release:      release,
+		NodeImage:    release.Image,
+		Servers:      1,
+		Network:      "kubetracing-dev",
+		ConfigVolume: "kubetracing-dev-tracing",
+		APIPort:      6550,
+		OwnerLabel:   "kubetracing.stack=kubetracing/dev",
+		Sampling: tracing.Sampling{
+			APIServer: tracing.SamplingRateMax, Etcd: tracing.SamplingRateMax, Kubelet: tracing.SamplingRateMax,
+			Runtime: tracing.SamplingRateMax, Collector: tracing.SamplingRateMax,
+		},
+	}
+}
+
+// several is a cluster of three servers and two agents that samples a little.
+func several(t *testing.T, version string) tracing.ClusterSpec {
+	t.Helper()
+	spec := single(t, version)
+	spec.Servers, spec.Agents = 3, 2
+	spec.Sampling = tracing.Sampling{APIServer: 1, Etcd: 20, Kubelet: 300, Runtime: 4000, Collector: 50_000}
+	return spec
+}
+
+func TestRenderClusterGolden(t *testing.T) {
+	t.Parallel()
+
+	tests := map[string]struct {
+		directory string
+		spec      tracing.ClusterSpec
+		files     []string
+	}{
+		"one server of the newest minor": {
+			directory: "cluster-1.37-1-server",
+			spec:      single(t, "1.37"),
+			files: []string{
+				"apiserver-tracing.yaml", "containerd.env", "k3s-server.yaml", "kubelet.yaml",
+			},
+		},
+		"three servers and two agents of the minor that needs every workaround": {
+			directory: "cluster-1.25-3-servers-2-agents",
+			spec:      several(t, "1.25"),
+			files: []string{
+				"apiserver-tracing.yaml", "containerd.env", "k3s-agent.yaml", "k3s-server.yaml", "kubelet.yaml",
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rendered, err := tracing.RenderCluster(test.spec)
+			require.NoError(t, err)
+			golden(t, test.directory+"/k3d.yaml.golden", rendered.K3d)
+			var names []string
+			for _, file := range rendered.Node {
+				names = append(names, file.Name)
+				golden(t, test.directory+"/"+file.Name+".golden", file.Content)
+			}
+			assert.Equal(t, test.files, names)
+		})
+	}
+}
+
+func TestRenderCollectorGolden(t *testing.T) {
+	t.Parallel()
+
+	tests := map[string]struct {
+		file string
+		spec tracing.CollectorSpec
+	}{
+		"the default pipeline": {
+			file: "collector.yaml.golden",
+			spec: tracing.CollectorSpec{SamplingRate: tracing.SamplingRateMax},
+		},
+		"a share of the traces to the log and to further destinations": {
+			file: "collector-debug-exporters.yaml.golden",
+			spec: tracing.CollectorSpec{
+				SamplingRate: 125_000,
+				Debug:        true,
+				Exporters: []tracing.OTLPExporter{
+					{Name: "tempo", Protocol: "grpc", Endpoint: "tempo:4317", Insecure: true},
+					{Name: "vendor", Protocol: "http", Endpoint: "https://otlp.test/v1"},
+				},
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			rendered, err := tracing.RenderCollector(test.spec)
+			require.NoError(t, err)
+			golden(t, test.file, rendered)
+		})
+	}
+}
+
+func TestRenderJaegerGolden(t *testing.T) {
+	t.Parallel()
+
+	rendered, err := tracing.RenderJaeger(tracing.JaegerSpec{Storage: tracing.StorageMemory})
+	require.NoError(t, err)
+	golden(t, "jaeger-memory.yaml.golden", rendered)
+}
+
+// Rendered texts decide what an update replaces, so equal settings must give
+// equal bytes: not once, but in whatever order a map is walked.
+func TestRenderingIsStable(t *testing.T) {
+	t.Parallel()
+
+	tests := map[string]struct {
+		render func() (any, error)
+	}{
+		"of a cluster": {func() (any, error) { return tracing.RenderCluster(several(t, "1.36")) }},
+		"of the Collector": {func() (any, error) {
+			return tracing.RenderCollector(tracing.CollectorSpec{
+				SamplingRate: 1, Debug: true,
+				Exporters: []tracing.OTLPExporter{
+					{Name: "c", Protocol: "grpc", Endpoint: "c:4317"},
+					{Name: "a", Protocol: "http", Endpoint: "http://a:4318"},
+					{Name: "b", Protocol: "grpc", Endpoint: "b:4317"},
+				},
+			})
+		}},
+		"of Jaeger": {func() (any, error) {
+			return tracing.RenderJaeger(tracing.JaegerSpec{Storage: tracing.StorageMemory})
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first, err := test.render()
+			require.NoError(t, err)
+			require.NotEmpty(t, first)
+			for range 50 {
+				again, err := test.render()
+				require.NoError(t, err)
+				require.Equal(t, first, again)
+			}
+		})
+	}
+}

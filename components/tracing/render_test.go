@@ -1,0 +1,368 @@
+package tracing_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
+
+// nodeFiles renders a cluster and gives its files by name.
+func nodeFiles(t *testing.T, spec tracing.ClusterSpec) map[string]string {
+	t.Helper()
+	rendered, err := tracing.RenderCluster(spec)
+	require.NoError(t, err)
+	files := map[string]string{}
+	for _, file := range rendered.Node {
+		files[file.Name] = file.Content
+	}
+	return files
+}
+
+// decoded reads rendered YAML.
+func decoded(t *testing.T, text string) map[string]any {
+	t.Helper()
+	var value map[string]any
+	require.NoError(t, yaml.UnmarshalStrict([]byte(text), &value))
+	return value
+}
+
+// 0 must be written out: left away it would mean another rate, and to the
+// container runtime "follow the parent".
+func TestRateZeroIsRendered(t *testing.T) {
+	t.Parallel()
+
+	spec := single(t, "1.37")
+	spec.Sampling = tracing.Sampling{}
+	files := nodeFiles(t, spec)
+	assert.Equal(t, `apiVersion: apiserver.config.k8s.io/v1
+endpoint: otel-collector:4317
+kind: TracingConfiguration
+samplingRatePerMillion: 0
+`, files["apiserver-tracing.yaml"])
+	assert.Equal(t, map[string]any{"endpoint": "otel-collector:4317", "samplingRatePerMillion": 0.0},
+		decoded(t, files["kubelet.yaml"])["tracing"])
+	assert.Equal(t, `OTEL_EXPORTER_OTLP_ENDPOINT=http://otel-collector:4318
+OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf
+OTEL_SERVICE_NAME=containerd
+OTEL_TRACES_SAMPLER=always_off
+`, files["containerd.env"])
+
+	collector, err := tracing.RenderCollector(tracing.CollectorSpec{SamplingRate: 0})
+	require.NoError(t, err)
+	assert.Contains(t, collector, "\n    sampling_percentage: 0\n")
+}
+
+func TestRatesAreRenderedInTheUnitOfTheirReader(t *testing.T) {
+	t.Parallel()
+
+	tests := map[string]struct {
+		rate       int
+		ratio      string
+		percentage string
+	}{
+		"one in a million": {1, "0.000001", "0.0001"},
+		"one in a hundred": {10_000, "0.01", "1"},
+		"a third":          {333_333, "0.333333", "33.3333"},
+		"all but one":      {999_999, "0.999999", "99.9999"},
+		"all":              {1_000_000, "1", "100"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := single(t, "1.37")
+			spec.Sampling.Runtime = test.rate
+			assert.True(t, strings.HasSuffix(nodeFiles(t, spec)["containerd.env"],
+				"OTEL_TRACES_SAMPLER=parentbased_traceidratio\nOTEL_TRACES_SAMPLER_ARG="+test.ratio+"\n"),
+				nodeFiles(t, spec)["containerd.env"])
+			collector, err := tracing.RenderCollector(tracing.CollectorSpec{SamplingRate: test.rate})
+			require.NoError(t, err)
+			assert.Contains(t, collector, "\n    sampling_percentage: "+test.percentage+"\n")
+		})
+	}
+}
+
+// Each rate reaches the file of its own component and no other.
+func TestEachRateReachesItsOwnComponent(t *testing.T) {
+	t.Parallel()
+
+	files := nodeFiles(t, several(t, "1.37"))
+	assert.Contains(t, files["apiserver-tracing.yaml"], "samplingRatePerMillion: 1\n")
+	assert.Contains(t, files["k3s-server.yaml"], "- distributed-tracing-sampling-rate=20\n")
+	assert.Contains(t, files["kubelet.yaml"], "samplingRatePerMillion: 300\n")
+	assert.Contains(t, files["containerd.env"], "OTEL_TRACES_SAMPLER_ARG=0.004\n")
+}
+
+// A name that this etcd does not know is ignored without a word.
+func TestEtcdArgumentsFollowTheVersionOfEtcd(t *testing.T) {
+	t.Parallel()
+
+	tests := map[string]struct {
+		version string
+		want    []any
+	}{
+		"etcd 3.5.9 knows no rate": {"1.28.10", []any{
+			"experimental-enable-distributed-tracing=true",
+			"experimental-distributed-tracing-address=otel-collector:4317",
+			"experimental-distributed-tracing-service-name=etcd",
+		}},
+		"etcd 3.5.13 has a rate under its experimental name": {"1.28.11", []any{
+			"experimental-enable-distributed-tracing=true",
+			"experimental-distributed-tracing-address=otel-collector:4317",
+			"experimental-distributed-tracing-service-name=etcd",
+			"experimental-distributed-tracing-sampling-rate=20",
+		}},
+		"etcd 3.6 has plain names": {"1.33.11", []any{
+			"enable-distributed-tracing=true",
+			"distributed-tracing-address=otel-collector:4317",
+			"distributed-tracing-service-name=etcd",
+			"distributed-tracing-sampling-rate=20",
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			assert.Equal(t, test.want, decoded(t, nodeFiles(t, several(t, test.version))["k3s-server.yaml"])["etcd-arg"])
+		})
+	}
+}
+
+func TestServerConfigurationFollowsTheRules(t *testing.T) {
+	t.Parallel()
+
+	const tracingFile = "tracing-config-file=/etc/kubetracing/apiserver-tracing.yaml"
+	tests := map[string]struct {
+		version string
+		want    []any
+	}{
+		"1.25 needs the gate and an empty egress selector": {
+			"1.25", []any{tracingFile, "feature-gates=APIServerTracing=true", "egress-selector-config-file="},
+		},
+		"1.26 needs the gate": {
+			"1.26", []any{tracingFile, "feature-gates=APIServerTracing=true"},
+		},
+		"1.27 has tracing on by default":           {"1.27", []any{tracingFile}},
+		"1.37 would not start with the gate named": {"1.37", []any{tracingFile}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			config := decoded(t, nodeFiles(t, single(t, test.version))["k3s-server.yaml"])
+			assert.Equal(t, test.want, config["kube-apiserver-arg"])
+			assert.Equal(t, []any{"config=/etc/kubetracing/kubelet.yaml"}, config["kubelet-arg"])
+			assert.Equal(t, []any{"metrics-server", "servicelb", "traefik"}, config["disable"])
+		})
+	}
+}
+
+func TestKubeletConfigurationFollowsTheRules(t *testing.T) {
+	t.Parallel()
+
+	tests := map[string]struct {
+		version string
+		want    map[string]any
+	}{
+		"1.26 needs the gate":                             {"1.26", map[string]any{"featureGates": map[string]any{"KubeletTracing": true}}},
+		"1.27 needs nothing":                              {"1.27", map[string]any{}},
+		"1.34 needs nothing":                              {"1.34", map[string]any{}},
+		"1.35 must be allowed to run on a cgroup v1 host": {"1.35", map[string]any{"failCgroupV1": false}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			want := map[string]any{
+				"apiVersion": "kubelet.config.k8s.io/v1beta1",
+				"kind":       "KubeletConfiguration",
+				"tracing":    map[string]any{"endpoint": "otel-collector:4317", "samplingRatePerMillion": 1e6},
+			}
+			for key, value := range test.want {
+				want[key] = value
+			}
+			assert.Equal(t, want, decoded(t, nodeFiles(t, single(t, test.version))["kubelet.yaml"]))
+		})
+	}
+}
+
+// kine emits no spans, so that etcd's rate decides between the two.
+func TestEtcdIsEmbeddedWhereItIsTraced(t *testing.T) {
+	t.Parallel()
+
+	tests := map[string]struct {
+		servers, rate int
+		embedded      bool
+		clusterInit   bool
+	}{
+		"one server with etcd off has kine":                    {1, 0, false, false},
+		"one server with the lowest rate has etcd":             {1, 1, true, true},
+		"three servers need etcd, whatever its rate":           {3, 0, true, false},
+		"three servers are initialised by k3d of its own will": {3, 1, true, false},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := single(t, "1.37")
+			spec.Servers, spec.Sampling.Etcd = test.servers, test.rate
+			rendered, err := tracing.RenderCluster(spec)
+			require.NoError(t, err)
+			assert.Equal(t, test.embedded, spec.EmbeddedEtcd())
+			// Off is off: some etcd versions would sample everything if told to trace.
+			assert.Equal(t, test.rate > 0, strings.Contains(nodeFiles(t, spec)["k3s-server.yaml"], "etcd-arg:"))
+			assert.Equal(t, test.clusterInit, strings.Contains(rendered.K3d, "arg: --cluster-init"))
+			assert.Equal(t, test.servers == 1, strings.Contains(rendered.K3d, "disableLoadbalancer: true"))
+		})
+	}
+}
+
+func TestNodesAreNamedAsK3dNamesThem(t *testing.T) {
+	t.Parallel()
+
+	assert.Equal(t, []tracing.Node{
+		{Container: "k3d-kubetracing-dev-server-0", Filter: "server:0"},
+	}, single(t, "1.37").Nodes())
+	assert.Equal(t, []tracing.Node{
+		{Container: "k3d-kubetracing-dev-server-0", Filter: "server:0"},
+		{Container: "k3d-kubetracing-dev-server-1", Filter: "server:1"},
+		{Container: "k3d-kubetracing-dev-server-2", Filter: "server:2"},
+		{Container: "k3d-kubetracing-dev-agent-0", Filter: "agent:0"},
+		{Container: "k3d-kubetracing-dev-agent-1", Filter: "agent:1"},
+	}, several(t, "1.37").Nodes())
+}
+
+// Spans of one process are told apart from those of another node by its
+// resource, so every node has exactly one such variable.
+func TestEveryNodeKnowsItsName(t *testing.T) {
+	t.Parallel()
+
+	rendered, err := tracing.RenderCluster(several(t, "1.37"))
+	require.NoError(t, err)
+	variable := func(value, filter string) map[string]any {
+		return map[string]any{"envVar": value, "nodeFilters": []any{filter}}
+	}
+	attributes := func(node, filter string) map[string]any {
+		return variable("OTEL_RESOURCE_ATTRIBUTES=k8s.cluster.name=kubetracing-dev,k8s.node.name=k3d-kubetracing-dev-"+node, filter)
+	}
+	assert.Equal(t, []any{
+		variable("K3S_CONFIG_FILE=/etc/kubetracing/k3s-server.yaml", "server:*"),
+		variable("K3S_CONFIG_FILE=/etc/kubetracing/k3s-agent.yaml", "agent:*"),
+		attributes("server-0", "server:0"),
+		attributes("server-1", "server:1"),
+		attributes("server-2", "server:2"),
+		attributes("agent-0", "agent:0"),
+		attributes("agent-1", "agent:1"),
+	}, decoded(t, rendered.K3d)["env"])
+}
+
+// k3d refuses a filter for a role that the cluster does not have.
+func TestAClusterWithoutAgentsDoesNotMentionThem(t *testing.T) {
+	t.Parallel()
+
+	rendered, err := tracing.RenderCluster(single(t, "1.37"))
+	require.NoError(t, err)
+	assert.NotContains(t, rendered.K3d, "agent:")
+	assert.Contains(t, rendered.K3d, "agents: 0\n")
+	assert.NotContains(t, nodeFiles(t, single(t, "1.37")), "k3s-agent.yaml")
+
+	rendered, err = tracing.RenderCluster(several(t, "1.37"))
+	require.NoError(t, err)
+	config, everyNode := decoded(t, rendered.K3d), []any{"server:*", "agent:*"}
+	assert.Equal(t, []any{
+		map[string]any{"volume": "kubetracing-dev-tracing:/etc/kubetracing:ro", "nodeFilters": everyNode},
+	}, config["volumes"])
+	assert.Equal(t, map[string]any{"labels": []any{
+		map[string]any{"label": "kubetracing.stack=kubetracing/dev", "nodeFilters": everyNode},
+	}}, config["options"].(map[string]any)["runtime"])
+	assert.Equal(t, "kubelet-arg:\n- config=/etc/kubetracing/kubelet.yaml\n",
+		nodeFiles(t, several(t, "1.37"))["k3s-agent.yaml"], "an agent takes no argument of a server")
+}
+
+// k3d expands variables in its configuration with the environment of whoever
+// runs it, without a word about those that are not set.
+func TestADollarIsRefused(t *testing.T) {
+	t.Parallel()
+
+	tests := map[string]func(*tracing.ClusterSpec){
+		"in the name":          func(s *tracing.ClusterSpec) { s.Name += "$HOME" },
+		"in the node image":    func(s *tracing.ClusterSpec) { s.NodeImage += "$HOME" },
+		"in the network":       func(s *tracing.ClusterSpec) { s.Network += "${HOME}" },
+		"in the volume":        func(s *tracing.ClusterSpec) { s.ConfigVolume += "$" },
+		"in the owner's label": func(s *tracing.ClusterSpec) { s.OwnerLabel += "$$" },
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := single(t, "1.37")
+			spec.Name = "lab"
+			change(&spec)
+			rendered, err := tracing.RenderCluster(spec)
+			require.EqualError(t, err, `render k3d configuration of cluster "`+spec.Name+`": `+
+				"the k3d configuration must not contain '$': k3d expands it as an environment variable")
+			assert.Equal(t, tracing.ClusterFiles{}, rendered)
+		})
+	}
+}
+
+func TestExtraExportersDoNotReplaceJaeger(t *testing.T) {
+	t.Parallel()
+
+	rendered, err := tracing.RenderCollector(tracing.CollectorSpec{
+		SamplingRate: tracing.SamplingRateMax,
+		Debug:        true,
+		Exporters: []tracing.OTLPExporter{
+			{Name: "vendor", Protocol: "http", Endpoint: "https://otlp.test/v1"},
+			{Name: "tempo", Protocol: "grpc", Endpoint: "tempo:4317", Insecure: true},
+		},
+	})
+	require.NoError(t, err)
+	config := decoded(t, rendered)
+	assert.Equal(t, map[string]any{
+		"otlp_grpc/jaeger": map[string]any{"endpoint": "jaeger:4317", "tls": map[string]any{"insecure": true}},
+		"otlp_http/vendor": map[string]any{"endpoint": "https://otlp.test/v1", "tls": map[string]any{"insecure": false}},
+		"otlp_grpc/tempo":  map[string]any{"endpoint": "tempo:4317", "tls": map[string]any{"insecure": true}},
+		"debug":            map[string]any{"verbosity": "detailed"},
+	}, config["exporters"])
+	assert.Equal(t, map[string]any{
+		"receivers":  []any{"otlp"},
+		"processors": []any{"memory_limiter", "probabilistic_sampler", "batch"},
+		"exporters":  []any{"otlp_grpc/jaeger", "otlp_http/vendor", "otlp_grpc/tempo", "debug"},
+	}, config["service"].(map[string]any)["pipelines"].(map[string]any)["traces"])
+}
+
+// A component that is configured and used nowhere, or used and configured
+// nowhere, is how a pipeline silently loses spans.
+func TestPipelinesUseExactlyWhatIsConfigured(t *testing.T) {
+	t.Parallel()
+
+	render := func(text string, err error) map[string]any {
+		require.NoError(t, err)
+		return decoded(t, text)
+	}
+	tests := map[string]map[string]any{
+		"the default Collector": render(tracing.RenderCollector(tracing.CollectorSpec{})),
+		"a Collector with more destinations": render(tracing.RenderCollector(tracing.CollectorSpec{
+			Debug: true, Exporters: []tracing.OTLPExporter{{Name: "a", Protocol: "grpc", Endpoint: "a:1"}},
+		})),
+		"Jaeger": render(tracing.RenderJaeger(tracing.JaegerSpec{Storage: tracing.StorageMemory})),
+	}
+	names := func(section any) []any {
+		var keys []any
+		for key := range section.(map[string]any) {
+			keys = append(keys, key)
+		}
+		return keys
+	}
+	for name, config := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			service := config["service"].(map[string]any)
+			traces := service["pipelines"].(map[string]any)["traces"].(map[string]any)
+			assert.ElementsMatch(t, names(config["extensions"]), service["extensions"])
+			for _, kind := range []string{"receivers", "processors", "exporters"} {
+				assert.ElementsMatch(t, names(config[kind]), traces[kind], kind)
+			}
+		})
+	}
+}

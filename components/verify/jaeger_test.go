@@ -1,0 +1,155 @@
+package verify_test
+
+import (
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubetracing/kubetracing/components/verify"
+)
+
+func TestClientAsksForTheTracesOfAQuery(t *testing.T) {
+	t.Parallel()
+
+	// Jaeger reads RFC 3339, so a zone that is not UTC must not leak into it.
+	since := time.Date(2026, 3, 1, 12, 30, 0, 5_000_000, time.FixedZone("", 2*60*60))
+	tests := map[string]struct {
+		query verify.Query
+		want  url.Values
+	}{
+		"with an operation": {
+			query: verify.Query{Service: "kubelet", Operation: sandbox, Since: since, Limit: 7},
+			want: url.Values{
+				"query.service_name":   {"kubelet"},
+				"query.operation_name": {sandbox},
+				"query.start_time_min": {"2026-03-01T10:30:00.005Z"},
+				"query.num_traces":     {"7"},
+			},
+		},
+		"without an operation": {
+			query: verify.Query{Service: "api server & co", Since: since, Limit: 1},
+			want: url.Values{
+				"query.service_name":   {"api server & co"},
+				"query.start_time_min": {"2026-03-01T10:30:00.005Z"},
+				"query.num_traces":     {"1"},
+			},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			jaeger := serveSpans(t)
+			// The trailing slash is what people copy from a browser.
+			before := time.Now()
+			spans, err := verify.Client{BaseURL: jaeger.URL + "/"}.Spans(t.Context(), test.query)
+			require.NoError(t, err)
+			assert.Empty(t, spans)
+
+			requests := jaeger.seen()
+			require.Len(t, requests, 1)
+			assert.Equal(t, "/api/v3/traces", requests[0].Path)
+			got := requests[0].Query()
+			// Jaeger requires an end; the clocks of its host and ours may differ.
+			end, err := time.Parse(time.RFC3339Nano, got.Get("query.start_time_max"))
+			require.NoError(t, err)
+			assert.WithinDuration(t, before.Add(time.Minute), end, 30*time.Second)
+			got.Del("query.start_time_max")
+			assert.Equal(t, test.want, got)
+		})
+	}
+}
+
+// A fully sampled cluster has far more traces of a service than one look reads;
+// the span with the longest operation is the one that few traces have.
+func TestCheckAsksForTheMostSelectiveSpan(t *testing.T) {
+	t.Parallel()
+
+	tests := map[string]struct {
+		spans              []verify.SpanMatch
+		service, operation string
+	}{
+		"the only one":                       {[]verify.SpanMatch{{Service: "apiserver"}}, "apiserver", ""},
+		"the one that names its operation":   {[]verify.SpanMatch{{Service: "a"}, {Service: "b", Operation: "get"}}, "b", "get"},
+		"the one with the longest operation": {echo.Spans, "kubelet", sandbox},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			jaeger := serveSpans(t)
+			since := time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC)
+			check := verify.Check{
+				Client:       verify.Client{BaseURL: jaeger.URL},
+				Expectations: []verify.Expectation{{Name: name, Spans: test.spans}},
+				Since:        since,
+				Interval:     interval,
+			}
+			runOnce(t, check)
+			query := jaeger.seen()[0].Query()
+			assert.Equal(t, test.service, query.Get("query.service_name"))
+			assert.Equal(t, test.operation, query.Get("query.operation_name"))
+			assert.Equal(t, "2026-03-01T10:00:00Z", query.Get("query.start_time_min"))
+			assert.Equal(t, "50", query.Get("query.num_traces"))
+		})
+	}
+}
+
+func TestClientGivesSpansWithTheirResources(t *testing.T) {
+	t.Parallel()
+
+	jaeger := serveText(t, `{"result": {"resourceSpans": [{
+		"resource": {"attributes": [
+			{"key": "service.name", "value": {"stringValue": "kubelet"}},
+			{"key": "k8s.node.name", "value": {"stringValue": "node-1"}}]},
+		"scopeSpans": [{"spans": [
+			{"traceId": "0000000000000000000000000000000a", "spanId": "0000000000000001", "name": "syncPod", "attributes": [
+				{"key": "k8s.pod", "value": {"stringValue": "tests/echo"}},
+				{"key": "attempt", "value": {"intValue": "3"}},
+				{"key": "cached", "value": {"boolValue": true}}]},
+			{"traceId": "0000000000000000000000000000000b", "spanId": "0000000000000002", "name": "syncLoop"}]}]}]}}`)
+	spans, err := verify.Client{BaseURL: jaeger}.Spans(t.Context(), verify.Query{Service: "kubelet", Limit: 1})
+	require.NoError(t, err)
+	assert.Equal(t, []verify.Span{
+		{
+			TraceID: "0000000000000000000000000000000a", Service: "kubelet", Operation: "syncPod",
+			Attributes: map[string]string{
+				"service.name": "kubelet", "k8s.node.name": "node-1", "k8s.pod": "tests/echo", "attempt": "3", "cached": "true",
+			},
+		},
+		{
+			TraceID: "0000000000000000000000000000000b", Service: "kubelet", Operation: "syncLoop",
+			Attributes: map[string]string{"service.name": "kubelet", "k8s.node.name": "node-1"},
+		},
+	}, spans)
+}
+
+func TestClientUsesTheGivenHTTPClient(t *testing.T) {
+	t.Parallel()
+
+	var asked string
+	client := verify.Client{
+		BaseURL: "http://jaeger.test",
+		HTTP: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			asked = r.URL.Host + r.URL.Path
+			return &http.Response{StatusCode: http.StatusNotFound, Body: http.NoBody, Request: r}, nil
+		})},
+	}
+	spans, err := client.Spans(t.Context(), verify.Query{Service: "kubelet"})
+	require.NoError(t, err)
+	assert.Empty(t, spans)
+	assert.Equal(t, "jaeger.test/api/v3/traces", asked)
+}
+
+func TestClientRefusesAnAddressThatIsNone(t *testing.T) {
+	t.Parallel()
+
+	_, err := verify.Client{BaseURL: "http://jaeger test"}.Spans(t.Context(), verify.Query{Service: "kubelet"})
+	require.ErrorContains(t, err, `query Jaeger: parse "http://jaeger test/api/v3/traces?`)
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

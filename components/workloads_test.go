@@ -1,0 +1,151 @@
+package components_test
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/pulumi/pulumi-command/sdk/go/command/local"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubetracing/kubetracing/components"
+	"github.com/kubetracing/kubetracing/components/verify"
+)
+
+func TestTheEchoJobSaysHiInANamespaceOfOurs(t *testing.T) {
+	t.Parallel()
+	recorded := newEverything(t).record(t)
+	namespace := recorded.one(t, tokenNamespace, "workloads-namespace")
+	assert.Equal(t, map[string]any{"name": "kubetracing"}, namespace.input("metadata"))
+
+	job := recorded.one(t, tokenJob, "workloads-echo")
+	assert.Equal(t, map[string]any{"name": "echo", "namespace": "kubetracing"}, job.input("metadata"))
+	assert.Equal(t, map[string]any{
+		"backoffLimit": 1.0,
+		"template": map[string]any{"spec": map[string]any{
+			"restartPolicy":                "Never",
+			"automountServiceAccountToken": false,
+			"containers": []any{map[string]any{
+				"name": "echo", "image": "docker.io/library/busybox:1.37.0", "command": []any{"echo", "hi"},
+			}},
+		}},
+	}, job.input("spec"))
+	assert.Equal(t, "4m", job.RegisterRPC.GetCustomTimeouts().GetCreate(), "a bad image is reported in minutes")
+	assert.Contains(t, job.dependencies(), "workloads-namespace")
+}
+
+func TestWorkloadsLiveAndDieWithTheCluster(t *testing.T) {
+	t.Parallel()
+	recorded := newEverything(t).record(t)
+	for token, name := range map[string]string{tokenNamespace: "workloads-namespace", tokenJob: "workloads-echo"} {
+		object := recorded.one(t, token, name)
+		request := object.RegisterRPC
+		assert.Equal(t, "urn:pulumi:test::kubetracing::"+componentPrefix+"Cluster$"+tokenProvider+
+			"::cluster-kubernetes::cluster-kubernetes-id", request.GetProvider(), "%s goes to the stack's own cluster", name)
+		assert.Equal(t, "urn:pulumi:test::kubetracing::"+componentPrefix+"Cluster$"+tokenCommand+"::cluster-k3d",
+			request.GetDeletedWith(), name)
+		assert.Contains(t, object.dependencies(), "cluster-k3d", name)
+		assert.True(t, request.GetDeleteBeforeReplace(), "%s has a fixed name", name)
+		assertChildOf(t, object, "Workloads", "workloads")
+	}
+}
+
+func TestWithoutEchoThereIsOnlyTheNamespace(t *testing.T) {
+	t.Parallel()
+	stack := newEverything(t)
+	stack.echo = false
+	recorded := stack.record(t)
+	assert.Empty(t, recorded.names(tokenJob))
+	assert.Equal(t, []string{"workloads-namespace"}, recorded.names(tokenNamespace))
+	assert.Equal(t, "cluster-k3d-id []", recorded.one(t, tokenCommand, "verification-workloads").environment(t)["AFTER"])
+}
+
+func TestTheVerificationsChecks(t *testing.T) {
+	t.Parallel()
+	recorded := newEverything(t).record(t)
+	const run = "PROGRAM='../bin/kubetracing'\nTIMEOUT='1m30s'\n" +
+		`exec "$PROGRAM" verify --jaeger "$JAEGER_URL" --timeout "$TIMEOUT" --output json`
+	digest := recorded.one(t, tokenCommand, "cluster-k3d").environment(t)["NODE_CONFIG"]
+	tests := map[string]struct {
+		name, run, stdin, after string
+	}{
+		"the services are looked for in new spans": {
+			"verification-services", run + " --new-spans-only\n",
+			"- name: kubelet\n  spans:\n  - service: kubelet\n",
+			"collector-container-id " + digest + " cluster-k3d-id",
+		},
+		"the workloads are looked for in everything": {
+			"verification-workloads", run + "\n",
+			"- name: echo\n  spans:\n  - service: containerd\n",
+			"cluster-k3d-id [echo]",
+		},
+	}
+	for behaviour, test := range tests {
+		t.Run(behaviour, func(t *testing.T) {
+			t.Parallel()
+			check := recorded.one(t, tokenCommand, test.name)
+			assert.Equal(t, test.run, check.input("create"))
+			assert.Equal(t, test.run, check.input("update"), "a change of what it comes after looks again")
+			assert.Nil(t, check.input("triggers"))
+			assert.Equal(t, test.stdin, check.input("stdin"))
+			assert.Equal(t, map[string]string{"JAEGER_URL": "http://127.0.0.1:16686", "AFTER": test.after}, check.environment(t))
+			assert.Equal(t, "stderr", check.input("logging"))
+			assertChildOf(t, check, "Verification", "verification")
+		})
+	}
+}
+
+func TestNoExpectationsAreAnEmptyList(t *testing.T) {
+	t.Parallel()
+	stack := newEverything(t)
+	stack.services, stack.workloads = nil, nil
+	recorded := stack.record(t)
+	for _, name := range []string{"verification-services", "verification-workloads"} {
+		stdin := recorded.one(t, tokenCommand, name).text(t, "stdin")
+		assert.Equal(t, "[]\n", stdin)
+		read, err := verify.ReadExpectations([]byte(stdin))
+		require.NoError(t, err)
+		assert.Empty(t, read)
+	}
+}
+
+func TestTheVerificationsOutputsAreWhatItsChecksPrint(t *testing.T) {
+	t.Parallel()
+	// The outputs go into another resource, where the recorder sees them.
+	verified := func(services, workloads string) (*recorder, error) {
+		recorded := &recorder{stdout: map[string]string{"v-services": services, "v-workloads": workloads}}
+		return recorded, recorded.run(func(ctx *pulumi.Context) error {
+			verification, err := components.NewVerification(ctx, "v", components.VerificationArgs{
+				Program: "kubetracing", JaegerURL: pulumi.String("http://jaeger"), Timeout: time.Second,
+				ServicesAfter: pulumi.String(""), WorkloadsAfter: pulumi.String(""),
+			})
+			if err != nil {
+				return err
+			}
+			_, err = local.NewCommand(ctx, "probe", &local.CommandArgs{Environment: pulumi.StringMap{
+				"SERVICES": pulumi.JSONMarshal(verification.Services),
+				"TRACES":   pulumi.JSONMarshal(verification.Traces),
+			}})
+			return err
+		})
+	}
+
+	recorded, err := verified(
+		`{"services":{"kubelet":3,"etcd":1},"traces":{"ignored":"x"}}`,
+		`{"services":{"ignored":9},"traces":{"echo":"http://jaeger/trace/1"}}`)
+	require.NoError(t, err)
+	environment := recorded.one(t, tokenCommand, "probe").environment(t)
+	var services map[string]int
+	var traces map[string]string
+	require.NoError(t, json.Unmarshal([]byte(environment["SERVICES"]), &services))
+	require.NoError(t, json.Unmarshal([]byte(environment["TRACES"]), &traces))
+	assert.Equal(t, map[string]int{"kubelet": 3, "etcd": 1}, services)
+	assert.Equal(t, map[string]string{"echo": "http://jaeger/trace/1"}, traces)
+
+	_, err = verified("not JSON", "{}")
+	require.ErrorContains(t, err, "read what the verification saw")
+	_, err = verified("{}", "not JSON")
+	require.ErrorContains(t, err, "read what the verification saw")
+}
