@@ -64,10 +64,12 @@ func newDestroy(options *options) *cobra.Command {
 // newPassthrough runs any other Pulumi command where the stack is, as
 // `kubetracing pulumi -- stack output kubeconfig --show-secrets`.
 func newPassthrough(options *options) *cobra.Command {
-	return newPulumi(options, "pulumi", "Run any Pulumi command in the stack's workspace",
+	command := newPulumi(options, "pulumi", "Run any Pulumi command in the stack's workspace",
 		func(ctx context.Context, space workspace.Workspace, extra []string) error {
 			return runPulumi(ctx, space, extra...)
 		})
+	command.Args = cobra.MinimumNArgs(1)
+	return command
 }
 
 func newPulumi(

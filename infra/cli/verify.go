@@ -19,6 +19,12 @@ import (
 // that a Kubernetes component takes to send a batch.
 const pollInterval = time.Second
 
+// Forms of the report.
+const (
+	outputTable = "table"
+	outputJSON  = "json"
+)
+
 var errMissing = errors.New("spans are missing")
 
 func newVerify() *cobra.Command {
@@ -34,6 +40,9 @@ func newVerify() *cobra.Command {
 			"Exits with 0 when they do and with 1 when the time is over.",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			if output != outputTable && output != outputJSON {
+				return fmt.Errorf("--output: %q: must be %s or %s", output, outputTable, outputJSON)
+			}
 			text, err := readInput(file, command.InOrStdin())
 			if err != nil {
 				return err
@@ -61,7 +70,7 @@ func newVerify() *cobra.Command {
 	flags := command.Flags()
 	flags.StringVar(&jaeger, "jaeger", "http://127.0.0.1:16686", "Jaeger's query URL")
 	flags.StringVarP(&file, "file", "f", "-", "the expectations; - for standard input")
-	flags.StringVarP(&output, "output", "o", "table", "table or json")
+	flags.StringVarP(&output, "output", "o", outputTable, outputTable+" or "+outputJSON)
 	flags.DurationVar(&timeout, "timeout", 2*time.Minute, "how long to look")
 	flags.DurationVar(&lookback, "lookback", time.Hour, "how old a span may be")
 	flags.BoolVar(&newSpansOnly, "new-spans-only", false, "only spans that start from now on count")
@@ -96,14 +105,14 @@ func progress(w io.Writer) func(met, all int, missing []string) {
 
 func printReport(command *cobra.Command, report verify.Report, jaeger, output string) error {
 	switch {
-	case output == "json" && report.Met():
+	case output == outputJSON && report.Met():
 		if err := json.NewEncoder(command.OutOrStdout()).Encode(report.Outputs(jaeger)); err != nil {
 			return fmt.Errorf("print report: %w", err)
 		}
 	default:
 		// A failure is for people even where a program asked.
 		target := command.OutOrStdout()
-		if output == "json" {
+		if output == outputJSON {
 			target = command.ErrOrStderr()
 		}
 		if err := report.WriteTable(target, jaeger); err != nil {

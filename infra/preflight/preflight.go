@@ -50,7 +50,7 @@ func ports(stack stacks.Stack) []Port {
 
 // Check looks for everything that would make an update fail halfway.
 func Check(ctx context.Context, needs Needs) error {
-	problems := tools(ctx)
+	problems := k3d(ctx)
 	containers, err := listContainers(ctx)
 	if err != nil {
 		return errors.Join(append(problems, err)...)
@@ -132,7 +132,9 @@ func takenPorts(ctx context.Context, needs Needs, containers []container) []erro
 		for _, c := range containers {
 			if strings.Contains(c.ports, fmt.Sprintf(":%d->", port.Number)) {
 				holder = fmt.Sprintf("container %q", c.name)
-				if c.owner == needs.Owner {
+				// k3d's load balancer has no label of ours; a foreign cluster of our
+				// name is a problem of its own.
+				if c.owner == needs.Owner || c.cluster == needs.Cluster {
 					holder = ""
 				}
 			}

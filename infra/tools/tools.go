@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 
 	"github.com/Masterminds/semver/v3"
 )
@@ -43,7 +44,7 @@ func Ensure(ctx context.Context, folder string, tools []Tool, w io.Writer) ([]st
 	var folders []string
 	var problems []error
 	for _, tool := range tools {
-		if tool.onPath(ctx) {
+		if tool.OnPath(ctx) == nil {
 			continue
 		}
 		target := filepath.Join(folder, tool.Name+"-"+tool.Version)
@@ -68,22 +69,27 @@ func Ensure(ctx context.Context, folder string, tools []Tool, w io.Writer) ([]st
 
 var versionNumber = regexp.MustCompile(`\d+\.\d+\.\d+[-+.0-9A-Za-z]*`)
 
-// onPath tells whether a release that will do is on PATH. One that does not say
-// its version was built by someone who knows what they do.
-func (t Tool) onPath(ctx context.Context) bool {
+// OnPath gives nil if a release that will do is on PATH, else what is wrong. A
+// tool that does not say its release was built by someone who knows what they do.
+func (t Tool) OnPath(ctx context.Context) error {
 	path, err := exec.LookPath(t.Name)
 	if err != nil {
-		return false
+		return fmt.Errorf("%s is not on PATH", t.Name)
 	}
 	if t.Minimum == "" {
-		return true
+		return nil
 	}
 	output, err := exec.CommandContext(ctx, path, t.VersionArgs...).Output()
 	if err != nil {
-		return false
+		return fmt.Errorf("%s does not run: %w", t.Name, err)
 	}
-	version, err := semver.NewVersion(versionNumber.FindString(string(output)))
-	return err != nil || !version.LessThan(semver.MustParse(t.Minimum))
+	// Further lines tell the versions of other things.
+	first, _, _ := strings.Cut(string(output), "\n")
+	version, err := semver.NewVersion(versionNumber.FindString(first))
+	if err == nil && version.LessThan(semver.MustParse(t.Minimum)) {
+		return fmt.Errorf("%s %s is too old", t.Name, version)
+	}
+	return nil
 }
 
 // platform is the key of this machine in Tool.SHA256.

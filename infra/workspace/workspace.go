@@ -37,12 +37,15 @@ func (w Workspace) Folder(name string) string {
 // Forget removes the local state folder and the workspace once no stack is left
 // in them. It is for the local backend below the project's folder only.
 func (w Workspace) Forget() error {
-	stacks, err := filepath.Glob(filepath.Join(w.Folder("state"), ".pulumi", "stacks", "*", "*.json"))
-	if err != nil {
-		return fmt.Errorf("look for stacks: %w", err)
-	}
-	if len(stacks) > 0 {
-		return nil
+	// A stack is a file of its own; a backup or attribute file beside it is none.
+	for _, suffix := range []string{".json", ".json.gz"} {
+		stacks, err := filepath.Glob(filepath.Join(w.Folder("state"), ".pulumi", "stacks", "*", "*"+suffix))
+		if err != nil {
+			return fmt.Errorf("look for stacks: %w", err)
+		}
+		if len(stacks) > 0 {
+			return nil
+		}
 	}
 	for _, folder := range []string{w.Folder("state"), w.Directory} {
 		if err := os.RemoveAll(folder); err != nil {

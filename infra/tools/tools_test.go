@@ -1,0 +1,336 @@
+package tools_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubetracing/kubetracing/infra/tools"
+)
+
+// mirror serves files by path and counts what is asked for. A path can first
+// answer with other status codes.
+type mirror struct {
+	files map[string][]byte
+	first map[string][]int
+
+	mu    sync.Mutex
+	asked []string
+}
+
+func (m *mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked = append(m.asked, r.URL.Path)
+	if codes := m.first[r.URL.Path]; len(codes) > 0 {
+		m.first[r.URL.Path] = codes[1:]
+		w.WriteHeader(codes[0])
+		return
+	}
+	content, ok := m.files[r.URL.Path]
+	if !ok {
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	if _, err := w.Write(content); err != nil {
+		panic(err)
+	}
+}
+
+func (m *mirror) requests() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.asked)
+}
+
+// start makes the mirror the one that this process uses, on a PATH with nothing.
+func (m *mirror) start(t *testing.T) {
+	t.Helper()
+	server := httptest.NewServer(m)
+	t.Cleanup(server.Close)
+	t.Setenv(tools.MirrorVariable, server.URL+"/mirror/")
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("OFFLINE", "")
+}
+
+// putOnPath puts a command on a PATH of its own.
+func putOnPath(t *testing.T, name, body string) {
+	t.Helper()
+	folder := t.TempDir()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte("#!/bin/sh\n"+body+"\n"), 0o755))
+	t.Setenv("PATH", folder)
+}
+
+func sumOf(content []byte) map[string]string {
+	sum := sha256.Sum256(content)
+	return map[string]string{runtime.GOOS + "/" + runtime.GOARCH: hex.EncodeToString(sum[:])}
+}
+
+func archive(t *testing.T, names ...string) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	compressed := gzip.NewWriter(&out)
+	writer := tar.NewWriter(compressed)
+	for _, name := range names {
+		content := []byte("content of " + name)
+		require.NoError(t, writer.WriteHeader(&tar.Header{Name: name, Mode: 0o600, Size: int64(len(content))}))
+		_, err := writer.Write(content)
+		require.NoError(t, err)
+	}
+	require.NoError(t, writer.Close())
+	require.NoError(t, compressed.Close())
+	return out.Bytes()
+}
+
+// contents gives the files below a folder, with their contents.
+func contents(t *testing.T, folder string) map[string]string {
+	t.Helper()
+	found := map[string]string{}
+	require.NoError(t, filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		name, _ := filepath.Rel(folder, path)
+		found[name] = string(content)
+		return err
+	}))
+	return found
+}
+
+var binary = []byte("#!/bin/sh\nexit 0\n")
+
+const (
+	k3dURL  = "https://github.example/k3d/v5/k3d-linux"
+	k3dPath = "/mirror/github.example/k3d/v5/k3d-linux"
+)
+
+func k3d() tools.Tool {
+	return tools.Tool{Name: "k3d", Version: "5.8.3", Minimum: "5.8.3", VersionArgs: []string{"version"}, URL: k3dURL, SHA256: sumOf(binary)}
+}
+
+func TestAMissingBinaryIsDownloadedOnce(t *testing.T) {
+	served := &mirror{files: map[string][]byte{k3dPath: binary}}
+	served.start(t)
+	folder := filepath.Join(t.TempDir(), "not", "there", "yet")
+	var said bytes.Buffer
+
+	folders, err := tools.Ensure(t.Context(), folder, []tools.Tool{k3d()}, &said)
+	require.NoError(t, err)
+	assert.Equal(t, []string{filepath.Join(folder, "k3d-5.8.3")}, folders)
+	assert.Equal(t, "kubetracing: downloading k3d 5.8.3\n", said.String())
+	assert.Equal(t, map[string]string{"k3d-5.8.3/k3d": string(binary)}, contents(t, folder))
+	for _, path := range []string{"k3d-5.8.3", "k3d-5.8.3/k3d"} {
+		info, err := os.Stat(filepath.Join(folder, path))
+		require.NoError(t, err)
+		assert.Equal(t, os.FileMode(0o755), info.Mode().Perm(), path)
+	}
+
+	said.Reset()
+	again, err := tools.Ensure(t.Context(), folder, []tools.Tool{k3d()}, &said)
+	require.NoError(t, err)
+	assert.Equal(t, folders, again)
+	assert.Empty(t, said.String())
+	assert.Equal(t, []string{k3dPath}, served.requests())
+
+	t.Setenv("OFFLINE", "1")
+	again, err = tools.Ensure(t.Context(), folder, []tools.Tool{k3d()}, &said)
+	require.NoError(t, err, "what is there needs no download")
+	assert.Equal(t, folders, again)
+}
+
+func TestOnlyTheMembersOfAnArchiveAreKept(t *testing.T) {
+	release := archive(t, "pulumi/README", "pulumi/pulumi-language-go", "pulumi/pulumi-watch", "pulumi/pulumi", "other/pulumi")
+	(&mirror{files: map[string][]byte{"/mirror/get.example/pulumi.tar.gz": release}}).start(t)
+	folder := t.TempDir()
+	folders, err := tools.Ensure(t.Context(), folder, []tools.Tool{{
+		Name: "pulumi", Version: "3.259.0", URL: "https://get.example/pulumi.tar.gz", SHA256: sumOf(release),
+		Members: []string{"pulumi/pulumi", "pulumi/pulumi-language-go"},
+	}}, &bytes.Buffer{})
+	require.NoError(t, err)
+	assert.Equal(t, []string{filepath.Join(folder, "pulumi-3.259.0")}, folders)
+	assert.Equal(t, map[string]string{
+		"pulumi-3.259.0/pulumi":             "content of pulumi/pulumi",
+		"pulumi-3.259.0/pulumi-language-go": "content of pulumi/pulumi-language-go",
+	}, contents(t, folder))
+	info, err := os.Stat(filepath.Join(folders[0], "pulumi"))
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o755), info.Mode().Perm(), "whatever the archive says")
+}
+
+func TestADownloadThatFailsLeavesNothingBehind(t *testing.T) {
+	release := archive(t, "pulumi/README")
+	wrong := strings.Repeat("0", 64)
+	notArchive := []byte("<html>a page that says something else</html>")
+	tests := map[string]struct {
+		tool tools.Tool
+		want []string
+	}{
+		"a wrong checksum, with both sums": {
+			tools.Tool{Name: "k3d", Version: "1", URL: k3dURL, SHA256: map[string]string{runtime.GOOS + "/" + runtime.GOARCH: wrong}},
+			[]string{"install k3d 1: download http", "the checksum is " + sumOf(binary)[runtime.GOOS+"/"+runtime.GOARCH] + ", it should be " + wrong},
+		},
+		"an archive without the member, which is named": {
+			tools.Tool{
+				Name: "pulumi", Version: "1", URL: "https://get.example/pulumi.tar.gz", SHA256: sumOf(release),
+				Members: []string{"pulumi/README", "pulumi/pulumi"},
+			},
+			[]string{`install pulumi 1: read archive: it has no ["pulumi/pulumi"]`},
+		},
+		"something that is no archive": {
+			tools.Tool{
+				Name: "pulumi", Version: "1", URL: "https://get.example/page", SHA256: sumOf(notArchive), Members: []string{"pulumi/pulumi"},
+			},
+			[]string{"install pulumi 1: read archive: gzip: invalid header"},
+		},
+		"an unknown platform": {
+			tools.Tool{Name: "k3d", Version: "1", URL: k3dURL, SHA256: map[string]string{"plan9/mips": wrong}},
+			[]string{"install k3d 1: no release is known for " + runtime.GOOS + "/" + runtime.GOARCH},
+		},
+		"a release that is not there": {
+			tools.Tool{Name: "k3d", Version: "1", URL: "https://get.example/gone", SHA256: sumOf(binary)},
+			[]string{"install k3d 1: download http", "/mirror/get.example/gone: 404 Not Found"},
+		},
+	}
+	for behaviour, test := range tests {
+		t.Run(behaviour, func(t *testing.T) {
+			served := &mirror{files: map[string][]byte{
+				k3dPath: binary, "/mirror/get.example/pulumi.tar.gz": release, "/mirror/get.example/page": notArchive,
+			}}
+			served.start(t)
+			folder := t.TempDir()
+			folders, err := tools.Ensure(t.Context(), folder, []tools.Tool{test.tool}, &bytes.Buffer{})
+			for _, want := range test.want {
+				require.ErrorContains(t, err, want)
+			}
+			assert.Empty(t, folders)
+			left, err := os.ReadDir(folder)
+			require.NoError(t, err)
+			assert.Empty(t, left)
+			assert.LessOrEqual(t, len(served.requests()), 1, "asking again would give the same")
+		})
+	}
+}
+
+func TestABusyServerIsAskedAgain(t *testing.T) {
+	for _, codes := range [][]int{
+		{http.StatusServiceUnavailable, http.StatusServiceUnavailable},
+		{http.StatusTooManyRequests},
+	} {
+		t.Run(http.StatusText(codes[0]), func(t *testing.T) {
+			served := &mirror{files: map[string][]byte{k3dPath: binary}, first: map[string][]int{k3dPath: codes}}
+			served.start(t)
+			folder := t.TempDir()
+			want := len(codes) + 1
+			_, err := tools.Ensure(t.Context(), folder, []tools.Tool{k3d()}, &bytes.Buffer{})
+			require.NoError(t, err)
+			assert.Len(t, served.requests(), want)
+			assert.Equal(t, map[string]string{"k3d-5.8.3/k3d": string(binary)}, contents(t, folder))
+		})
+	}
+}
+
+func TestWhatIsMissingOfflineIsNamedAtOnce(t *testing.T) {
+	served := &mirror{files: map[string][]byte{k3dPath: binary}}
+	served.start(t)
+	t.Setenv("OFFLINE", "1")
+	folder := t.TempDir()
+	kubectl := tools.Tool{Name: "kubectl", Version: "1.36.4", URL: "https://dl.example/kubectl", SHA256: sumOf(binary)}
+	_, err := tools.Ensure(t.Context(), folder, []tools.Tool{k3d(), kubectl}, &bytes.Buffer{})
+	require.EqualError(t, err, "k3d is not on PATH and OFFLINE=1 forbids to download it: install k3d 5.8.3\n"+
+		"kubectl is not on PATH and OFFLINE=1 forbids to download it: install kubectl 1.36.4")
+	assert.Empty(t, served.requests())
+	assert.Empty(t, contents(t, folder))
+}
+
+func TestEveryDownloadThatFailsIsToldAndTheOthersStay(t *testing.T) {
+	(&mirror{files: map[string][]byte{k3dPath: binary}}).start(t)
+	folder := t.TempDir()
+	gone := func(name string) tools.Tool {
+		return tools.Tool{Name: name, Version: "1", URL: "https://dl.example/" + name, SHA256: sumOf(binary)}
+	}
+	folders, err := tools.Ensure(t.Context(), folder, []tools.Tool{gone("one"), k3d(), gone("two")}, &bytes.Buffer{})
+	require.ErrorContains(t, err, "install one 1: ")
+	require.ErrorContains(t, err, "install two 1: ")
+	assert.Equal(t, []string{filepath.Join(folder, "k3d-5.8.3")}, folders)
+}
+
+func TestAToolOnPath(t *testing.T) {
+	tests := map[string]struct {
+		says string
+		used bool
+	}{
+		"that is new enough is used":             {"echo 'k3d version v5.8.3'", true},
+		"that is newer is used":                  {"echo 'k3d version v6.1.0'; echo 'k3s version v1.21.7-k3s1 (default)'", true},
+		"that is too old is not":                 {"echo 'k3d version v5.8.2'", false},
+		"that does not run is not":               {"exit 1", false},
+		"that says no version is used":           {"echo 'k3d version dev'", true},
+		"that was built from source is used":     {"echo 'k3d version v5-dev'; echo 'k3s version v1.21.7-k3s1 (default)'", true},
+		"is asked in the way that it is told to": {`[ "$*" = version ] && echo v5.8.3 || echo v1.0.0`, true},
+	}
+	for behaviour, test := range tests {
+		t.Run(behaviour, func(t *testing.T) {
+			served := &mirror{files: map[string][]byte{k3dPath: binary}}
+			served.start(t)
+			putOnPath(t, "k3d", test.says)
+			folders, err := tools.Ensure(t.Context(), t.TempDir(), []tools.Tool{k3d()}, &bytes.Buffer{})
+			require.NoError(t, err)
+			assert.Equal(t, test.used, len(folders) == 0, "folders %v", folders)
+			assert.Equal(t, test.used, len(served.requests()) == 0, "downloads %v", served.requests())
+		})
+	}
+	t.Run("of any version is used where any will do", func(t *testing.T) {
+		served := &mirror{}
+		served.start(t)
+		putOnPath(t, "kubectl", "exit 1")
+		folders, err := tools.Ensure(t.Context(), t.TempDir(), []tools.Tool{{Name: "kubectl", Version: "1.36.4"}}, &bytes.Buffer{})
+		require.NoError(t, err)
+		assert.Empty(t, folders)
+		assert.Empty(t, served.requests())
+	})
+}
+
+func TestThePinnedTools(t *testing.T) {
+	t.Parallel()
+	platforms := []string{"darwin/amd64", "darwin/arm64", "linux/amd64", "linux/arm64"}
+	var names []string
+	sums := map[string]string{}
+	for _, tool := range tools.Pinned() {
+		names = append(names, tool.Name)
+		assert.True(t, strings.HasPrefix(tool.URL, "https://"), tool.URL)
+		assert.Contains(t, tool.URL, "v"+tool.Version, "what is downloaded is what is pinned")
+		assert.Regexp(t, `^\d+\.\d+\.\d+$`, tool.Version)
+		assert.Len(t, tool.SHA256, len(platforms), tool.Name)
+		for _, platform := range platforms {
+			assert.Regexp(t, `^[0-9a-f]{64}$`, tool.SHA256[platform], "%s on %s", tool.Name, platform)
+			assert.Empty(t, sums[tool.SHA256[platform]], "%s on %s has the checksum of another", tool.Name, platform)
+			sums[tool.SHA256[platform]] = tool.Name
+		}
+		if tool.Minimum != "" {
+			assert.NotEmpty(t, tool.VersionArgs, "%s: a minimum needs a version to compare", tool.Name)
+		}
+		if strings.HasSuffix(tool.URL, ".tar.gz") {
+			assert.True(t, slices.ContainsFunc(tool.Members, func(member string) bool { return filepath.Base(member) == tool.Name }), tool.Name)
+		} else {
+			assert.Empty(t, tool.Members, tool.Name)
+		}
+	}
+	assert.Equal(t, []string{"pulumi", "k3d", "kubectl"}, names)
+}
