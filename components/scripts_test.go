@@ -125,20 +125,49 @@ echo 'level=fatal msg="unknown feature gate"' >&2
 		})
 	})
 
-	t.Run("gives up on a node that does not become ready", func(t *testing.T) {
+	t.Run("gives up on a node that nobody hears of", func(t *testing.T) {
 		t.Parallel()
 		onEveryShell(t, func(t *testing.T, m *machine) {
-			m.file(t, "docker-exec", `case "$*" in *"kubectl get nodes"*) echo "k3d-traced-server-0 NotReady control-plane 1s v1" ;; esac`)
-			m.file(t, "docker-inspect", "echo 'running, exit code 0, restarted 0 times'")
-			m.file(t, "docker-logs", "echo 'E1121 12:00:00.000000 kubelet: no space left'")
-			// Every look at the clock is two minutes later than the one before.
+			m.file(t, "docker-exec", "exit 1")
+			m.file(t, "docker-inspect", "echo 'restarting, exit code 1, restarted 9 times'")
+			m.file(t, "docker-logs", "echo 'level=fatal msg=\"no such flag\"'")
 			got := m.run(t, create, k3dConfiguration, nodeConfig)
 			assert.Equal(t, 1, got.code)
-			assert.Contains(t, got.stderr, "only 0 of 1 node(s) are ready after 360s")
-			assert.Contains(t, got.stderr, "    E1121 12:00:00.000000 kubelet: no space left\n")
+			assert.Regexp(t, `only 0 of 1 node\(s\) are \w+ after 360s`, got.stderr)
+			assert.Contains(t, got.stderr, "restarting, exit code 1, restarted 9 times\n    level=fatal msg=\"no such flag\"\n")
 			assert.Equal(t, []string{created, "k3d cluster delete traced"}, m.callsOf(t, "k3d"))
 		})
 	})
+
+	for behaviour, test := range map[string]struct{ answers, says string }{
+		"does not register": {
+			`case "$*" in *"kubectl get nodes"*) return ;; esac`,
+			"only 0 of 1 node(s) are registered after 360s",
+		},
+		"does not become ready": {
+			`case "$*" in *"kubectl get nodes"*) echo "k3d-traced-server-0 NotReady control-plane 1s v1"; return ;; esac`,
+			"only 0 of 1 node(s) are ready after 360s",
+		},
+		"is ready without a pod network": {
+			`case "$*" in *"test -s /run/flannel/subnet.env") exit 1 ;; esac`,
+			"only 0 of 1 node(s) are ready after 360s",
+		},
+	} {
+		t.Run("gives up on a node that "+behaviour, func(t *testing.T) {
+			t.Parallel()
+			onEveryShell(t, func(t *testing.T, m *machine) {
+				m.file(t, "docker-exec", test.answers+readyNode)
+				m.file(t, "docker-inspect", "echo 'running, exit code 0, restarted 0 times'")
+				m.file(t, "docker-logs", "echo 'E1121 12:00:00.000000 kubelet: no space left'")
+				// Every look at the clock is two minutes later than the one before.
+				got := m.run(t, create, k3dConfiguration, nodeConfig)
+				assert.Equal(t, 1, got.code)
+				assert.Contains(t, got.stderr, test.says)
+				assert.Contains(t, got.stderr, "    E1121 12:00:00.000000 kubelet: no space left\n")
+				assert.Equal(t, []string{created, "k3d cluster delete traced"}, m.callsOf(t, "k3d"))
+			})
+		})
+	}
 
 	for behaviour, test := range map[string]struct{ answers, says string }{
 		"a containerd without the tracing plugin": {

@@ -15,9 +15,14 @@ if [ -n "$existing" ]; then
   k3d cluster delete "$CLUSTER" >&2
 fi
 say "creating cluster $CLUSTER"
-if ! printf '%s\n' "$configuration" | k3d cluster create --config - >&2 || ! wait_until_ready; then
+if ! printf '%s\n' "$configuration" | k3d cluster create --config - >&2 || ! wait_for registered_nodes registered; then
   explain
   give_up
 fi
+# Between its registration and its being ready a node has seconds to answer in.
 check_tracing || give_up
 record_config
+if ! wait_for ready_nodes ready; then
+  explain
+  give_up
+fi

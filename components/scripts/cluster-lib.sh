@@ -28,28 +28,31 @@ explain() {
   done
 }
 
-# ready_nodes counts the nodes that are Ready and have a pod network. Kubernetes
+registered_nodes() {
+  docker exec "k3d-$CLUSTER-server-0" kubectl get nodes --no-headers 2>/dev/null | awk '{ print $1 }'
+}
+
+# ready_nodes lists the nodes that are Ready and have a pod network. Kubernetes
 # says Ready some seconds before flannel has a subnet; a pod that starts in
 # between fails and waits ten seconds for its next try.
 ready_nodes() {
   for node in $(docker exec "k3d-$CLUSTER-server-0" kubectl get nodes --no-headers 2>/dev/null | awk '$2 ~ /^Ready/ { print $1 }'); do
     if docker exec "$node" test -s /run/flannel/subnet.env 2>/dev/null; then echo "$node"; fi
-  done | wc -l
+  done
 }
 
-# Without this, the first thing to hang would be a workload that nothing can
-# schedule, with nothing to say why.
-wait_until_ready() {
-  say "waiting for $NODES ready node(s)"
+# wait_for LIST WHAT: until LIST lists every node. Without this, the first thing
+# to hang would be a workload that nothing can schedule, with nothing to say why.
+wait_for() {
+  say "waiting for $NODES $2 node(s)"
   started=$(date +%s)
-  elapsed=0
-  until [ "$(ready_nodes)" -ge "$NODES" ]; do
+  until [ "$($1 | wc -l)" -ge "$NODES" ]; do
+    elapsed=$(($(date +%s) - started))
     if [ "$elapsed" -ge 300 ]; then
-      say "only $(ready_nodes) of $NODES node(s) are ready after ${elapsed}s"
+      say "only $($1 | wc -l) of $NODES node(s) are $2 after ${elapsed}s"
       return 1
     fi
     sleep 0.5
-    elapsed=$(($(date +%s) - started))
   done
 }
 
@@ -58,7 +61,7 @@ wait_until_ready() {
 # tracing configuration that it refuses.)
 check_tracing() {
   silent=
-  for node in $(docker exec "k3d-$CLUSTER-server-0" kubectl get nodes --no-headers | awk '{ print $1 }'); do
+  for node in $(registered_nodes); do
     plugin=$(docker exec "$node" ctr plugins ls | awk '$1 == "io.containerd.tracing.processor.v1" { print $NF }')
     if [ "$plugin" != ok ]; then
       say "containerd on $node cannot trace: its tracing plugin is ${plugin:-not compiled in}. Is runtime.bundle an upstream release?"

@@ -10,7 +10,7 @@ if [ "$(docker exec "k3d-$CLUSTER-server-0" cat /kubetracing-config 2>/dev/null)
     docker start "$node" > /dev/null
   done
   sleep 1
-  if ! wait_until_ready; then
+  if ! wait_for ready_nodes ready; then
     explain
     exit 1
   fi

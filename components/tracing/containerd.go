@@ -11,7 +11,7 @@ const ServiceContainerd = "containerd"
 // containerdEnvironment renders the environment that containerd's tracing
 // plugin reads, as a file for a POSIX shell to source. All containerd versions
 // that this package pairs with a k3s release read the environment; the config
-// keys of older ones are ignored by newer ones (facts by version: versions.go).
+// keys of older ones are ignored by newer ones (containerd_releases.go).
 //
 // The sampler is the parent-based one: the plain traceidratio of containerd's
 // documentation would cut spans out of the middle of a kubelet's trace.

@@ -47,6 +47,21 @@ func TestMain(m *testing.M) {
 				os.Exit(count)
 			}
 		}
+	case "pulumi that hears nothing of the terminal":
+		interrupts := make(chan os.Signal, 8)
+		signal.Notify(interrupts, os.Interrupt)
+		if err := syscall.Setpgid(0, 0); err != nil {
+			os.Exit(91)
+		}
+		if err := os.WriteFile(os.Getenv("RUNNING"), nil, 0o600); err != nil {
+			os.Exit(90)
+		}
+		for _, err := os.Stat(os.Getenv("RUNNING") + ".pressed"); err != nil; _, err = os.Stat(os.Getenv("RUNNING") + ".pressed") {
+			time.Sleep(10 * time.Millisecond)
+		}
+		// What is passed on is passed on at once.
+		time.Sleep(500 * time.Millisecond)
+		os.Exit(len(interrupts))
 	default:
 		os.Exit(m.Run())
 	}
@@ -532,19 +547,34 @@ func TestNothingIsTouchedOnAMachineThatCannot(t *testing.T) {
 	}
 }
 
+// self is this test binary.
+func (m machine) self(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	return self
+}
+
+// interruptible replaces Pulumi by a program of this binary that waits for
+// interrupts and exits with their number. It gives the file that appears when
+// the program runs.
+func (m machine) interruptible(t *testing.T, role string) (running string) {
+	t.Helper()
+	m.withStack(t, "dev")
+	running = filepath.Join(m.folder, "running")
+	m.tool(t, "pulumi", `
+[ "$*" != version ] || { echo v3.300.0; exit; }
+[ "$1" != stack ] || { cat "$MACHINE/stacks.json"; exit; }
+`+roleVariable+`='`+role+`' RUNNING='`+running+`' exec '`+m.self(t)+`'`)
+	return running
+}
+
 func TestPulumiMayWriteDownItsStateWhenTheProcessIsAskedToEnd(t *testing.T) {
 	for _, asked := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
 		t.Run(asked.String(), func(t *testing.T) {
 			m := newMachine(t)
-			m.withStack(t, "dev")
-			self, err := os.Executable()
-			require.NoError(t, err)
-			running := filepath.Join(m.folder, "running")
-			m.tool(t, "pulumi", `
-[ "$*" != version ] || { echo v3.300.0; exit; }
-[ "$1" != stack ] || { cat "$MACHINE/stacks.json"; exit; }
-`+roleVariable+`='interrupted pulumi' RUNNING='`+running+`' exec '`+self+`'`)
-			command := exec.CommandContext(t.Context(), self, "--root", m.root, "up")
+			running := m.interruptible(t, "interrupted pulumi")
+			command := exec.CommandContext(t.Context(), m.self(t), "--root", m.root, "up")
 			command.Env = append(os.Environ(), roleVariable+"=kubetracing")
 			require.NoError(t, command.Start())
 			require.Eventually(t, func() bool {
@@ -554,7 +584,6 @@ func TestPulumiMayWriteDownItsStateWhenTheProcessIsAskedToEnd(t *testing.T) {
 			require.NoError(t, command.Process.Signal(asked))
 			var exit *exec.ExitError
 			require.ErrorAs(t, command.Wait(), &exit)
-			// Pulumi takes a second interrupt as an order to drop everything.
 			assert.Equal(t, 1, exit.ExitCode(), "interrupts that Pulumi got")
 		})
 	}

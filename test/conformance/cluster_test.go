@@ -1,0 +1,80 @@
+package conformance
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
+
+// collectorGRPC is where kube-apiserver, kubelet and etcd must send their spans.
+const collectorGRPC = tracing.CollectorAlias + ":4317"
+
+func TestEveryReleaseReadsItsFiles(t *testing.T) {
+	results := newTable("k3s")
+	defer func() { t.Log("\n" + results.String()) }()
+	for _, release := range releases {
+		files := render(t, release.k3s, everythingDifferent)
+		check := func(component string, by reader, test func(*testing.T, reader, rendered)) {
+			results.check(t, release.k3s, component, by, func(t *testing.T) { test(t, by, files) })
+		}
+		check("kube-apiserver", kubernetesReader(release.kubernetes), apiServerReadsItsFile)
+		check("kubelet", kubernetesReader(release.kubernetes), kubeletReadsItsFile)
+		check("etcd", etcdReaders[files.release.Rules.Etcd], etcdTakesItsArguments)
+		check("containerd", containerdReaders[files.release.Rules.Containerd], containerdExports)
+		check("k3d", k3dReader, k3dPlansTheNodes)
+	}
+}
+
+// The limits of the rates, and clusters of other shapes than one server and one
+// agent, at both ends of the supported range.
+func TestLimitsAndShapesAreReadToo(t *testing.T) {
+	most := tracing.Sampling{
+		APIServer: tracing.SamplingRateMax, Etcd: tracing.SamplingRateMax,
+		Kubelet: tracing.SamplingRateMax, Runtime: tracing.SamplingRateMax,
+	}
+	for _, release := range []release{releases[0], releases[len(releases)-1]} {
+		for name, shape := range map[string]tracing.ClusterSpec{
+			"highest rates, one server":             {Servers: 1, Sampling: most},
+			"rates of 0, one server without etcd":   {Servers: 1},
+			"rates of 0, three servers with agents": {Servers: 3, Agents: 2},
+		} {
+			t.Run(release.k3s+"/"+name, func(t *testing.T) {
+				spec := render(t, release.k3s, everythingDifferent).spec
+				spec.Servers, spec.Agents, spec.Sampling = shape.Servers, shape.Agents, shape.Sampling
+				files := renderSpec(t, spec)
+				apiServerReadsItsFile(t, kubernetesReader(release.kubernetes), files)
+				kubeletReadsItsFile(t, kubernetesReader(release.kubernetes), files)
+				k3dPlansTheNodes(t, k3dReader, files)
+				if spec.Sampling.Etcd > 0 {
+					etcdTakesItsArguments(t, etcdReaders[spec.Release.Rules.Etcd], files)
+				} else {
+					assert.Empty(t, files.k3sServer(t).Etcd, "a rate of 0 leaves etcd's tracing off")
+				}
+			})
+		}
+	}
+}
+
+// The table has a row for every minor that the program supports, and a reader for
+// everything in it.
+func TestEverySupportedMinorHasARow(t *testing.T) {
+	covered := map[uint64]bool{}
+	for _, release := range releases {
+		resolved, err := tracing.ResolveRelease(release.k3s)
+		require.NoError(t, err)
+		covered[resolved.Minor] = true
+		assert.Contains(t, etcdReaders, resolved.Rules.Etcd, "etcd of %s", release.k3s)
+		assert.Contains(t, containerdReaders, resolved.Rules.Containerd, "containerd of %s", release.k3s)
+		by, err := tracing.ResolveRelease(release.kubernetes)
+		require.NoError(t, err)
+		assert.Equal(t, resolved.Minor, by.Minor, "%s is read by Kubernetes %s", release.k3s, release.kubernetes)
+	}
+	for minor := range uint64(100) {
+		_, err := tracing.ResolveRelease(fmt.Sprintf("1.%d", minor))
+		assert.Equal(t, err == nil, covered[minor], "1.%d is supported, or has a row, but not both", minor)
+	}
+}

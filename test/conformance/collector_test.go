@@ -1,0 +1,37 @@
+package conformance
+
+import (
+	"maps"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
+
+// collectorSpecs are the shapes that a Collector's configuration can take.
+var collectorSpecs = map[string]tracing.CollectorSpec{
+	"everything passed on":   {SamplingRate: tracing.SamplingRateMax},
+	"nothing passed on":      {SamplingRate: 0},
+	"one trace in a million": {SamplingRate: 1},
+	"debug exporter":         {SamplingRate: tracing.SamplingRateMax, Debug: true},
+	"extra exporters": {SamplingRate: tracing.SamplingRateMax, Exporters: []tracing.OTLPExporter{
+		{Name: "plain", Endpoint: "collector.example:4317", Protocol: "grpc", Insecure: true},
+		{Name: "secured", Endpoint: "collector.example:4317", Protocol: "grpc"},
+		{Name: "web", Endpoint: "https://collector.example:4318", Protocol: "http"},
+	}},
+}
+
+func TestTheCollectorAcceptsItsConfiguration(t *testing.T) {
+	results := newTable("Collector")
+	defer func() { t.Log("\n" + results.String()) }()
+	for _, name := range slices.Sorted(maps.Keys(collectorSpecs)) {
+		results.check(t, name, "configuration", collectorReader, func(t *testing.T) {
+			config, err := tracing.RenderCollector(collectorSpecs[name])
+			require.NoError(t, err)
+			_, err = collectorReader.read(t, config)
+			require.NoError(t, err)
+		})
+	}
+}

@@ -1,0 +1,5 @@
+// Each etcd version has its own versions/*.mod; this file only marks the folder
+// as a module of its own.
+module github.com/kubetracing/kubetracing/test/conformance/readers/etcd
+
+go 1.26.6

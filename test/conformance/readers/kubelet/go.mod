@@ -1,0 +1,5 @@
+// Each Kubernetes minor has its own versions/*.mod; this file only marks the
+// folder as a module of its own.
+module github.com/kubetracing/kubetracing/test/conformance/readers/kubelet
+
+go 1.26.6

@@ -1,0 +1,237 @@
+package conformance
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
+
+// Every rule of the version table, broken once: what is rendered for one release,
+// or spoilt by hand, must be refused by a reader of another. A suite whose readers
+// accept everything would fail here.
+
+func TestKubeAPIServerRefuses(t *testing.T) {
+	file := func(k3s string) string {
+		return render(t, k3s, everythingDifferent).files[tracing.FileAPIServerTracing]
+	}
+	cases := map[string]struct {
+		by, file, gates, complaint string
+	}{
+		"v1 before 1.34": {
+			by: "1.33.13", file: file("1.34"),
+			complaint: `no kind "TracingConfiguration" is registered for version "apiserver.config.k8s.io/v1"`,
+		},
+		"v1beta1 before 1.27": {
+			by: "1.26.3", file: file("1.27"), gates: "APIServerTracing=true",
+			complaint: `no kind "TracingConfiguration" is registered for version "apiserver.config.k8s.io/v1beta1"`,
+		},
+		"a file without the feature gate before 1.27": {
+			by: "1.26.3", file: file("1.26"),
+			complaint: "APIServerTracing feature is not enabled",
+		},
+		"the feature gate from 1.37 on": {
+			by: "1.37.1", file: file("1.37"), gates: "APIServerTracing=true",
+			complaint: "unrecognized feature gate: APIServerTracing",
+		},
+		"a URL as endpoint": {
+			by: "1.37.1", file: spoil(t, file("1.37"), collectorGRPC, "http://"+collectorGRPC),
+			complaint: "unsupported scheme",
+		},
+		"a rate above a million": {
+			by: "1.37.1", file: spoil(t, file("1.37"), "100001", "1000001"),
+			complaint: "sampling rate per million must be less than or equal to one million",
+		},
+		"a field that does not exist": {
+			by: "1.37.1", file: file("1.37") + "insecure: true\n",
+			complaint: `unknown field "insecure"`,
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := kubernetesReader(test.by).read(t, test.file, "apiserver", test.gates)
+			require.ErrorIs(t, err, errRefused)
+			assert.ErrorContains(t, err, test.complaint)
+		})
+	}
+}
+
+func TestKubeletRefuses(t *testing.T) {
+	file := func(k3s string) string { return render(t, k3s, everythingDifferent).files[tracing.FileKubelet] }
+	cases := map[string]struct {
+		by, file, complaint string
+	}{
+		"failCgroupV1 before 1.31": {
+			by: "1.30.14", file: file("1.35"),
+			complaint: `unknown field "failCgroupV1"`,
+		},
+		"a URL as endpoint": {
+			by: "1.37.1", file: spoil(t, file("1.37"), collectorGRPC, "http://"+collectorGRPC),
+			complaint: "unsupported scheme",
+		},
+		"a rate above a million": {
+			by: "1.25.4", file: spoil(t, file("1.25"), "300003", "1000001"),
+			complaint: "sampling rate per million must be less than or equal to one million",
+		},
+		"a kind that does not exist": {
+			by: "1.37.1", file: spoil(t, file("1.37"), "kind: KubeletConfiguration", "kind: KubeletConfig"),
+			complaint: `no kind "KubeletConfig" is registered`,
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := kubernetesReader(test.by).read(t, test.file, "kubelet")
+			require.ErrorIs(t, err, errRefused)
+			assert.ErrorContains(t, err, test.complaint)
+		})
+	}
+}
+
+func TestTheKubeletRefusesTracingWithoutItsGate(t *testing.T) {
+	_, err := kubeletReader("1.26.3").read(t, render(t, "1.27", everythingDifferent).files[tracing.FileKubelet])
+	require.ErrorIs(t, err, errRefused)
+	assert.ErrorContains(t, err, "tracing should not be configured if KubeletTracing feature flag is disabled")
+}
+
+func TestEtcdIgnores(t *testing.T) {
+	arguments := func(k3s string) []string { return render(t, k3s, everythingDifferent).k3sServer(t).Etcd }
+	cases := map[string]struct {
+		by, k3s string
+		ignored []string
+	}{
+		"the stable names before 3.6": {
+			by: "3.5.21", k3s: "v1.34.11+k3s1",
+			ignored: []string{
+				`"enable-distributed-tracing"`, `"distributed-tracing-address"`,
+				`"distributed-tracing-service-name"`, `"distributed-tracing-sampling-rate"`,
+			},
+		},
+		"the experimental names from 3.7 on": {
+			by: "3.7.1", k3s: "v1.32.13+k3s1",
+			ignored: []string{`"experimental-enable-distributed-tracing"`, `"experimental-distributed-tracing-address"`},
+		},
+		"a sampling rate before 3.5.11": {
+			by: "3.5.9", k3s: "v1.30.14+k3s2",
+			ignored: []string{`"experimental-distributed-tracing-sampling-rate"`},
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := etcdReader(test.by).read(t, "", arguments(test.k3s)...)
+			require.ErrorIs(t, err, errRefused)
+			for _, argument := range test.ignored {
+				assert.ErrorContains(t, err, "etcd ignores "+argument)
+			}
+		})
+	}
+}
+
+func TestEtcdRefusesARateAboveAMillion(t *testing.T) {
+	_, err := etcdReader("3.7.1").read(t, "", "enable-distributed-tracing=true", "distributed-tracing-sampling-rate=1000001")
+	require.ErrorIs(t, err, errRefused)
+	assert.ErrorContains(t, err, "sampling rate")
+}
+
+func TestContainerdRefuses(t *testing.T) {
+	environment := render(t, "1.37", everythingDifferent).files[tracing.FileContainerd]
+	cases := map[string]struct {
+		environment, complaint string
+	}{
+		"no endpoint": {
+			environment: spoil(t, environment, "OTEL_EXPORTER_OTLP_ENDPOINT", "UNUSED"),
+			complaint:   "skip plugin: tracing endpoint not configured",
+		},
+		"a protocol that it does not have": {
+			environment: spoil(t, environment, "http/protobuf", "http/json"),
+			complaint:   `OpenTelemetry protocol "http/json"`,
+		},
+		"a switched off SDK": {
+			environment: environment + "OTEL_SDK_DISABLED=true\n",
+			complaint:   "skip plugin: tracing disabled",
+		},
+	}
+	for line, reader := range containerdReaders {
+		for name, test := range cases {
+			t.Run(line+" "+name, func(t *testing.T) {
+				_, err := reader.read(t, test.environment)
+				require.ErrorIs(t, err, errRefused)
+				assert.ErrorContains(t, err, test.complaint)
+			})
+		}
+	}
+}
+
+// A bare host:port, which the published recipes use, starts without a complaint
+// and reaches nobody.
+func TestContainerdLosesSpansWithoutAScheme(t *testing.T) {
+	files := render(t, "1.37", everythingDifferent)
+	files.files[tracing.FileContainerd] = spoil(t, files.files[tracing.FileContainerd],
+		"http://"+tracing.CollectorAlias, tracing.CollectorAlias)
+	for line, reader := range containerdReaders {
+		t.Run(line, func(t *testing.T) {
+			assert.NotEqual(t, []string{"http://" + tracing.CollectorAlias + ":4318/v1/traces"}, exportOf(t, reader, files).urls)
+		})
+	}
+}
+
+func TestK3dRefuses(t *testing.T) {
+	config := render(t, "1.37", everythingDifferent).k3d
+	cases := map[string]struct {
+		config, complaint string
+	}{
+		"a key that does not exist": {
+			config:    config + "podSubnet: 10.0.0.0/8\n",
+			complaint: "Additional property podSubnet is not allowed",
+		},
+		"a filter for a role without nodes": {
+			config:    spoil(t, config, "agents: 1", "agents: 0"),
+			complaint: "failed to filter nodes",
+		},
+		"a name longer than 32 characters": {
+			config:    spoil(t, config, "name: conformance", "name: conformance-of-a-cluster-with-a-long-name"),
+			complaint: "must be <= 32 characters",
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := k3dReader.read(t, test.config)
+			require.ErrorIs(t, err, errRefused)
+			assert.ErrorContains(t, err, test.complaint)
+		})
+	}
+}
+
+func TestTheCollectorRefuses(t *testing.T) {
+	config, err := tracing.RenderCollector(tracing.CollectorSpec{SamplingRate: tracing.SamplingRateMax, Debug: true})
+	require.NoError(t, err)
+	cases := map[string]struct {
+		config, complaint string
+	}{
+		"a key that does not exist": {
+			config:    spoil(t, config, "hash_seed", "hash_sead"),
+			complaint: "hash_sead",
+		},
+		"the logging exporter, removed in 0.111": {
+			config:    strings.ReplaceAll(config, "debug", "logging"),
+			complaint: "use the debug exporter instead",
+		},
+		"an exporter that is not defined": {
+			config:    spoil(t, config, "- otlp_grpc/jaeger", "- otlp_grpc/elsewhere"),
+			complaint: `"otlp_grpc/elsewhere"`,
+		},
+		"a memory limiter without an interval": {
+			config:    spoil(t, config, "check_interval: 1s", "check_interval: 0s"),
+			complaint: "check_interval",
+		},
+	}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			_, err := collectorReader.read(t, test.config)
+			require.ErrorIs(t, err, errRefused)
+			assert.ErrorContains(t, err, test.complaint)
+		})
+	}
+}

@@ -1,0 +1,99 @@
+package conformance
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
+
+// everythingDifferent gives each component a rate of its own, so that a rate in
+// the wrong file is noticed.
+var everythingDifferent = tracing.Sampling{
+	APIServer: 100_001, Etcd: 200_002, Kubelet: 300_003, Runtime: tracing.SamplingRateMax, Collector: 500_005,
+}
+
+// rendered is what the program renders for one release.
+type rendered struct {
+	spec    tracing.ClusterSpec
+	release tracing.Release
+	k3d     string
+	files   map[string]string
+}
+
+// render renders a cluster of one server and one agent.
+func render(t *testing.T, k3s string, sampling tracing.Sampling) rendered {
+	t.Helper()
+	release, err := tracing.ResolveRelease(k3s)
+	require.NoError(t, err)
+	return renderSpec(t, tracing.ClusterSpec{
+		Name:         "conformance",
+		Release:      release,
+		NodeImage:    release.Image,
+		Servers:      1,
+		Agents:       1,
+		Network:      "conformance-network",
+		ConfigVolume: "conformance-config",
+		APIPort:      16443,
+		OwnerLabel:   "kubetracing.stack=conformance",
+		Sampling:     sampling,
+	})
+}
+
+func renderSpec(t *testing.T, spec tracing.ClusterSpec) rendered {
+	t.Helper()
+	cluster, err := tracing.RenderCluster(spec)
+	require.NoError(t, err)
+	files := map[string]string{}
+	for _, file := range cluster.Node {
+		files[file.Name] = file.Content
+	}
+	return rendered{spec: spec, release: spec.Release, k3d: cluster.K3d, files: files}
+}
+
+// k3sServer is the part of a k3s server's configuration file that k3s passes on
+// to the components it embeds.
+type k3sServer struct {
+	Etcd      []string `json:"etcd-arg"`
+	APIServer []string `json:"kube-apiserver-arg"`
+	Kubelet   []string `json:"kubelet-arg"`
+}
+
+func (r rendered) k3sServer(t *testing.T) k3sServer {
+	t.Helper()
+	var config k3sServer
+	require.NoError(t, yaml.Unmarshal([]byte(r.files[tracing.FileK3sServer]), &config))
+	return config
+}
+
+// mountedFile gives the content of the file that an argument NAME=PATH of a node
+// process names.
+func (r rendered) mountedFile(t *testing.T, arguments []string, name string) string {
+	t.Helper()
+	path := argument(arguments, name)
+	file, mounted := strings.CutPrefix(path, tracing.ConfigDirectory+"/")
+	require.True(t, mounted, "--%s=%s is below %s", name, path, tracing.ConfigDirectory)
+	require.Contains(t, r.files, file)
+	return r.files[file]
+}
+
+// argument gives the value of NAME=VALUE, or nothing.
+func argument(arguments []string, name string) string {
+	for _, candidate := range arguments {
+		if value, found := strings.CutPrefix(candidate, name+"="); found {
+			return value
+		}
+	}
+	return ""
+}
+
+// spoil replaces one passage of a rendered text, which must be there: a renderer
+// that moved on must not turn a negative case into nothing.
+func spoil(t *testing.T, text, passage, replacement string) string {
+	t.Helper()
+	require.Contains(t, text, passage)
+	return strings.Replace(text, passage, replacement, 1)
+}
