@@ -36,9 +36,10 @@ type ClusterArgs struct {
 	NodeImage *NodeImage
 	// NodeConfig is the configuration that the nodes mount. Required.
 	NodeConfig *NodeConfig
-	// Collector receives the nodes' spans; it is there before the first node, so
-	// that no span of the start is lost. Required.
-	Collector *Collector
+	// Network is the Docker network that the nodes join. Required. The Collector on
+	// it starts beside the cluster: exporters keep and retry what they cannot send
+	// for longer than it needs.
+	Network *Network
 	// Owner marks the nodes as the stack's. Required.
 	Owner Owner
 }
@@ -102,7 +103,7 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 		Logging:  local.LoggingStderr,
 	},
 		pulumi.Parent(component),
-		pulumi.DependsOn([]pulumi.Resource{args.NodeImage, args.Collector.Container}),
+		pulumi.DependsOn([]pulumi.Resource{args.NodeImage, args.Network}),
 		// Names and ports are fixed; created first, the new cluster would be what
 		// the deletion of the old one removes.
 		pulumi.DeleteBeforeReplace(true),

@@ -51,9 +51,6 @@ type Collector struct {
 	// ContainerID changes whenever the container is replaced; known once the
 	// Collector is healthy.
 	ContainerID pulumi.StringOutput `pulumi:"containerId"`
-	// Container is the running container, healthy or not yet. Whoever sends spans
-	// can start as soon as it is there: their exporters try again.
-	Container pulumi.Resource
 }
 
 // NewCollector creates the Collector and waits until it is healthy.
@@ -120,7 +117,6 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 	if err != nil {
 		return nil, fmt.Errorf("collector %q: %w", name, err)
 	}
-	component.Container = container
 	component.ContainerID = pulumi.All(container.ID(), healthy.ID()).ApplyT(func(ids []any) string {
 		return string(ids[0].(pulumi.ID))
 	}).(pulumi.StringOutput)

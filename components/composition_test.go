@@ -96,7 +96,7 @@ func (e everything) compose(ctx *pulumi.Context, prefix string) error {
 		return err
 	}
 	cluster, err := components.NewCluster(ctx, prefix+"cluster", components.ClusterArgs{
-		Spec: e.spec, Files: files, NodeImage: image, NodeConfig: config, Collector: collector, Owner: testOwner,
+		Spec: e.spec, Files: files, NodeImage: image, NodeConfig: config, Network: network, Owner: testOwner,
 	})
 	if err != nil {
 		return err
@@ -108,6 +108,7 @@ func (e everything) compose(ctx *pulumi.Context, prefix string) error {
 	_, err = components.NewVerification(ctx, prefix+"verification", components.VerificationArgs{
 		Program: "../bin/kubetracing", JaegerURL: jaeger.URL, Timeout: 90 * time.Second,
 		Services:       e.services,
+		Containers:     []string{"traced-collector", "k3d-traced-server-0"},
 		ServicesAfter:  pulumi.Sprintf("%s %s %s", collector.ContainerID, config.Digest, cluster.Started),
 		Workloads:      e.workloads,
 		WorkloadsAfter: pulumi.Sprintf("%s %s", cluster.Started, workloads.Done),

@@ -258,8 +258,8 @@ func TestTheClustersCommand(t *testing.T) {
 	assert.Equal(t, "5m", request.GetCustomTimeouts().GetDelete())
 	assert.False(t, request.GetRetainOnDelete())
 	assert.Subset(t, command.dependencies(), []string{
-		"node-image-build", "node-image-present", "node-config-files", "collector-container",
-	}, "no node starts before its image, its files and whoever takes its spans")
+		"node-image-build", "node-image-present", "node-config-files", "network-bridge",
+	}, "no node starts before its image, its files and its network")
 	assertChildOf(t, command, "Cluster", "cluster")
 }
 

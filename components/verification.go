@@ -1,8 +1,10 @@
 package components
 
 import (
+	_ "embed"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
@@ -14,6 +16,9 @@ import (
 
 const verificationType = "kubetracing:components:Verification"
 
+//go:embed scripts/verify.sh
+var verifyScript string
+
 // VerificationArgs describe what an update must have seen before it succeeds.
 type VerificationArgs struct {
 	// Program is the kubetracing binary, relative to the program's folder. Required.
@@ -22,8 +27,12 @@ type VerificationArgs struct {
 	JaegerURL pulumi.StringInput
 	// Timeout is how long to look. Required.
 	Timeout time.Duration
-	// Services are looked for in spans that start after the check does. Required.
+	// Services are looked for in spans that are younger than every one of
+	// Containers. Required.
 	Services []verify.Expectation
+	// Containers are the Docker names of everything that spans come from and pass
+	// through. Required.
+	Containers []string
 	// ServicesAfter names what the services' spans depend on; when it changes, they
 	// are looked for again. Required.
 	ServicesAfter pulumi.StringInput
@@ -52,11 +61,11 @@ func NewVerification(ctx *pulumi.Context, name string, args VerificationArgs, op
 	}, component, opts...); err != nil {
 		return nil, fmt.Errorf("verification %q: %w", name, err)
 	}
-	services, err := newCheck(ctx, name+"-services", component, args, args.Services, args.ServicesAfter, "--new-spans-only")
+	services, err := newCheck(ctx, name+"-services", component, args, args.Services, args.ServicesAfter, args.Containers)
 	if err != nil {
 		return nil, fmt.Errorf("verification %q: %w", name, err)
 	}
-	workloads, err := newCheck(ctx, name+"-workloads", component, args, args.Workloads, args.WorkloadsAfter)
+	workloads, err := newCheck(ctx, name+"-workloads", component, args, args.Workloads, args.WorkloadsAfter, nil)
 	if err != nil {
 		return nil, fmt.Errorf("verification %q: %w", name, err)
 	}
@@ -76,19 +85,16 @@ func NewVerification(ctx *pulumi.Context, name string, args VerificationArgs, op
 
 func newCheck(
 	ctx *pulumi.Context, name string, parent pulumi.Resource, args VerificationArgs,
-	expectations []verify.Expectation, after pulumi.StringInput, flags ...string,
+	expectations []verify.Expectation, after pulumi.StringInput, youngerThan []string,
 ) (*local.Command, error) {
 	// An empty list is written as one, not as null.
 	stdin, err := yaml.Marshal(append([]verify.Expectation{}, expectations...))
 	if err != nil {
 		return nil, fmt.Errorf("encode expectations: %w", err)
 	}
-	run := script(map[string]string{"PROGRAM": args.Program, "TIMEOUT": args.Timeout.String()},
-		`exec "$PROGRAM" verify --jaeger "$JAEGER_URL" --timeout "$TIMEOUT" --output json`)
-	for _, flag := range flags {
-		run += " " + flag
-	}
-	run += "\n"
+	run := script(map[string]string{
+		"PROGRAM": args.Program, "TIMEOUT": args.Timeout.String(), "CONTAINERS": strings.Join(youngerThan, " "),
+	}, verifyScript)
 	return local.NewCommand(ctx, name, &local.CommandArgs{
 		Create:      pulumi.String(run),
 		Update:      pulumi.String(run),

@@ -2,6 +2,7 @@ package components_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,19 +66,17 @@ func TestWithoutEchoThereIsOnlyTheNamespace(t *testing.T) {
 func TestTheVerificationsChecks(t *testing.T) {
 	t.Parallel()
 	recorded := newEverything(t).record(t)
-	const run = "PROGRAM='../bin/kubetracing'\nTIMEOUT='1m30s'\n" +
-		`exec "$PROGRAM" verify --jaeger "$JAEGER_URL" --timeout "$TIMEOUT" --output json`
 	digest := recorded.one(t, tokenCommand, "cluster-k3d").environment(t)["NODE_CONFIG"]
 	tests := map[string]struct {
-		name, run, stdin, after string
+		name, containers, stdin, after string
 	}{
 		"the services are looked for in new spans": {
-			"verification-services", run + " --new-spans-only\n",
+			"verification-services", "traced-collector k3d-traced-server-0",
 			"- name: kubelet\n  spans:\n  - service: kubelet\n",
 			"collector-container-id " + digest + " cluster-k3d-id",
 		},
 		"the workloads are looked for in everything": {
-			"verification-workloads", run + "\n",
+			"verification-workloads", "",
 			"- name: echo\n  spans:\n  - service: containerd\n",
 			"cluster-k3d-id [echo]",
 		},
@@ -86,8 +85,9 @@ func TestTheVerificationsChecks(t *testing.T) {
 		t.Run(behaviour, func(t *testing.T) {
 			t.Parallel()
 			check := recorded.one(t, tokenCommand, test.name)
-			assert.Equal(t, test.run, check.input("create"))
-			assert.Equal(t, test.run, check.input("update"), "a change of what it comes after looks again")
+			assert.True(t, strings.HasPrefix(check.text(t, "create"),
+				"CONTAINERS='"+test.containers+"'\nPROGRAM='../bin/kubetracing'\nTIMEOUT='1m30s'\n"))
+			assert.Equal(t, check.input("create"), check.input("update"), "a change of what it comes after looks again")
 			assert.Nil(t, check.input("triggers"))
 			assert.Equal(t, test.stdin, check.input("stdin"))
 			assert.Equal(t, map[string]string{"JAEGER_URL": "http://127.0.0.1:16686", "AFTER": test.after}, check.environment(t))

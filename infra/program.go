@@ -106,7 +106,7 @@ func compose(ctx *pulumi.Context, stack stacks.Stack) error {
 		return err
 	}
 	cluster, err := components.NewCluster(ctx, "cluster", components.ClusterArgs{
-		Spec: spec, Files: files, NodeImage: nodeImage, NodeConfig: nodeConfig, Collector: collector, Owner: owner,
+		Spec: spec, Files: files, NodeImage: nodeImage, NodeConfig: nodeConfig, Network: network, Owner: owner,
 	})
 	if err != nil {
 		return err
@@ -129,6 +129,7 @@ func compose(ctx *pulumi.Context, stack stacks.Stack) error {
 		JaegerURL:      jaeger.URL,
 		Timeout:        settings.Verify.Timeout,
 		Services:       components.ServiceExpectations(spec, settings.Sampling.Collector),
+		Containers:     append([]string{names.Jaeger(), names.Collector()}, spec.NodeNames()...),
 		ServicesAfter:  pulumi.Sprintf("%s %s %s %s", jaeger.ContainerID, collector.ContainerID, nodeConfig.Digest, cluster.Started),
 		WorkloadsAfter: pulumi.Sprintf("%s %s", cluster.Started, workloads.Done),
 	}

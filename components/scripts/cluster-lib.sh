@@ -59,20 +59,28 @@ wait_for() {
 # A runtime without its tracing plugin and a kubelet that did not read its file
 # say nothing and send nothing: ask them. (kube-apiserver does not start with a
 # tracing configuration that it refuses.)
-check_tracing() {
-  silent=
+not_tracing() {
   for node in $(registered_nodes); do
     plugin=$(docker exec "$node" ctr plugins ls | awk '$1 == "io.containerd.tracing.processor.v1" { print $NF }')
     if [ "$plugin" != ok ]; then
-      say "containerd on $node cannot trace: its tracing plugin is ${plugin:-not compiled in}. Is runtime.bundle an upstream release?"
-      silent=yes
+      echo "containerd on $node cannot trace: its tracing plugin is ${plugin:-not compiled in}. Is runtime.bundle an upstream release?"
     fi
     if ! docker exec "k3d-$CLUSTER-server-0" kubectl get --raw "/api/v1/nodes/$node/proxy/configz" | grep -q '"tracing":{"endpoint"'; then
-      say "the kubelet on $node has not taken its tracing configuration from kubelet.yaml"
-      silent=yes
+      echo "the kubelet on $node has not taken its tracing configuration from kubelet.yaml"
     fi
   done
-  [ -z "$silent" ]
+}
+
+# A node that has just registered may not be reachable for a moment.
+check_tracing() {
+  started=$(date +%s)
+  until reasons=$(not_tracing 2>/dev/null) && [ -z "$reasons" ]; do
+    if [ $(($(date +%s) - started)) -ge 30 ]; then
+      say "$reasons"
+      return 1
+    fi
+    sleep 0.5
+  done
 }
 
 # Which configuration the nodes were started with, kept in their own file

@@ -1,4 +1,11 @@
 set -eu
-if docker image inspect "$IMAGE" >/dev/null 2>&1; then
-  docker image rm "$IMAGE" >/dev/null
+# Gone is as good as removed; a docker that does not answer is not.
+if ! said=$(docker image rm "$IMAGE" 2>&1 > /dev/null); then
+  case "$said" in
+    *"No such image"*) ;;
+    *)
+      echo "$said" >&2
+      exit 1
+      ;;
+  esac
 fi

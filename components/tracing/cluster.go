@@ -61,6 +61,15 @@ func (s ClusterSpec) Nodes() []Node {
 	return nodes
 }
 
+// NodeNames lists the nodes' containers.
+func (s ClusterSpec) NodeNames() []string {
+	var names []string
+	for _, node := range s.Nodes() {
+		names = append(names, node.Container)
+	}
+	return names
+}
+
 // roleFilters selects all servers and, where there are any, all agents: k3d
 // refuses a filter for a role that the cluster does not have.
 func (s ClusterSpec) roleFilters() []string {

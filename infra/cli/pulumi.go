@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/kubetracing/kubetracing/infra/preflight"
 	"github.com/kubetracing/kubetracing/infra/tools"
@@ -176,10 +178,18 @@ func stackExists(ctx context.Context, space workspace.Workspace) (bool, error) {
 const interruptGrace = 2 * time.Minute
 
 func runPulumi(ctx context.Context, space workspace.Workspace, arguments ...string) error {
+	if term.IsTerminal(int(os.Stdin.Fd())) {
+		// Ctrl-C reaches Pulumi through the terminal, and Pulumi takes a second
+		// interrupt as an order to drop everything: only what it cannot have got is
+		// passed on.
+		var stop context.CancelFunc
+		ctx, stop = signal.NotifyContext(context.WithoutCancel(ctx), syscall.SIGTERM)
+		defer stop()
+	}
 	command := exec.CommandContext(ctx, "pulumi", arguments...)
 	command.Dir = space.Directory
 	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
-	// Ctrl-C reaches Pulumi through the terminal; a plain kill would lose its state.
+	// A plain kill would lose Pulumi's state.
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGINT) }
 	command.WaitDelay = interruptGrace
 	if err := command.Run(); err != nil {

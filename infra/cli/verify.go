@@ -29,9 +29,8 @@ var errMissing = errors.New("spans are missing")
 
 func newVerify() *cobra.Command {
 	var (
-		jaeger, output, file string
-		timeout, lookback    time.Duration
-		newSpansOnly         bool
+		jaeger, output, file, since string
+		timeout, lookback           time.Duration
 	)
 	command := &cobra.Command{
 		Use:   "verify",
@@ -51,16 +50,18 @@ func newVerify() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			since := time.Now()
-			if !newSpansOnly {
-				since = since.Add(-lookback)
+			earliest := time.Now().Add(-lookback)
+			if since != "" {
+				if earliest, err = time.Parse(time.RFC3339Nano, since); err != nil {
+					return fmt.Errorf("--since: %w", err)
+				}
 			}
 			ctx, cancel := context.WithTimeout(command.Context(), timeout)
 			defer cancel()
 			report := verify.Check{
 				Client:       verify.Client{BaseURL: jaeger},
 				Expectations: expectations,
-				Since:        since,
+				Since:        earliest,
 				Interval:     pollInterval,
 				Progress:     progress(command.ErrOrStderr()),
 			}.Run(ctx)
@@ -73,7 +74,7 @@ func newVerify() *cobra.Command {
 	flags.StringVarP(&output, "output", "o", outputTable, outputTable+" or "+outputJSON)
 	flags.DurationVar(&timeout, "timeout", 2*time.Minute, "how long to look")
 	flags.DurationVar(&lookback, "lookback", time.Hour, "how old a span may be")
-	flags.BoolVar(&newSpansOnly, "new-spans-only", false, "only spans that start from now on count")
+	flags.StringVar(&since, "since", "", "the earliest start of a span that counts, as RFC 3339 (default: the lookback)")
 	return command
 }
 
