@@ -57,14 +57,14 @@ func EchoExpectations(spec tracing.ClusterSpec, collectorRate int) []verify.Expe
 	if min(spec.Sampling.Kubelet, spec.Sampling.Runtime, collectorRate) < tracing.SamplingRateMax {
 		return nil
 	}
-	expectation := verify.Expectation{Name: EchoJob, Spans: []verify.SpanMatch{
+	expectation := verify.Expectation{Name: EchoPod, Spans: []verify.SpanMatch{
 		{Service: serviceKubelet, Operation: runPodSandbox},
 		{Service: tracing.ServiceContainerd, Operation: runPodSandbox},
 	}}
 	if spec.Release.Rules.SyncPodSpans {
 		expectation.Spans = append(expectation.Spans, verify.SpanMatch{
 			Service: serviceKubelet, Operation: "syncPod",
-			Attributes: map[string]string{"k8s.pod": WorkloadNamespace + "/" + EchoJob + "-*"},
+			Attributes: map[string]string{"k8s.pod": WorkloadNamespace + "/" + EchoPod},
 		})
 	}
 	return []verify.Expectation{expectation}

@@ -74,7 +74,7 @@ func TestEchoExpectations(t *testing.T) {
 		{Service: "containerd", Operation: "runtime.v1.RuntimeService/RunPodSandbox"},
 	}
 	named := verify.SpanMatch{
-		Service: "kubelet", Operation: "syncPod", Attributes: map[string]string{"k8s.pod": "kubetracing/echo-*"},
+		Service: "kubelet", Operation: "syncPod", Attributes: map[string]string{"k8s.pod": "kubetracing/echo"},
 	}
 	full := tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all, Runtime: all}
 	tests := map[string]struct {

@@ -24,7 +24,7 @@ const (
 	tokenVolume      = "docker:index/volume:Volume"
 	tokenProvider    = "pulumi:providers:kubernetes"
 	tokenNamespace   = "kubernetes:core/v1:Namespace"
-	tokenJob         = "kubernetes:batch/v1:Job"
+	tokenPod         = "kubernetes:core/v1:Pod"
 
 	componentPrefix = "kubetracing:components:"
 )

@@ -3,7 +3,6 @@ package components
 import (
 	"fmt"
 
-	batchv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/batch/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -14,14 +13,14 @@ const workloadsType = "kubetracing:components:Workloads"
 // WorkloadNamespace is where the test workloads run.
 const WorkloadNamespace = "kubetracing"
 
-// EchoJob is the name of the echo workload's Job.
-const EchoJob = "echo"
+// EchoPod is the name of the echo workload and of its pod.
+const EchoPod = "echo"
 
 // WorkloadsArgs describe the test workloads.
 type WorkloadsArgs struct {
 	// Cluster is where they run. Required.
 	Cluster *Cluster
-	// Echo runs the job that prints "hi".
+	// Echo runs the pod that prints "hi".
 	Echo bool
 }
 
@@ -58,43 +57,40 @@ func NewWorkloads(ctx *pulumi.Context, name string, args WorkloadsArgs, opts ...
 	}
 	done := pulumi.StringArray{}
 	if args.Echo {
-		job, err := newEchoJob(ctx, name+"-echo", namespace, inCluster)
+		pod, err := newEchoPod(ctx, name+"-echo", namespace, inCluster)
 		if err != nil {
 			return nil, fmt.Errorf("workloads %q: %w", name, err)
 		}
-		done = append(done, job.ID().ApplyT(func(pulumi.ID) string { return EchoJob }).(pulumi.StringOutput))
+		done = append(done, pod.ID().ApplyT(func(pulumi.ID) string { return EchoPod }).(pulumi.StringOutput))
 	}
 	component.Done = done.ToStringArrayOutput()
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{"done": component.Done})
 }
 
-// newEchoJob is `kubectl run --image=busybox -- echo hi` of the published
-// recipe, as an object that can be waited for.
-func newEchoJob(
+// newEchoPod is `kubectl run --restart=Never -- echo hi` of the published recipe,
+// as an object that can be waited for. It is a bare pod, as there: a Job would
+// add its controller's seconds to every update, and a random suffix to the name
+// under which the kubelet's spans are found.
+func newEchoPod(
 	ctx *pulumi.Context, name string, namespace *corev1.Namespace, opts []pulumi.ResourceOption,
-) (*batchv1.Job, error) {
+) (*corev1.Pod, error) {
 	// Long enough for a slow image pull, short enough for a bad image to be
 	// reported while someone is still watching.
 	timeouts := pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "4m"})
-	job, err := batchv1.NewJob(ctx, name, &batchv1.JobArgs{
-		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(EchoJob), Namespace: namespace.Metadata.Name()},
-		Spec: batchv1.JobSpecArgs{
-			BackoffLimit: pulumi.Int(1),
-			Template: corev1.PodTemplateSpecArgs{
-				Spec: corev1.PodSpecArgs{
-					RestartPolicy:                pulumi.String("Never"),
-					AutomountServiceAccountToken: pulumi.Bool(false),
-					Containers: corev1.ContainerArray{corev1.ContainerArgs{
-						Name:    pulumi.String(EchoJob),
-						Image:   pulumi.String(echoImage),
-						Command: stringArray([]string{"echo", "hi"}),
-					}},
-				},
-			},
+	pod, err := corev1.NewPod(ctx, name, &corev1.PodArgs{
+		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(EchoPod), Namespace: namespace.Metadata.Name()},
+		Spec: corev1.PodSpecArgs{
+			RestartPolicy:                pulumi.String("Never"),
+			AutomountServiceAccountToken: pulumi.Bool(false),
+			Containers: corev1.ContainerArray{corev1.ContainerArgs{
+				Name:    pulumi.String(EchoPod),
+				Image:   pulumi.String(echoImage),
+				Command: stringArray([]string{"echo", "hi"}),
+			}},
 		},
 	}, append(opts[:len(opts):len(opts)], timeouts)...)
 	if err != nil {
-		return nil, fmt.Errorf("job %q: %w", EchoJob, err)
+		return nil, fmt.Errorf("pod %q: %w", EchoPod, err)
 	}
-	return job, nil
+	return pod, nil
 }

@@ -15,32 +15,29 @@ import (
 	"github.com/kubetracing/kubetracing/components/verify"
 )
 
-func TestTheEchoJobSaysHiInANamespaceOfOurs(t *testing.T) {
+func TestTheEchoPodSaysHiInANamespaceOfOurs(t *testing.T) {
 	t.Parallel()
 	recorded := newEverything(t).record(t)
 	namespace := recorded.one(t, tokenNamespace, "workloads-namespace")
 	assert.Equal(t, map[string]any{"name": "kubetracing"}, namespace.input("metadata"))
 
-	job := recorded.one(t, tokenJob, "workloads-echo")
-	assert.Equal(t, map[string]any{"name": "echo", "namespace": "kubetracing"}, job.input("metadata"))
+	pod := recorded.one(t, tokenPod, "workloads-echo")
+	assert.Equal(t, map[string]any{"name": "echo", "namespace": "kubetracing"}, pod.input("metadata"))
 	assert.Equal(t, map[string]any{
-		"backoffLimit": 1.0,
-		"template": map[string]any{"spec": map[string]any{
-			"restartPolicy":                "Never",
-			"automountServiceAccountToken": false,
-			"containers": []any{map[string]any{
-				"name": "echo", "image": "docker.io/library/busybox:1.37.0", "command": []any{"echo", "hi"},
-			}},
+		"restartPolicy":                "Never",
+		"automountServiceAccountToken": false,
+		"containers": []any{map[string]any{
+			"name": "echo", "image": "docker.io/library/busybox:1.37.0", "command": []any{"echo", "hi"},
 		}},
-	}, job.input("spec"))
-	assert.Equal(t, "4m", job.RegisterRPC.GetCustomTimeouts().GetCreate(), "a bad image is reported in minutes")
-	assert.Contains(t, job.dependencies(), "workloads-namespace")
+	}, pod.input("spec"))
+	assert.Equal(t, "4m", pod.RegisterRPC.GetCustomTimeouts().GetCreate(), "a bad image is reported in minutes")
+	assert.Contains(t, pod.dependencies(), "workloads-namespace")
 }
 
 func TestWorkloadsLiveAndDieWithTheCluster(t *testing.T) {
 	t.Parallel()
 	recorded := newEverything(t).record(t)
-	for token, name := range map[string]string{tokenNamespace: "workloads-namespace", tokenJob: "workloads-echo"} {
+	for token, name := range map[string]string{tokenNamespace: "workloads-namespace", tokenPod: "workloads-echo"} {
 		object := recorded.one(t, token, name)
 		request := object.RegisterRPC
 		assert.Equal(t, "urn:pulumi:test::kubetracing::"+componentPrefix+"Cluster$"+tokenProvider+
@@ -58,7 +55,7 @@ func TestWithoutEchoThereIsOnlyTheNamespace(t *testing.T) {
 	stack := newEverything(t)
 	stack.echo = false
 	recorded := stack.record(t)
-	assert.Empty(t, recorded.names(tokenJob))
+	assert.Empty(t, recorded.names(tokenPod))
 	assert.Equal(t, []string{"workloads-namespace"}, recorded.names(tokenNamespace))
 	assert.Equal(t, "cluster-k3d-id []", recorded.one(t, tokenCommand, "verification-workloads").environment(t)["AFTER"])
 }

@@ -159,7 +159,7 @@ func TestTheProgramChecksForWhatTheClusterSends(t *testing.T) {
 			"- name: echo\n  spans:\n" +
 				"  - operation: runtime.v1.RuntimeService/RunPodSandbox\n    service: kubelet\n" +
 				"  - operation: runtime.v1.RuntimeService/RunPodSandbox\n    service: containerd\n" +
-				"  - attributes:\n      k8s.pod: kubetracing/echo-*\n    operation: syncPod\n    service: kubelet\n",
+				"  - attributes:\n      k8s.pod: kubetracing/echo\n    operation: syncPod\n    service: kubelet\n",
 		},
 		"without workloads":       {map[string]string{"kubetracing:workloads": `[]`, "kubetracing:sampling": `{"apiserver":0,"etcd":0,"runtime":0}`}, "- name: kubelet\n  spans:\n  - service: kubelet\n", "[]\n"},
 		"a Collector that is off": {map[string]string{"kubetracing:sampling": `{"collector":0}`}, "[]\n", "[]\n"},

@@ -113,7 +113,7 @@ type ExporterSettings struct {
 // Workload names a test workload.
 type Workload string
 
-// WorkloadEcho is a Job that prints "hi" and ends.
+// WorkloadEcho is a pod that prints "hi" and ends.
 const WorkloadEcho Workload = "echo"
 
 // VerifySettings choose whether an update waits for its own spans.

@@ -68,8 +68,8 @@ func TestLifecycle(t *testing.T) {
 		}
 		assert.Equal(t, map[string]bool{"kubelet": true, "containerd": true}, services)
 	})
-	t.Run("the echo job printed hi", func(t *testing.T) {
-		assert.Equal(t, "hi\n", inNode(t, "kubectl", "--namespace", "kubetracing", "logs", "job/echo"))
+	t.Run("the echo pod printed hi", func(t *testing.T) {
+		assert.Equal(t, "hi\n", inNode(t, "kubectl", "--namespace", "kubetracing", "logs", "echo"))
 	})
 	t.Run("nothing to do is nothing to change, twice in the same words", func(t *testing.T) {
 		first := p.mustRun(t, "preview", "--", "--expect-no-changes")
