@@ -88,7 +88,7 @@ pwd -P > "$MACHINE/directory"
 env | grep '^PULUMI_' | sort > "$MACHINE/environment"
 case "$1 $2" in
 "stack ls") cat "$MACHINE/stacks.json"; subcommand=ls ;;
-"stack init") subcommand=init ;;
+"stack select") subcommand=select ;;
 *) subcommand=$1; echo "pulumi's output" ;;
 esac
 [ ! -f "$MACHINE/exit-$subcommand" ] || exit "$(cat "$MACHINE/exit-$subcommand")"
@@ -368,21 +368,20 @@ func TestVerifySaysWhyItCannotLook(t *testing.T) {
 }
 
 func TestPulumisCommands(t *testing.T) {
-	const list, create = "stack ls --json --non-interactive", "stack init dev --non-interactive --secrets-provider passphrase"
+	const list = "stack ls --json --non-interactive"
+	const create = "stack select --create --stack dev --secrets-provider passphrase --non-interactive"
 	tests := map[string]struct {
 		stack     string
 		arguments []string
 		want      []string
 	}{
-		"up creates a new stack first":            {"", []string{"up"}, []string{list, create, "up --yes --skip-preview --stack dev"}},
-		"up updates a stack that is there":        {"dev", []string{"up"}, []string{list, "up --yes --skip-preview --stack dev"}},
-		"another stack is not the stack":          {"dev2", []string{"up"}, []string{list, create, "up --yes --skip-preview --stack dev"}},
-		"what follows -- goes to Pulumi":          {"dev", []string{"up", "--", "--target", "a b"}, []string{list, "up --yes --skip-preview --target a b --stack dev"}},
-		"preview shows the difference":            {"dev", []string{"preview"}, []string{list, "preview --diff --stack dev"}},
-		"preview of a new stack creates it first": {"", []string{"preview"}, []string{list, create, "preview --diff --stack dev"}},
-		"destroy removes the stack as well":       {"dev", []string{"destroy"}, []string{list, list, "destroy --yes --skip-preview --remove --stack dev"}},
-		"destroy of nothing creates nothing":      {"", []string{"destroy"}, []string{list}},
-		"any other command":                       {"dev", []string{"pulumi", "--", "stack", "output", "--json"}, []string{"stack output --json"}},
+		"up creates the stack if need be":    {"", []string{"up"}, []string{create, "up --yes --skip-preview --stack dev"}},
+		"what follows -- goes to Pulumi":     {"dev", []string{"up", "--", "--target", "a b"}, []string{create, "up --yes --skip-preview --stack dev --target a b"}},
+		"preview shows the difference":       {"dev", []string{"preview"}, []string{create, "preview --diff --stack dev"}},
+		"destroy removes the stack as well":  {"dev", []string{"destroy"}, []string{list, "destroy --yes --skip-preview --remove --stack dev"}},
+		"another stack is not the stack":     {"dev2", []string{"destroy"}, []string{list}},
+		"destroy of nothing creates nothing": {"", []string{"destroy"}, []string{list}},
+		"any other command":                  {"dev", []string{"pulumi", "--", "stack", "output", "--json"}, []string{"stack output --json"}},
 	}
 	for behaviour, test := range tests {
 		t.Run(behaviour, func(t *testing.T) {
@@ -448,7 +447,7 @@ func TestPulumisExitCodeIsPassedOn(t *testing.T) {
 		"of up":        {"up", []string{"up"}, "up --yes --skip-preview --stack dev"},
 		"of preview":   {"preview", []string{"preview"}, "preview --diff --stack dev"},
 		"of destroy":   {"destroy", []string{"destroy"}, "destroy --yes --skip-preview --remove --stack dev"},
-		"of stack ls":  {"ls", []string{"up"}, "stack ls --json --non-interactive"},
+		"of stack ls":  {"ls", []string{"destroy"}, "stack ls --json --non-interactive"},
 		"of any other": {"refresh", []string{"pulumi", "refresh"}, "refresh"},
 	}
 	for behaviour, test := range tests {
@@ -463,11 +462,11 @@ func TestPulumisExitCodeIsPassedOn(t *testing.T) {
 			assert.Equal(t, test.last, calls[len(calls)-1], "nothing runs after a failure")
 		})
 	}
-	t.Run("of stack init", func(t *testing.T) {
+	t.Run("of stack select", func(t *testing.T) {
 		m := newMachine(t)
-		m.write(t, filepath.Join(m.folder, "exit-init"), "8")
+		m.write(t, filepath.Join(m.folder, "exit-select"), "8")
 		assert.Equal(t, 8, m.run(t, "up").code)
-		assert.Len(t, m.calls(t), 2)
+		assert.Len(t, m.calls(t), 1)
 	})
 }
 

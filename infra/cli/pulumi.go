@@ -31,14 +31,14 @@ const defaultPassphrase = "kubetracing"
 func newUp(options *options) *cobra.Command {
 	return newPulumi(options, "up", "Create or update the stack",
 		func(ctx context.Context, space workspace.Workspace, extra []string) error {
-			return onStack(ctx, space, append([]string{"up", "--yes", "--skip-preview"}, extra...))
+			return onStack(ctx, space, append([]string{"up", "--yes", "--skip-preview", "--stack", space.Stack}, extra...))
 		})
 }
 
 func newPreview(options *options) *cobra.Command {
 	return newPulumi(options, "preview", "Show what an update would change",
 		func(ctx context.Context, space workspace.Workspace, extra []string) error {
-			return onStack(ctx, space, append([]string{"preview", "--diff"}, extra...))
+			return onStack(ctx, space, append([]string{"preview", "--diff", "--stack", space.Stack}, extra...))
 		})
 }
 
@@ -53,7 +53,8 @@ func newDestroy(options *options) *cobra.Command {
 				fmt.Fprintf(os.Stderr, "kubetracing: there is no stack %q to destroy\n", space.Stack)
 				return nil
 			}
-			if err := onStack(ctx, space, append([]string{"destroy", "--yes", "--skip-preview", "--remove"}, extra...)); err != nil {
+			arguments := append([]string{"destroy", "--yes", "--skip-preview", "--remove", "--stack", space.Stack}, extra...)
+			if err := runPulumi(ctx, space, arguments...); err != nil {
 				return err
 			}
 			if os.Getenv(backendVariable) == localBackend(space) {
@@ -140,16 +141,11 @@ func setEnvironment(ctx context.Context, space workspace.Workspace) error {
 
 // onStack runs a Pulumi command on the stack, which it creates if need be.
 func onStack(ctx context.Context, space workspace.Workspace, arguments []string) error {
-	exists, err := stackExists(ctx, space)
-	if err != nil {
+	if err := runPulumi(ctx, space, "stack", "select", "--create", "--stack", space.Stack,
+		"--secrets-provider", "passphrase", "--non-interactive"); err != nil {
 		return err
 	}
-	if !exists {
-		if err := runPulumi(ctx, space, "stack", "init", space.Stack, "--non-interactive", "--secrets-provider", "passphrase"); err != nil {
-			return err
-		}
-	}
-	return runPulumi(ctx, space, append(arguments, "--stack", space.Stack)...)
+	return runPulumi(ctx, space, arguments...)
 }
 
 func stackExists(ctx context.Context, space workspace.Workspace) (bool, error) {

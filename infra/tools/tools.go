@@ -14,6 +14,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/Masterminds/semver/v3"
 )
@@ -43,8 +44,14 @@ type Tool struct {
 func Ensure(ctx context.Context, folder string, tools []Tool, w io.Writer) ([]string, error) {
 	var folders []string
 	var problems []error
-	for _, tool := range tools {
-		if tool.OnPath(ctx) == nil {
+	onPath := make([]error, len(tools))
+	var asked sync.WaitGroup
+	for i, tool := range tools {
+		asked.Go(func() { onPath[i] = tool.OnPath(ctx) })
+	}
+	asked.Wait()
+	for i, tool := range tools {
+		if onPath[i] == nil {
 			continue
 		}
 		target := filepath.Join(folder, tool.Name+"-"+tool.Version)
