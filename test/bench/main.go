@@ -26,8 +26,9 @@ func main() {
 	jaeger := flag.String("jaeger", "jaegertracing/jaeger:2.20.0", "Jaeger image of the manual way")
 	collector := flag.String("collector", "otel/opentelemetry-collector:0.161.0", "Collector image of the manual way")
 	k3s := flag.String("k3s", "rancher/k3s:v1.37.1-k3s1", "k3s image of the manual way")
+	etcd := flag.Bool("etcd", false, "embedded etcd in the manual way too; the recipe has none")
 	flag.Parse()
-	if err := run(*runs, *stackFile, manual{jaeger: *jaeger, collector: *collector, k3s: *k3s}); err != nil {
+	if err := run(*runs, *stackFile, manual{jaeger: *jaeger, collector: *collector, k3s: *k3s, etcd: *etcd}); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

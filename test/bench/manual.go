@@ -13,6 +13,7 @@ import (
 type manual struct {
 	folder                 string
 	jaeger, collector, k3s string
+	etcd                   bool
 }
 
 //go:embed manual/up.sh
@@ -32,5 +33,8 @@ func (m manual) script(text string) error {
 	command := exec.Command("/bin/sh", "-c", text)
 	command.Dir = m.folder
 	command.Env = append(os.Environ(), "JAEGER="+m.jaeger, "COLLECTOR="+m.collector, "K3S="+m.k3s)
+	if m.etcd {
+		command.Env = append(command.Env, "ETCD=yes")
+	}
 	return quietly(command)
 }

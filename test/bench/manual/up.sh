@@ -49,6 +49,9 @@ case "$K3S" in
       --k3s-arg '--kube-apiserver-arg=egress-selector-config-file=@server:*'
     ;;
 esac
+if [ -n "${ETCD:-}" ]; then
+  set -- "$@" --k3s-arg '--cluster-init@server:0'
+fi
 
 docker network create manual
 docker run --detach --name manual-jaeger --network manual --network-alias jaeger \
