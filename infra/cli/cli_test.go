@@ -73,12 +73,6 @@ func compose(ctx *pulumi.Context, stack stacks.Stack) error {
 	return err
 }
 
-// variables are what the command line sets for Pulumi.
-var variables = []string{
-	"PULUMI_BACKEND_URL", "PULUMI_HOME", "PULUMI_SKIP_UPDATE_CHECK", "PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS",
-	"PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE",
-}
-
 // fakePulumi notes its arguments, its folder and what it is told by the
 // environment. A file exit-SUBCOMMAND has the exit code of a subcommand.
 const fakePulumi = `
@@ -111,8 +105,11 @@ func newMachine(t *testing.T) machine {
 	m.tool(t, "pulumi", fakePulumi)
 	t.Setenv("PATH", filepath.Join(m.folder, "bin")+":/usr/bin:/bin")
 	t.Setenv("OFFLINE", "1")
-	for _, variable := range variables {
-		unset(t, variable)
+	// What the developer's own environment chooses must not be what is tested.
+	for _, variable := range os.Environ() {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "PULUMI_") {
+			unset(t, name)
+		}
 	}
 	return m
 }

@@ -1,4 +1,4 @@
 set -eu
 k3d cluster delete tracingcluster
-docker rm --force manual-jaeger manual-collector
+docker rm --force --volumes manual-jaeger manual-collector
 docker network rm manual
