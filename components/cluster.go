@@ -103,7 +103,7 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 		Logging:  local.LoggingStderr,
 	},
 		pulumi.Parent(component),
-		pulumi.DependsOn([]pulumi.Resource{args.NodeImage, args.Network}),
+		pulumi.DependsOn(append([]pulumi.Resource{args.Network.Bridge}, args.NodeImage.Built...)),
 		// Names and ports are fixed; created first, the new cluster would be what
 		// the deletion of the old one removes.
 		pulumi.DeleteBeforeReplace(true),

@@ -112,7 +112,7 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 	},
 		pulumi.Parent(component),
 		// The probe runs in Jaeger's container.
-		pulumi.DependsOn([]pulumi.Resource{args.Jaeger}),
+		pulumi.DependsOn([]pulumi.Resource{args.Jaeger.Container}),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("collector %q: %w", name, err)

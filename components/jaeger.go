@@ -42,6 +42,8 @@ type Jaeger struct {
 	URL pulumi.StringOutput `pulumi:"url"`
 	// ContainerID changes whenever the container is replaced.
 	ContainerID pulumi.StringOutput `pulumi:"containerId"`
+	// Container is the healthy container, to wait for.
+	Container pulumi.Resource
 }
 
 // NewJaeger creates the trace backend and waits until it is healthy.
@@ -97,7 +99,7 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 	component.URL = container.ID().ApplyT(func(pulumi.ID) string {
 		return fmt.Sprintf("http://%s:%d", localhost, args.UIPort)
 	}).(pulumi.StringOutput)
-	component.ContainerID = container.ID().ToStringOutput()
+	component.ContainerID, component.Container = container.ID().ToStringOutput(), container
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{
 		"url":         component.URL,
 		"containerId": component.ContainerID,

@@ -24,6 +24,8 @@ type Network struct {
 
 	// Name is the network's name, known once it exists.
 	Name pulumi.StringOutput `pulumi:"name"`
+	// Bridge is the network itself, to wait for.
+	Bridge pulumi.Resource
 }
 
 // NewNetwork creates a stack's Docker network.
@@ -48,6 +50,6 @@ func NewNetwork(ctx *pulumi.Context, name string, args NetworkArgs, opts ...pulu
 	if err != nil {
 		return nil, fmt.Errorf("network %q: %w", name, err)
 	}
-	component.Name = network.Name
+	component.Name, component.Bridge = network.Name, network
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{"name": component.Name})
 }

@@ -60,6 +60,9 @@ type NodeImage struct {
 
 	// Reference names the image; known once it is built.
 	Reference pulumi.StringOutput `pulumi:"reference"`
+	// Built are the resources to wait for. Waiting for the component would wait for
+	// those of its children that happen to be registered by then.
+	Built []pulumi.Resource
 }
 
 // buildArguments are the Dockerfile's arguments.
@@ -152,6 +155,7 @@ func NewNodeImage(ctx *pulumi.Context, name string, args NodeImageArgs, opts ...
 	if err != nil {
 		return nil, fmt.Errorf("node image %q: %w", name, err)
 	}
+	component.Built = []pulumi.Resource{image, present}
 	component.Reference = present.ID().ApplyT(func(pulumi.ID) string { return tag }).(pulumi.StringOutput)
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{"reference": component.Reference})
 }

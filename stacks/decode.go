@@ -118,7 +118,6 @@ func decodeDuration(_, to reflect.Type, value any) (any, error) {
 // nests one error a field inside those of the objects around it.
 func wrongFields(err error) []string {
 	var fields []string
-	var field *mapstructure.DecodeError
 	switch wrapper := err.(type) { //nolint:errorlint // it is the tree itself that is walked
 	case nil:
 	case interface{ Unwrap() []error }:
@@ -130,9 +129,7 @@ func wrongFields(err error) []string {
 			fields = []string{wrapper.Name()}
 		}
 	case interface{ Unwrap() error }:
-		if errors.As(err, &field) {
-			fields = wrongFields(wrapper.Unwrap())
-		}
+		fields = wrongFields(wrapper.Unwrap())
 	}
 	slices.Sort(fields)
 	return slices.Compact(fields)

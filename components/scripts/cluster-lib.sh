@@ -28,15 +28,16 @@ explain() {
   done
 }
 
-registered_nodes() {
-  docker exec "k3d-$CLUSTER-server-0" kubectl get nodes --no-headers 2>/dev/null | awk '{ print $1 }'
-}
+# in_cluster ARGUMENTS: kubectl as the cluster's first server has it.
+in_cluster() { docker exec "k3d-$CLUSTER-server-0" kubectl "$@"; }
+
+registered_nodes() { in_cluster get nodes --no-headers 2>/dev/null | awk '{ print $1 }'; }
 
 # ready_nodes lists the nodes that are Ready and have a pod network. Kubernetes
 # says Ready some seconds before flannel has a subnet; a pod that starts in
 # between fails and waits ten seconds for its next try.
 ready_nodes() {
-  for node in $(docker exec "k3d-$CLUSTER-server-0" kubectl get nodes --no-headers 2>/dev/null | awk '$2 ~ /^Ready/ { print $1 }'); do
+  for node in $(in_cluster get nodes --no-headers 2>/dev/null | awk '$2 ~ /^Ready/ { print $1 }'); do
     if docker exec "$node" test -s /run/flannel/subnet.env 2>/dev/null; then echo "$node"; fi
   done
 }
@@ -65,7 +66,7 @@ not_tracing() {
     if [ "$plugin" != ok ]; then
       echo "containerd on $node cannot trace: its tracing plugin is ${plugin:-not compiled in}. Is runtime.bundle an upstream release?"
     fi
-    if ! docker exec "k3d-$CLUSTER-server-0" kubectl get --raw "/api/v1/nodes/$node/proxy/configz" | grep -q '"tracing":{"endpoint"'; then
+    if ! in_cluster get --raw "/api/v1/nodes/$node/proxy/configz" | grep -q '"tracing":{"endpoint"'; then
       echo "the kubelet on $node has not taken its tracing configuration from kubelet.yaml"
     fi
   done

@@ -24,28 +24,17 @@ type Needs struct {
 	// Owner is the value of the label on everything that is its own.
 	Owner string
 	// Ports are published on 127.0.0.1.
-	Ports []Port
-}
-
-// Port is a port to publish.
-type Port struct {
-	// Key is the configuration key that chooses it.
-	Key string
-	// Number is the port.
-	Number int
+	Ports []stacks.Port
 }
 
 // NeedsOf lists what a stack wants.
 func NeedsOf(stack stacks.Stack) Needs {
-	return Needs{Cluster: stack.Names.Cluster, Owner: stack.Names.Owner, Ports: ports(stack)}
-}
-
-func ports(stack stacks.Stack) []Port {
-	var all []Port
-	for _, port := range stack.Settings.Ports() {
-		all = append(all, Port{Key: stack.Project + ":" + port.Key, Number: port.Number})
+	needs := Needs{Cluster: stack.Names.Cluster, Owner: stack.Names.Owner, Ports: stack.Settings.Ports()}
+	for i := range needs.Ports {
+		// In full, as a message names it.
+		needs.Ports[i].Key = stack.Project + ":" + needs.Ports[i].Key
 	}
-	return all
+	return needs
 }
 
 // Check looks for everything that would make an update fail halfway.

@@ -66,7 +66,7 @@ func listen(t *testing.T) int {
 func needs(ports ...int) preflight.Needs {
 	needs := preflight.Needs{Cluster: "kubetracing-dev", Owner: "kubetracing/dev"}
 	for _, port := range ports {
-		needs.Ports = append(needs.Ports, preflight.Port{Key: "kubetracing:jaeger.uiPort", Number: port})
+		needs.Ports = append(needs.Ports, stacks.Port{Key: "kubetracing:jaeger.uiPort", Number: port})
 	}
 	return needs
 }
@@ -79,7 +79,7 @@ func TestAStackNeedsItsNameAndItsPorts(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, preflight.Needs{
 		Cluster: "traced-dev", Owner: "traced/dev",
-		Ports: []preflight.Port{
+		Ports: []stacks.Port{
 			{Key: "traced:cluster.apiPort", Number: 6550},
 			{Key: "traced:jaeger.uiPort", Number: 16686},
 			{Key: "traced:collector.otlpGrpcPort", Number: 24317},
