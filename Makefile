@@ -26,7 +26,7 @@ plan: ## Print everything that the stack would create; needs only Go
 	@$(KUBETRACING) plan --stack $(STACK)
 
 plans: ## Rewrite the golden plans and rendered files after an intended change
-	go test ./infra ./components/tracing -update
+	go test ./infra/program ./components/tracing -update
 
 test: lint ## Run every test and linter that needs only Go
 	go test ./...

@@ -1,50 +1,20 @@
-package main
+// Package program is the Pulumi program: what a stack consists of.
+package program
 
 import (
-	"os"
-
-	"github.com/pulumi/pulumi/sdk/v3/go/common/constant"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/kubetracing/kubetracing/components"
 	"github.com/kubetracing/kubetracing/components/tracing"
-	"github.com/kubetracing/kubetracing/infra/preflight"
 	"github.com/kubetracing/kubetracing/stacks"
 )
-
-// program reads the stack, looks at the surroundings and composes the resources.
-func program(ctx *pulumi.Context) error {
-	stack, err := stackOf(ctx)
-	if err != nil {
-		if err := ctx.Log.Error(err.Error(), nil); err != nil {
-			return err
-		}
-		// Nothing is registered yet: this tells Pulumi that the reason has been
-		// said, so that it does not bury it in its own words.
-		os.Exit(constant.ExitStatusLoggedError)
-	}
-	return compose(ctx, stack)
-}
-
-// stackOf reads the stack and looks for what would make it fail halfway.
-func stackOf(ctx *pulumi.Context) (stacks.Stack, error) {
-	config, err := stacks.Environment()
-	if err != nil {
-		return stacks.Stack{}, err
-	}
-	stack, err := stacks.New(ctx.Project(), ctx.Stack(), config)
-	if err != nil {
-		return stacks.Stack{}, err
-	}
-	return stack, preflight.Check(ctx.Context(), preflight.NeedsOf(stack))
-}
 
 // binary is this program, relative to its folder, in which Pulumi runs it.
 const binary = "../.kubetracing/bin/kubetracing"
 
-// compose creates a stack's resources: Network, Jaeger, Collector, node image
+// Compose creates a stack's resources: Network, Jaeger, Collector, node image
 // and configuration, Cluster, Workloads, Verification.
-func compose(ctx *pulumi.Context, stack stacks.Stack) error {
+func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 	settings, names := stack.Settings, stack.Names
 	owner := components.Owner{Label: stacks.OwnerLabel, Value: names.Owner}
 

@@ -1,4 +1,4 @@
-package main
+package program
 
 import (
 	"encoding/json"
@@ -25,12 +25,12 @@ var update = flag.Bool("update", false, "write the golden plans anew")
 
 // goldenFolder holds a plan per shipped stack, so that a change of what a stack
 // creates is a change that someone reads.
-const goldenFolder = "../test/plans"
+const goldenFolder = "../../test/plans"
 
 // shippedStacks are the names of the stacks whose files are in the project.
 func shippedStacks(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob("../Pulumi.*.yaml")
+	files, err := filepath.Glob("../../Pulumi.*.yaml")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	var names []string
@@ -46,7 +46,7 @@ func TestTheShippedStacksPlanWhatTheirGoldenPlansSay(t *testing.T) {
 	for _, name := range shipped {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := cli.Plan("..", name, compose)
+			got, err := cli.Plan("../..", name, Compose)
 			require.NoError(t, err)
 			golden := filepath.Join(goldenFolder, name+".yaml")
 			if *update {
@@ -54,8 +54,8 @@ func TestTheShippedStacksPlanWhatTheirGoldenPlansSay(t *testing.T) {
 				require.NoError(t, os.WriteFile(golden, got, 0o644))
 			}
 			want, err := os.ReadFile(golden)
-			require.NoError(t, err, "no golden plan: go test ./infra -update")
-			assert.Equal(t, string(want), string(got), "if this is meant: go test ./infra -update")
+			require.NoError(t, err, "no golden plan: go test ./infra/program -update")
+			assert.Equal(t, string(want), string(got), "if this is meant: go test ./infra/program -update")
 		})
 	}
 
@@ -69,15 +69,15 @@ func TestTheShippedStacksPlanWhatTheirGoldenPlansSay(t *testing.T) {
 func TestAPlanIsTheSameEveryTime(t *testing.T) {
 	t.Parallel()
 	for _, name := range shippedStacks(t) {
-		first, err := cli.Plan("..", name, compose)
+		first, err := cli.Plan("../..", name, Compose)
 		require.NoError(t, err)
 		for range 19 {
-			again, err := cli.Plan("..", name, compose)
+			again, err := cli.Plan("../..", name, Compose)
 			require.NoError(t, err)
 			require.Equal(t, string(first), string(again))
 		}
 		// A machine's path would make it another plan elsewhere.
-		here, err := filepath.Abs("..")
+		here, err := filepath.Abs("../..")
 		require.NoError(t, err)
 		assert.NotContains(t, string(first), here)
 	}
@@ -102,7 +102,7 @@ func large(t *testing.T) stacks.Stack {
 
 func TestAPlanOfTwoServersAndTwoAgents(t *testing.T) {
 	t.Parallel()
-	planned, err := plan.New("kubetracing", "test", large(t), compose)
+	planned, err := plan.New("kubetracing", "test", large(t), Compose)
 	require.NoError(t, err)
 
 	assert.Equal(t, map[string]string{
@@ -135,7 +135,7 @@ func TestAPlanOfTwoServersAndTwoAgents(t *testing.T) {
 func TestWithoutVerificationNothingWaitsForSpans(t *testing.T) {
 	t.Parallel()
 	stack := newStack(t, map[string]string{"kubetracing:verify": `{"enabled":false}`})
-	planned, err := plan.New("kubetracing", "test", stack, compose)
+	planned, err := plan.New("kubetracing", "test", stack, Compose)
 	require.NoError(t, err)
 	for _, r := range planned.Resources {
 		assert.NotContains(t, r.Type, "Verification")
@@ -167,7 +167,7 @@ func TestTheProgramChecksForWhatTheClusterSends(t *testing.T) {
 	for behaviour, test := range tests {
 		t.Run(behaviour, func(t *testing.T) {
 			t.Parallel()
-			planned, err := plan.New("kubetracing", "test", newStack(t, test.config), compose)
+			planned, err := plan.New("kubetracing", "test", newStack(t, test.config), Compose)
 			require.NoError(t, err)
 			assert.Equal(t, test.services, planned.Files["verification-services (standard input)"])
 			assert.Equal(t, test.workloads, planned.Files["verification-workloads (standard input)"])
@@ -180,7 +180,7 @@ func recorded(t *testing.T, stack stacks.Stack) []pulumi.MockResourceArgs {
 	t.Helper()
 	recorder := &plan.Recorder{}
 	require.NoError(t, pulumi.RunErr(
-		func(ctx *pulumi.Context) error { return compose(ctx, stack) },
+		func(ctx *pulumi.Context) error { return Compose(ctx, stack) },
 		pulumi.WithMocks("kubetracing", "test", recorder),
 		func(info *pulumi.RunInfo) { info.DryRun = true },
 	))
@@ -252,7 +252,7 @@ func TestEverythingPublishedIsBoundToThisMachine(t *testing.T) {
 
 func TestTheBinaryIsWhereTheProgramsRunnerPutsIt(t *testing.T) {
 	t.Parallel()
-	runner, err := os.ReadFile("run")
+	runner, err := os.ReadFile("../run")
 	require.NoError(t, err)
 	assert.Contains(t, string(runner), "binary=$root/"+strings.TrimPrefix(binary, "../")+"\n")
 	assert.True(t, strings.HasPrefix(binary, "../"), "relative to the program's folder, in which commands run")
@@ -260,7 +260,7 @@ func TestTheBinaryIsWhereTheProgramsRunnerPutsIt(t *testing.T) {
 
 func TestAPlanNamesNoSecret(t *testing.T) {
 	t.Parallel()
-	planned, err := plan.New("kubetracing", "test", large(t), compose)
+	planned, err := plan.New("kubetracing", "test", large(t), Compose)
 	require.NoError(t, err)
 	encoded, err := json.Marshal(planned.Resources)
 	require.NoError(t, err)
