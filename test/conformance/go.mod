@@ -4,10 +4,23 @@ go 1.26.6
 
 require (
 	github.com/kubetracing/kubetracing v0.0.0
+	github.com/kubetracing/kubetracing/test/processes v0.0.0
 	github.com/stretchr/testify v1.12.1
 	go.opentelemetry.io/proto/otlp v1.11.0
 	google.golang.org/protobuf v1.36.12
 	sigs.k8s.io/yaml v1.6.0
+)
+
+require (
+	github.com/ebitengine/purego v0.11.2 // indirect
+	github.com/go-ole/go-ole v1.2.6 // indirect
+	github.com/lufia/plan9stats v0.0.0-20211012122336-39d0f177ccd0 // indirect
+	github.com/power-devops/perfstat v0.0.0-20260805114148-88456608a4f6 // indirect
+	github.com/shirou/gopsutil/v4 v4.26.10 // indirect
+	github.com/tklauser/go-sysconf v0.4.0 // indirect
+	github.com/tklauser/numcpus v0.12.0 // indirect
+	github.com/yusufpapurcu/wmi v1.2.4 // indirect
+	golang.org/x/sys v0.49.0 // indirect
 )
 
 require (
@@ -17,3 +30,5 @@ require (
 )
 
 replace github.com/kubetracing/kubetracing => ../..
+
+replace github.com/kubetracing/kubetracing/test/processes => ../processes

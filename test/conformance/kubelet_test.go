@@ -42,7 +42,7 @@ func TestTheKubeletValidatesItsFile(t *testing.T) {
 	}
 }
 
-func kubeletReader(version string) reader { return reader{family: "kubelet", version: version} }
+func kubeletReader(version string) reader { return newReader("kubelet", version) }
 
 // assertKubeletUnderstood compares a KubeletConfiguration with what was meant by
 // its file. encoding/json matches the field names of the kubelet's internal type,

@@ -1,5 +1,7 @@
 package conformance
 
+import "github.com/kubetracing/kubetracing/test/processes"
+
 // release is a k3s release and the upstream Kubernetes that stands for its own.
 type release struct {
 	// k3s is the release that is rendered for.
@@ -32,9 +34,9 @@ var releases = []release{
 	{k3s: "v1.37.1+k3s1", kubernetes: "1.37.1"},
 }
 
-func kubernetesReader(version string) reader { return reader{family: "kubernetes", version: version} }
+func kubernetesReader(version string) reader { return newReader("kubernetes", version) }
 
-func etcdReader(version string) reader { return reader{family: "etcd", version: version} }
+func etcdReader(version string) reader { return newReader("etcd", version) }
 
 // etcdReaders gives the reader for an embedded etcd: its own version, except that
 // 3.5.21 stands in for 3.5.25.
@@ -52,18 +54,19 @@ var etcdReaders = map[string]reader{
 // containerdReaders gives the reader for a containerd line: the release that the
 // program pairs with that line, except that 1.6.36 stands in for 1.6.39.
 var containerdReaders = map[string]reader{
-	"1.6": {family: "containerd", version: "1.6.36", tags: "containerd1"},
-	"1.7": {family: "containerd", version: "1.7.34", tags: "containerd1"},
-	"2.0": {family: "containerd", version: "2.0.11"},
-	"2.1": {family: "containerd", version: "2.1.9"},
-	"2.2": {family: "containerd", version: "2.2.7"},
-	"2.3": {family: "containerd", version: "2.3.4"},
+	"1.6": newReader("containerd", "1.6.36", "containerd1"),
+	"1.7": newReader("containerd", "1.7.34", "containerd1"),
+	"2.0": newReader("containerd", "2.0.11"),
+	"2.1": newReader("containerd", "2.1.9"),
+	"2.2": newReader("containerd", "2.2.7"),
+	"2.3": newReader("containerd", "2.3.4"),
 }
 
+// validateCommand lets an upstream command check a configuration on standard input.
+var validateCommand = []string{"validate", "--config", "/dev/stdin"}
+
 var (
-	collectorReader = reader{family: "collector", version: "0.161.0"}
-	// 1.62.0 is also 2.0.0-rc2. Releases of Jaeger 2 proper cannot be required as
-	// modules: their path has no /v2.
-	jaegerReader = reader{family: "jaeger", version: "1.62.0", program: "github.com/jaegertracing/jaeger/cmd/jaeger"}
-	k3dReader    = reader{family: "k3d", version: "5.8.3"}
+	collectorReader = reader{program: processes.Collector, validate: validateCommand}
+	jaegerReader    = reader{program: processes.Jaeger, validate: validateCommand}
+	k3dReader       = newReader("k3d", "5.8.3")
 )

@@ -28,7 +28,7 @@ func (tb *table) check(t *testing.T, row, column string, by reader, test func(*t
 	if t.Run(row+"/"+column, test) {
 		verdict = "pass"
 	}
-	tb.verdicts[[2]string{row, column}] = fmt.Sprintf("%s (%s)", verdict, by.version)
+	tb.verdicts[[2]string{row, column}] = fmt.Sprintf("%s (%s)", verdict, by.program.Version)
 }
 
 func appendNew(list []string, item string) []string {

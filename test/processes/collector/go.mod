@@ -1,5 +1,5 @@
 // Each version of the Collector has its own versions/*.mod; this file only marks the
 // folder as a module of its own.
-module github.com/kubetracing/kubetracing/test/conformance/readers/collector
+module github.com/kubetracing/kubetracing/test/processes/collector
 
 go 1.26.6

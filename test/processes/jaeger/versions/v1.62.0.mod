@@ -1,4 +1,4 @@
-module github.com/kubetracing/kubetracing/test/conformance/readers/jaeger
+module github.com/kubetracing/kubetracing/test/processes/jaeger
 
 go 1.26.6
 

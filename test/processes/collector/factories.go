@@ -4,7 +4,9 @@ import (
 	"errors"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/probabilisticsamplerprocessor"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/tailsamplingprocessor"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/debugexporter"
 	"go.opentelemetry.io/collector/exporter/otlpexporter"
@@ -20,15 +22,18 @@ import (
 )
 
 // factories are the components that a rendered configuration may name. All of
-// them are in the core distribution, whose image a stack uses by default.
+// them are in the contrib distribution; the core distribution lacks file_storage
+// and tail_sampling.
 //
 // Source: open-telemetry/opentelemetry-collector-releases
-// distributions/otelcol/manifest.yaml.
+// distributions/otelcol/manifest.yaml and distributions/otelcol-contrib/manifest.yaml.
 func factories() (otelcol.Factories, error) {
-	extensions, err1 := otelcol.MakeFactoryMap[extension.Factory](healthcheckextension.NewFactory())
+	extensions, err1 := otelcol.MakeFactoryMap[extension.Factory](
+		healthcheckextension.NewFactory(), filestorage.NewFactory())
 	receivers, err2 := otelcol.MakeFactoryMap[receiver.Factory](otlpreceiver.NewFactory())
 	processors, err3 := otelcol.MakeFactoryMap[processor.Factory](
-		batchprocessor.NewFactory(), memorylimiterprocessor.NewFactory(), probabilisticsamplerprocessor.NewFactory())
+		batchprocessor.NewFactory(), memorylimiterprocessor.NewFactory(),
+		probabilisticsamplerprocessor.NewFactory(), tailsamplingprocessor.NewFactory())
 	exporters, err4 := otelcol.MakeFactoryMap[exporter.Factory](
 		debugexporter.NewFactory(), otlpexporter.NewFactory(), otlphttpexporter.NewFactory())
 	return otelcol.Factories{

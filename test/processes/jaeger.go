@@ -1,0 +1,45 @@
+package processes
+
+// JaegerProcess is a Jaeger 2.
+type JaegerProcess struct {
+	*Process
+	// OTLPGRPC and OTLPHTTP are the host:port addresses of the OTLP receivers.
+	OTLPGRPC, OTLPHTTP string
+	// QueryURL is where its query API answers.
+	QueryURL string
+}
+
+// NewJaeger prepares a Jaeger, building it where it is not in the cache. The
+// configuration must name the receiver otlp and enable the extensions
+// jaeger_query and healthcheckv2. Directories of a store are where it says:
+// override them.
+func NewJaeger(options Options) (*JaegerProcess, error) {
+	binary, err := binary(Jaeger, JaegerVariable)
+	if err != nil {
+		return nil, err
+	}
+	addresses, err := freeAddresses(5)
+	if err != nil {
+		return nil, err
+	}
+	grpc, http, health, query, queryGRPC := addresses[0], addresses[1], addresses[2], addresses[3], addresses[4]
+	arguments, err := options.configArguments("jaeger", map[string]string{
+		"receivers::otlp::protocols::grpc::endpoint": grpc,
+		"receivers::otlp::protocols::http::endpoint": http,
+		"extensions::healthcheckv2::http::endpoint":  health,
+		"extensions::jaeger_query::http::endpoint":   query,
+		"extensions::jaeger_query::grpc::endpoint":   queryGRPC,
+		// Its default port would collide with a second process.
+		"service::telemetry::metrics::level": "none",
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &JaegerProcess{
+		Process: &Process{
+			name: "jaeger", binary: binary, folder: options.Folder,
+			arguments: arguments, environment: options.Environment, healthURL: "http://" + health + "/status",
+		},
+		OTLPGRPC: grpc, OTLPHTTP: http, QueryURL: "http://" + query,
+	}, nil
+}

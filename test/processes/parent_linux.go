@@ -1,0 +1,6 @@
+package processes
+
+import "syscall"
+
+// endWithParent lets the kernel kill a process whose parent is gone.
+func endWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

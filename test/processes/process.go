@@ -1,0 +1,159 @@
+package processes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/shirou/gopsutil/v4/process"
+)
+
+// healthInterval is the pause between two questions for a process's health.
+const healthInterval = 20 * time.Millisecond
+
+// logTail is how much of a log an error shows, in bytes.
+const logTail = 4096
+
+// Process is a program that runs in the background. It can be started again, with
+// the same arguments, after it was stopped or killed. It is not safe for
+// concurrent use.
+type Process struct {
+	name, binary, folder string
+	arguments            []string
+	environment          []string
+	healthURL            string
+
+	command *exec.Cmd
+	exited  chan struct{}
+}
+
+// Usage is what a running process has used since it started.
+type Usage struct {
+	// CPU is user and system time together.
+	CPU time.Duration
+	// Memory is the resident set, in bytes.
+	Memory uint64
+}
+
+// LogPath is the file that collects what the process prints, over all its starts.
+func (p *Process) LogPath() string { return filepath.Join(p.folder, p.name+".log") }
+
+// Start starts the process and waits until it is healthy. A process that ends, or
+// is not healthy when the context ends, is an error that shows its last log lines;
+// nothing is left running then.
+func (p *Process) Start(ctx context.Context) error {
+	if p.command != nil {
+		return fmt.Errorf("start %s: it runs already", p.name)
+	}
+	log, err := os.OpenFile(p.LogPath(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", p.name, err)
+	}
+	defer log.Close()
+	command := exec.Command(p.binary, p.arguments...)
+	command.Dir, command.Stdout, command.Stderr = p.folder, log, log
+	// Nothing of the caller's: OTEL_ variables would change what is measured.
+	command.Env = append([]string{"HOME=" + p.folder, "PATH=" + os.Getenv("PATH")}, p.environment...)
+	// A test that is killed takes its processes along.
+	command.SysProcAttr = endWithParent()
+	if err := command.Start(); err != nil {
+		return fmt.Errorf("start %s: %w", p.name, err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		// The state is read from the command; that a killed process failed is no news.
+		_ = command.Wait()
+		close(exited)
+	}()
+	p.command, p.exited = command, exited
+	if err := p.waitHealthy(ctx); err != nil {
+		return errors.Join(fmt.Errorf("start %s: %w\n%s", p.name, err, p.lastLines()), p.Kill())
+	}
+	return nil
+}
+
+func (p *Process) waitHealthy(ctx context.Context) error {
+	client := http.Client{Timeout: time.Second}
+	defer client.CloseIdleConnections()
+	for {
+		if response, err := client.Get(p.healthURL); err == nil {
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		select {
+		case <-p.exited:
+			return fmt.Errorf("ended: %s", p.command.ProcessState)
+		case <-ctx.Done():
+			return fmt.Errorf("not healthy: %w", ctx.Err())
+		case <-time.After(healthInterval):
+		}
+	}
+}
+
+// Stop asks the process to end and waits for it. One that has not ended when the
+// context does is killed, which is an error.
+func (p *Process) Stop(ctx context.Context) error {
+	if p.command == nil {
+		return nil
+	}
+	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("stop %s: %w", p.name, err)
+	}
+	select {
+	case <-p.exited:
+		p.command = nil
+		return nil
+	case <-ctx.Done():
+		return errors.Join(fmt.Errorf("stop %s: %w", p.name, ctx.Err()), p.Kill())
+	}
+}
+
+// Kill ends the process as kill -9 does. One that does not run is no error.
+func (p *Process) Kill() error {
+	if p.command == nil {
+		return nil
+	}
+	if err := p.command.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("kill %s: %w", p.name, err)
+	}
+	<-p.exited
+	p.command = nil
+	return nil
+}
+
+// Usage tells what the running process has used since it was started last.
+func (p *Process) Usage() (Usage, error) {
+	if p.command == nil {
+		return Usage{}, fmt.Errorf("usage of %s: it does not run", p.name)
+	}
+	running, err := process.NewProcess(int32(p.command.Process.Pid))
+	if err != nil {
+		return Usage{}, fmt.Errorf("usage of %s: %w", p.name, err)
+	}
+	times, err := running.Times()
+	if err != nil {
+		return Usage{}, fmt.Errorf("usage of %s: %w", p.name, err)
+	}
+	memory, err := running.MemoryInfo()
+	if err != nil {
+		return Usage{}, fmt.Errorf("usage of %s: %w", p.name, err)
+	}
+	return Usage{CPU: time.Duration((times.User + times.System) * float64(time.Second)), Memory: memory.RSS}, nil
+}
+
+func (p *Process) lastLines() string {
+	content, err := os.ReadFile(p.LogPath())
+	if err != nil {
+		return err.Error()
+	}
+	return strings.TrimSpace(string(content[max(0, len(content)-logTail):]))
+}
