@@ -6,7 +6,11 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path"
+	"path/filepath"
+
+	"golang.org/x/mod/sumdb/dirhash"
 
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
@@ -90,16 +94,64 @@ func (a NodeImageArgs) buildArguments() map[string]string {
 }
 
 // Tag is the image reference: the tag is a digest of everything the image is
-// made from but the content of a local directory, so that the same inputs name
-// the same image and other inputs another.
+// made from, a local directory's content included, so that the same inputs name
+// the same image and other inputs another. It is an error if the directory has no
+// content.
 func (a NodeImageArgs) Tag() (string, error) {
-	// Maps are encoded with sorted keys.
-	inputs, err := json.Marshal([]any{nodeImageDockerfile, a.buildArguments(), a.Bundle})
+	content, err := a.directoryDigest()
+	if err != nil {
+		return "", err
+	}
+	// Maps are encoded with sorted keys. Where a directory lies does not matter.
+	inputs, err := json.Marshal([]any{nodeImageDockerfile, a.buildArguments(), content})
 	if err != nil {
 		return "", fmt.Errorf("digest of node image: %w", err)
 	}
 	sum := sha256.Sum256(inputs)
 	return a.Repository + ":" + hex.EncodeToString(sum[:])[:12], nil
+}
+
+// directoryDigest names the content of the bundle's directory: the names and
+// contents of the files that the Dockerfile takes from it. Without a directory it
+// is empty.
+func (a NodeImageArgs) directoryDigest() (string, error) {
+	if a.Bundle == nil || a.Bundle.Directory == "" {
+		return "", nil
+	}
+	directory := a.Bundle.Directory
+	if !filepath.IsAbs(directory) {
+		root, err := projectRoot()
+		if err != nil {
+			return "", fmt.Errorf("runtime bundle %s: %w", directory, err)
+		}
+		directory = filepath.Join(root, directory)
+	}
+	binaries := filepath.Join(directory, "bin")
+	if _, err := os.Stat(filepath.Join(binaries, "containerd")); err != nil {
+		return "", fmt.Errorf("runtime bundle %s must hold bin/containerd: %w", a.Bundle.Directory, err)
+	}
+	digest, err := dirhash.HashDir(binaries, "bin", dirhash.Hash1)
+	if err != nil {
+		return "", fmt.Errorf("digest of runtime bundle %s: %w", a.Bundle.Directory, err)
+	}
+	return digest, nil
+}
+
+// projectRoot is the folder with the project file, around the working directory:
+// Pulumi runs the program in a folder of the project, an offline plan runs in any.
+func projectRoot() (string, error) {
+	start, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for folder := start; ; folder = filepath.Dir(folder) {
+		if _, err := os.Stat(filepath.Join(folder, "Pulumi.yaml")); err == nil {
+			return folder, nil
+		}
+		if folder == filepath.Dir(folder) {
+			return "", fmt.Errorf("no Pulumi.yaml in %s or above", start)
+		}
+	}
 }
 
 // context is the build context: our folder, or the directory that holds the

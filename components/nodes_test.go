@@ -2,7 +2,9 @@ package components_test
 
 import (
 	"maps"
+	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,6 +19,7 @@ import (
 
 func TestTheNodeImageIsBuiltFromWhereItsContainerdComesFrom(t *testing.T) {
 	t.Parallel()
+	elsewhere := newBundle(t, "containerd")
 	base := newEverything(t)
 	containerd := base.spec.Release.ContainerdRelease()
 	common := map[string]any{
@@ -42,14 +45,14 @@ func TestTheNodeImageIsBuiltFromWhereItsContainerdComesFrom(t *testing.T) {
 			"../components/nodeimage",
 		},
 		"a directory below the project, relative so that every machine says the same": {
-			&components.Bundle{Directory: "bundles/containerd"},
+			&components.Bundle{Directory: "components/testdata/bundle"},
 			map[string]any{"SOURCE": "directory"},
-			"../bundles/containerd",
+			"../components/testdata/bundle",
 		},
 		"a directory elsewhere": {
-			&components.Bundle{Directory: "/srv/containerd"},
+			&components.Bundle{Directory: elsewhere},
 			map[string]any{"SOURCE": "directory"},
-			"/srv/containerd",
+			elsewhere,
 		},
 	}
 	for behaviour, test := range tests {
@@ -86,6 +89,7 @@ func TestTheNodeImagesTagChangesWithEveryInput(t *testing.T) {
 		return tag
 	}
 	url := components.Bundle{URL: "https://mirror.example/c.tar.gz", SHA256: strings.Repeat("a", 64)}
+	one, two := newBundle(t, "one"), newBundle(t, "two")
 	same := func(*components.NodeImageArgs) {}
 	require.Regexp(t, `^traced-node:[0-9a-f]{12}$`, tag(same))
 	require.Equal(t, tag(same), tag(same), "the same inputs name the same image")
@@ -109,8 +113,8 @@ func TestTheNodeImagesTagChangesWithEveryInput(t *testing.T) {
 		"bundle's URL": func(a *components.NodeImageArgs) {
 			a.Bundle = &components.Bundle{URL: url.URL + "?2", SHA256: url.SHA256}
 		},
-		"bundle of a directory": func(a *components.NodeImageArgs) { a.Bundle = &components.Bundle{Directory: "one"} },
-		"bundle's directory":    func(a *components.NodeImageArgs) { a.Bundle = &components.Bundle{Directory: "two"} },
+		"bundle of a directory":         func(a *components.NodeImageArgs) { a.Bundle = &components.Bundle{Directory: one} },
+		"content of bundle's directory": func(a *components.NodeImageArgs) { a.Bundle = &components.Bundle{Directory: two} },
 	}
 	tags := map[string]string{}
 	for input, change := range tests {
@@ -118,6 +122,44 @@ func TestTheNodeImagesTagChangesWithEveryInput(t *testing.T) {
 		assert.Empty(t, tags[name], "%s and %s name the same image", input, tags[name])
 		tags[name] = input
 	}
+}
+
+func TestADirectorysContentNamesTheNodeImage(t *testing.T) {
+	t.Parallel()
+	args := newEverything(t).nodeImage()
+	tag := func(directory string) string {
+		args.Bundle = &components.Bundle{Directory: directory}
+		tag, err := args.Tag()
+		require.NoError(t, err)
+		return tag
+	}
+	directory := newBundle(t, "containerd")
+	before := tag(directory)
+	assert.Equal(t, before, tag(newBundle(t, "containerd")), "where it lies does not matter")
+
+	require.NoError(t, os.WriteFile(filepath.Join(directory, "README"), []byte("not in the image"), 0o644))
+	assert.Equal(t, before, tag(directory))
+	require.NoError(t, os.WriteFile(filepath.Join(directory, "bin", "ctr"), []byte("in the image"), 0o755))
+	assert.NotEqual(t, before, tag(directory))
+}
+
+func TestADirectoryWithoutContainerdIsRefused(t *testing.T) {
+	t.Parallel()
+	args := newEverything(t).nodeImage()
+	for _, directory := range []string{t.TempDir(), "bundles/absent"} {
+		args.Bundle = &components.Bundle{Directory: directory}
+		_, err := args.Tag()
+		require.ErrorContains(t, err, "runtime bundle "+directory+" must hold bin/containerd")
+	}
+}
+
+// newBundle is a directory whose containerd has some content.
+func newBundle(t *testing.T, content string) (directory string) {
+	t.Helper()
+	directory = t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(directory, "bin"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(directory, "bin", "containerd"), []byte(content), 0o755))
+	return directory
 }
 
 func TestTheNodeImageGoesWithTheStack(t *testing.T) {
