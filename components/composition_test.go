@@ -50,7 +50,7 @@ func newSpec(t *testing.T, kubernetes string) tracing.ClusterSpec {
 	require.NoError(t, err)
 	return tracing.ClusterSpec{
 		Name: "traced", Release: release, NodeImage: "traced-node:0123456789ab", Servers: 1,
-		Network: "traced", ConfigVolume: "traced-tracing", APIPort: 6550,
+		Network: "traced", Receiver: tracing.CollectorAlias, ConfigVolume: "traced-tracing", APIPort: 6550,
 		OwnerLabel: testOwner.String(),
 		Sampling: tracing.Sampling{
 			APIServer: tracing.SamplingRateMax, Etcd: tracing.SamplingRateMax,

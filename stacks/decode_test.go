@@ -43,7 +43,8 @@ func TestDecodesEveryKey(t *testing.T) {
 		Sampling: stacks.SamplingSettings{APIServer: 1, Etcd: 2, Kubelet: 3, Runtime: 4, Collector: 5},
 		Jaeger:   stacks.JaegerSettings{Image: "registry.test/jaeger:2", UIPort: 17686, Storage: "memory"},
 		Collector: stacks.CollectorSettings{
-			Image: "registry.test/collector:0.1", OTLPGRPCPort: &grpc, OTLPHTTPPort: &http, Debug: true,
+			Enabled: true,
+			Image:   "registry.test/collector:0.1", OTLPGRPCPort: &grpc, OTLPHTTPPort: &http, Debug: true,
 			Exporters: []stacks.ExporterSettings{
 				{Name: "tempo", Protocol: "grpc", Endpoint: "tempo:4317", Insecure: true},
 				{Name: "vendor", Protocol: "http", Endpoint: "https://otlp.test/v1"},

@@ -48,8 +48,9 @@ func Defaults() Settings {
 			// Nothing to clean up; traces of a throw-away cluster go with it.
 			Storage: tracing.StorageMemory,
 		},
-		// No host ports: the nodes reach the Collector on their shared network.
-		Collector: CollectorSettings{Image: DefaultCollectorImage},
+		// On, as in the published recipes: it samples, and sends on to others than
+		// Jaeger. No host ports: the nodes reach it on their shared network.
+		Collector: CollectorSettings{Enabled: true, Image: DefaultCollectorImage},
 		Workloads: []Workload{WorkloadEcho},
 		Verify: VerifySettings{
 			Enabled: true,

@@ -87,7 +87,10 @@ type JaegerSettings struct {
 
 // CollectorSettings choose the OpenTelemetry Collector.
 type CollectorSettings struct {
-	Image string `mapstructure:"image"`
+	// Enabled puts a Collector between the nodes and Jaeger; without one they export
+	// straight to Jaeger.
+	Enabled bool   `mapstructure:"enabled"`
+	Image   string `mapstructure:"image"`
 	// OTLPGRPCPort and OTLPHTTPPort publish the OTLP receivers on 127.0.0.1; nil
 	// means not published.
 	OTLPGRPCPort *int `mapstructure:"otlpGrpcPort"`

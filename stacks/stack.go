@@ -53,11 +53,20 @@ func (s Stack) ClusterSpec(nodeImage string) tracing.ClusterSpec {
 		Servers:      s.Settings.Cluster.Servers,
 		Agents:       s.Settings.Cluster.Agents,
 		Network:      s.Names.Network(),
+		Receiver:     s.receiver(),
 		ConfigVolume: s.Names.Volume(),
 		APIPort:      s.Settings.Cluster.APIPort,
 		OwnerLabel:   OwnerLabel + "=" + s.Names.Owner,
 		Sampling:     tracing.Sampling(s.Settings.Sampling),
 	}
+}
+
+// receiver is the network alias of what the nodes export their spans to.
+func (s Stack) receiver() string {
+	if s.Settings.Collector.Enabled {
+		return tracing.CollectorAlias
+	}
+	return tracing.JaegerAlias
 }
 
 // CollectorSpec is what decides the Collector's configuration.

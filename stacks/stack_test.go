@@ -42,6 +42,7 @@ func TestClusterSpecTakesEverySetting(t *testing.T) {
 		Servers:      3,
 		Agents:       2,
 		Network:      "kubetracing-sampled",
+		Receiver:     tracing.CollectorAlias,
 		ConfigVolume: "kubetracing-sampled-tracing",
 		APIPort:      7550,
 		OwnerLabel:   "kubetracing.stack=kubetracing/sampled",

@@ -48,7 +48,11 @@ func validate(project string, s Settings) []Problem {
 	v.sampling(s.Sampling)
 	v.etcdRate(s)
 	v.jaeger(s.Jaeger)
-	v.collector(s.Collector)
+	if s.Collector.Enabled {
+		v.collector(s.Collector)
+	} else {
+		v.noCollector(s)
+	}
 	v.ports(s)
 	v.workloads(s.Workloads)
 	if s.Verify.Timeout <= 0 || s.Verify.Timeout > maxVerifyTimeout {
@@ -161,6 +165,32 @@ func (v *validator) collector(c CollectorSettings) {
 		if strings.Contains(exporter.Endpoint, "$") {
 			v.reject(key+".endpoint", exporter.Endpoint, "must not contain '$': the Collector would expand it")
 		}
+	}
+}
+
+// noCollector refuses what only a Collector could do: it would be chosen and then
+// silently missing.
+func (v *validator) noCollector(s Settings) {
+	const rule = "needs a Collector, but collector.enabled is false"
+	reject := func(key string, value any) { v.reject(key, value, rule) }
+	defaults := Defaults()
+	if s.Sampling.Collector != defaults.Sampling.Collector {
+		reject("sampling.collector", s.Sampling.Collector)
+	}
+	if s.Collector.Image != defaults.Collector.Image {
+		reject("collector.image", s.Collector.Image)
+	}
+	if port := s.Collector.OTLPGRPCPort; port != nil {
+		reject("collector.otlpGrpcPort", *port)
+	}
+	if port := s.Collector.OTLPHTTPPort; port != nil {
+		reject("collector.otlpHttpPort", *port)
+	}
+	for i, exporter := range s.Collector.Exporters {
+		reject(fmt.Sprintf("collector.exporters[%d]", i), exporter.Name)
+	}
+	if s.Collector.Debug {
+		reject("collector.debug", s.Collector.Debug)
 	}
 }
 

@@ -17,6 +17,7 @@ const (
 	ruleSHA256    = "must be the 64 lower case hexadecimal digits of the archive's SHA-256"
 	ruleGRPC      = "must be host:port for protocol grpc"
 	ruleHTTP      = "must be an http or https URL for protocol http"
+	ruleCollector = "needs a Collector, but collector.enabled is false"
 	ruleTimeout   = "must be above 0 and at most 1h0m0s"
 	ruleImage     = "must be an image reference: invalid reference format"
 )
@@ -274,6 +275,22 @@ func TestNewRefuses(t *testing.T) {
 			want: []stacks.Problem{
 				{"kubetracing:collector.exporters[0].endpoint", "", ruleGRPC},
 				{"kubetracing:collector.exporters[1].endpoint", "", ruleHTTP},
+			},
+		},
+
+		"what only a Collector could do, without one": {
+			config: merged(
+				section("sampling", `{"collector": 5}`),
+				section("collector", `{"enabled": false, "image": "collector:1", "otlpGrpcPort": 4317, "otlpHttpPort": 4318,
+					"debug": true, "exporters": [{"name": "tempo", "protocol": "grpc", "endpoint": "tempo:4317"}]}`),
+			),
+			want: []stacks.Problem{
+				{"kubetracing:sampling.collector", "5", ruleCollector},
+				{"kubetracing:collector.image", "collector:1", ruleCollector},
+				{"kubetracing:collector.otlpGrpcPort", "4317", ruleCollector},
+				{"kubetracing:collector.otlpHttpPort", "4318", ruleCollector},
+				{"kubetracing:collector.exporters[0]", "tempo", ruleCollector},
+				{"kubetracing:collector.debug", "true", ruleCollector},
 			},
 		},
 

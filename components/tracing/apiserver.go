@@ -18,10 +18,10 @@ type tracingEndpoint struct {
 	SamplingRatePerMillion int `json:"samplingRatePerMillion"`
 }
 
-func apiServerTracing(rules Rules, collector string, rate int) (string, error) {
+func apiServerTracing(rules Rules, receiver string, rate int) (string, error) {
 	return encode("TracingConfiguration", tracingConfiguration{
 		APIVersion:      rules.APIServerTracingVersion,
 		Kind:            "TracingConfiguration",
-		tracingEndpoint: tracingEndpoint{Endpoint: grpcTarget(collector), SamplingRatePerMillion: rate},
+		tracingEndpoint: tracingEndpoint{Endpoint: grpcTarget(receiver), SamplingRatePerMillion: rate},
 	})
 }

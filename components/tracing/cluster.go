@@ -16,8 +16,12 @@ type ClusterSpec struct {
 	NodeImage string
 	// Servers (at least 1) and Agents (at least 0) count the nodes.
 	Servers, Agents int
-	// Network is the Docker network that the nodes share with the Collector.
+	// Network is the Docker network that the nodes share with what receives their
+	// spans.
 	Network string
+	// Receiver is the network alias of the OTLP receiver that every component
+	// exports to: CollectorAlias or, without a Collector, JaegerAlias.
+	Receiver string
 	// ConfigVolume is the Docker volume with the rendered files.
 	ConfigVolume string
 	// APIPort is the port of the Kubernetes API on 127.0.0.1 of the host.
@@ -99,10 +103,10 @@ type ClusterFiles struct {
 func RenderCluster(spec ClusterSpec) (ClusterFiles, error) {
 	rules, sampling := spec.Release.Rules, spec.Sampling
 	renderers := map[string]func() (string, error){
-		FileAPIServerTracing: func() (string, error) { return apiServerTracing(rules, CollectorAlias, sampling.APIServer) },
-		FileContainerd:       func() (string, error) { return containerdEnvironment(CollectorAlias, sampling.Runtime), nil },
+		FileAPIServerTracing: func() (string, error) { return apiServerTracing(rules, spec.Receiver, sampling.APIServer) },
+		FileContainerd:       func() (string, error) { return containerdEnvironment(spec.Receiver, sampling.Runtime), nil },
 		FileK3sServer:        func() (string, error) { return k3sServerConfig(spec) },
-		FileKubelet:          func() (string, error) { return kubeletConfig(rules, CollectorAlias, sampling.Kubelet) },
+		FileKubelet:          func() (string, error) { return kubeletConfig(rules, spec.Receiver, sampling.Kubelet) },
 	}
 	if spec.Agents > 0 {
 		renderers[FileK3sAgent] = k3sAgentConfig

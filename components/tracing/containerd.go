@@ -18,14 +18,14 @@ const ServiceContainerd = "containerd"
 //
 // Source: containerd/v2@v2.3.4/pkg/tracing/plugin/otlp.go; sampler names:
 // go.opentelemetry.io/otel/sdk/trace/sampler_env.go.
-func containerdEnvironment(collector string, rate int) string {
+func containerdEnvironment(receiver string, rate int) string {
 	sampler := []string{"OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=" + ratio(rate)}
 	if rate == 0 {
 		// A parent-based sampler at 0 still follows the kubelet's sampled calls.
 		sampler = []string{"OTEL_TRACES_SAMPLER=always_off"}
 	}
 	lines := append([]string{
-		fmt.Sprintf("OTEL_EXPORTER_OTLP_ENDPOINT=%s", httpURL(collector)),
+		fmt.Sprintf("OTEL_EXPORTER_OTLP_ENDPOINT=%s", httpURL(receiver)),
 		"OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
 		"OTEL_SERVICE_NAME=" + ServiceContainerd,
 	}, sampler...)

@@ -11,14 +11,14 @@ const ServiceEtcd = "etcd"
 //
 // Sources: go.etcd.io/etcd/server/v3@{v3.5.11,v3.6.0}/embed/config.go;
 // k3s pkg/daemons/executor (ToConfigFile).
-func etcdArguments(style EtcdTracing, collector string, rate int) []string {
+func etcdArguments(style EtcdTracing, receiver string, rate int) []string {
 	prefix := ""
 	if style != EtcdStable {
 		prefix = "experimental-"
 	}
 	args := []string{
 		prefix + "enable-distributed-tracing=true",
-		prefix + "distributed-tracing-address=" + grpcTarget(collector),
+		prefix + "distributed-tracing-address=" + grpcTarget(receiver),
 		prefix + "distributed-tracing-service-name=" + ServiceEtcd,
 	}
 	if style != EtcdExperimentalWithoutRate {

@@ -46,6 +46,7 @@ func single(t *testing.T, version string) tracing.ClusterSpec {
 		NodeImage:    release.Image,
 		Servers:      1,
 		Network:      "kubetracing-dev",
+		Receiver:     tracing.CollectorAlias,
 		ConfigVolume: "kubetracing-dev-tracing",
 		APIPort:      6550,
 		OwnerLabel:   "kubetracing.stack=kubetracing/dev",

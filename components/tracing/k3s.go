@@ -43,7 +43,7 @@ func k3sServerConfig(spec ClusterSpec) (string, error) {
 		config.KubeAPIServerArg = append(config.KubeAPIServerArg, "egress-selector-config-file=")
 	}
 	if spec.EmbeddedEtcd() && spec.Sampling.Etcd > 0 {
-		config.EtcdArg = etcdArguments(rules.EtcdTracing, CollectorAlias, spec.Sampling.Etcd)
+		config.EtcdArg = etcdArguments(rules.EtcdTracing, spec.Receiver, spec.Sampling.Etcd)
 	}
 	return encode("k3s server configuration", config)
 }

@@ -13,11 +13,11 @@ type kubeletConfiguration struct {
 	Tracing      tracingEndpoint `json:"tracing"`
 }
 
-func kubeletConfig(rules Rules, collector string, rate int) (string, error) {
+func kubeletConfig(rules Rules, receiver string, rate int) (string, error) {
 	config := kubeletConfiguration{
 		APIVersion: "kubelet.config.k8s.io/v1beta1",
 		Kind:       "KubeletConfiguration",
-		Tracing:    tracingEndpoint{Endpoint: grpcTarget(collector), SamplingRatePerMillion: rate},
+		Tracing:    tracingEndpoint{Endpoint: grpcTarget(receiver), SamplingRatePerMillion: rate},
 	}
 	if rules.NeedsFeatureGates {
 		config.FeatureGates = map[string]bool{"KubeletTracing": true}

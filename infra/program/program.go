@@ -33,19 +33,25 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 	if err != nil {
 		return err
 	}
-	collector, err := components.NewCollector(ctx, "collector", components.CollectorArgs{
-		ContainerName:   names.Collector(),
-		Image:           settings.Collector.Image,
-		Pipeline:        stack.CollectorSpec(),
-		OTLPGRPCPort:    settings.Collector.OTLPGRPCPort,
-		OTLPHTTPPort:    settings.Collector.OTLPHTTPPort,
-		NetworkName:     network.Name,
-		JaegerContainer: names.Jaeger(),
-		Jaeger:          jaeger,
-		Owner:           owner,
-	})
-	if err != nil {
-		return err
+	// Everything that spans pass through, and what changes when it is replaced.
+	passed, passedBy := []string{names.Jaeger()}, jaeger.ContainerID
+	if settings.Collector.Enabled {
+		collector, err := components.NewCollector(ctx, "collector", components.CollectorArgs{
+			ContainerName:   names.Collector(),
+			Image:           settings.Collector.Image,
+			Pipeline:        stack.CollectorSpec(),
+			OTLPGRPCPort:    settings.Collector.OTLPGRPCPort,
+			OTLPHTTPPort:    settings.Collector.OTLPHTTPPort,
+			NetworkName:     network.Name,
+			JaegerContainer: names.Jaeger(),
+			Jaeger:          jaeger,
+			Owner:           owner,
+		})
+		if err != nil {
+			return err
+		}
+		passed = append(passed, names.Collector())
+		passedBy = pulumi.Sprintf("%s %s", passedBy, collector.ContainerID)
 	}
 
 	imageArgs := components.NodeImageArgs{
@@ -99,8 +105,8 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 		JaegerURL:      jaeger.URL,
 		Timeout:        settings.Verify.Timeout,
 		Services:       components.ServiceExpectations(spec, settings.Sampling.Collector),
-		Containers:     append([]string{names.Jaeger(), names.Collector()}, spec.NodeNames()...),
-		ServicesAfter:  pulumi.Sprintf("%s %s %s %s", jaeger.ContainerID, collector.ContainerID, nodeConfig.Digest, cluster.Started),
+		Containers:     append(passed, spec.NodeNames()...),
+		ServicesAfter:  pulumi.Sprintf("%s %s %s", passedBy, nodeConfig.Digest, cluster.Started),
 		WorkloadsAfter: pulumi.Sprintf("%s %s", cluster.Started, workloads.Done),
 	}
 	if settings.Runs(stacks.WorkloadEcho) {

@@ -144,6 +144,34 @@ func TestWithoutVerificationNothingWaitsForSpans(t *testing.T) {
 	assert.Contains(t, planned.Files, "cluster-k3d (standard input)")
 }
 
+func TestWithoutACollectorTheNodesExportToJaeger(t *testing.T) {
+	t.Parallel()
+	stack := newStack(t, map[string]string{"kubetracing:collector": `{"enabled":false}`})
+	planned, err := plan.New("kubetracing", "test", stack, Compose)
+	require.NoError(t, err)
+	for _, r := range planned.Resources {
+		assert.NotContains(t, r.Type, "Collector")
+		assert.NotContains(t, r.Name, "collector")
+	}
+	for name, want := range map[string]string{
+		"apiserver-tracing.yaml": "endpoint: jaeger:4317\n",
+		"containerd.env":         "OTEL_EXPORTER_OTLP_ENDPOINT=http://jaeger:4318\n",
+		"k3s-server.yaml":        "distributed-tracing-address=jaeger:4317\n",
+		"kubelet.yaml":           "endpoint: jaeger:4317\n",
+	} {
+		assert.Contains(t, planned.Files["nodes:/etc/kubetracing/"+name], want)
+	}
+	for name, file := range planned.Files {
+		assert.NotContains(t, file, "otel-collector", name)
+	}
+	for _, args := range recorded(t, stack) {
+		if args.Name == "verification-services" {
+			assert.Contains(t, args.Inputs["create"].StringValue(), "CONTAINERS='kubetracing-test-jaeger k3d-kubetracing-test-server-0'\n",
+				"spans of before the last restart of anything on their way do not count")
+		}
+	}
+}
+
 func TestTheProgramChecksForWhatTheClusterSends(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {

@@ -36,6 +36,7 @@ func render(t *testing.T, k3s string, sampling tracing.Sampling) rendered {
 		Servers:      1,
 		Agents:       1,
 		Network:      "conformance-network",
+		Receiver:     tracing.CollectorAlias,
 		ConfigVolume: "conformance-config",
 		APIPort:      16443,
 		OwnerLabel:   "kubetracing.stack=conformance",
