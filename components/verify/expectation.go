@@ -3,14 +3,31 @@
 // Jaeger v2.
 package verify
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
-// Expectation is a set of spans that must be found in one trace.
+// Expectation is a trace-based test. Its spans select traces; its limits say
+// what a selected trace must keep. It holds when enough traces are selected and
+// keep the limits.
 type Expectation struct {
-	// Name says in words what is expected; it stands in reports.
+	// Name says in words what is expected; it stands in reports. Required.
 	Name string `json:"name"`
-	// Spans must all be found, in a single trace.
+	// Spans must all be found, in a single trace. Required.
 	Spans []SpanMatch `json:"spans"`
+	// Traces is how many traces must hold; 0 means 1.
+	Traces int `json:"traces,omitempty"`
+	// MaxDuration bounds a trace, from its first span's start to its last one's
+	// end; 0 means no limit.
+	MaxDuration Duration `json:"maxDuration,omitempty"`
+	// NoErrors allows no span of the trace to have the status Error.
+	NoErrors bool `json:"noErrors,omitempty"`
+	// EveryTrace makes a single selected trace that breaks a limit a failure;
+	// without it, it is enough that some trace keeps them.
+	EveryTrace bool `json:"everyTrace,omitempty"`
+	// Hint says where to look when the expectation does not hold. Optional.
+	Hint string `json:"hint,omitempty"`
 }
 
 // SpanMatch selects spans. Empty fields select everything.
@@ -22,27 +39,62 @@ type SpanMatch struct {
 	// Attributes must be on the span or its resource. Values are compared as text;
 	// '*' stands for any characters but '/', as in [path.Match].
 	Attributes map[string]string `json:"attributes,omitempty"`
+	// Error selects spans whose status is Error (true) or is not (false); nil
+	// selects both.
+	Error *bool `json:"error,omitempty"`
+	// MinSpans is how many such spans the trace must have; 0 means 1.
+	MinSpans int `json:"minSpans,omitempty"`
+	// MaxDuration is a limit for each of the selected spans; 0 means none.
+	MaxDuration Duration `json:"maxDuration,omitempty"`
 }
 
 func (m SpanMatch) String() string {
-	text := m.Service
+	var text strings.Builder
+	if m.MinSpans > 1 {
+		fmt.Fprintf(&text, "%d x ", m.MinSpans)
+	}
+	text.WriteString(m.Service)
 	if m.Operation != "" {
-		text += " " + m.Operation
+		text.WriteString(" " + m.Operation)
 	}
 	if len(m.Attributes) > 0 {
-		text += fmt.Sprintf(" %v", m.Attributes)
+		fmt.Fprintf(&text, " %v", m.Attributes)
 	}
-	return text
+	switch {
+	case m.Error == nil:
+	case *m.Error:
+		text.WriteString(" with an error")
+	default:
+		text.WriteString(" without an error")
+	}
+	return text.String()
+}
+
+// limited tells whether a selected trace may still break the expectation.
+func (e Expectation) limited() bool {
+	for _, match := range e.Spans {
+		if match.MaxDuration > 0 {
+			return true
+		}
+	}
+	return e.MaxDuration > 0 || e.NoErrors
 }
 
 // Result is what was seen of one expectation.
 type Result struct {
 	Expectation Expectation
-	// TraceID is the trace that fulfils it, empty if none does.
-	TraceID string
+	// Trace is a trace that holds; without an id if none does.
+	Trace Trace
+	// Traces counts the traces that hold.
+	Traces int
 	// Missing are the matches that no trace with the others has.
 	Missing []SpanMatch
+	// Broken says which limits the trace BrokenBy breaks.
+	Broken   []string
+	BrokenBy string
 }
 
-// Met tells whether a trace fulfils the expectation.
-func (r Result) Met() bool { return r.TraceID != "" }
+// Met tells whether the expectation holds.
+func (r Result) Met() bool {
+	return r.Traces >= max(1, r.Expectation.Traces) && (!r.Expectation.EveryTrace || len(r.Broken) == 0)
+}

@@ -2,6 +2,7 @@ package verify_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -26,19 +27,36 @@ func TestReadExpectationsReadsEveryKey(t *testing.T) {
     - service: kubelet
       operation: syncPod
       attributes: {k8s.pod: tests/echo-*}
+- name: failing pulls
+  spans:
+    - {service: kubelet, error: true, minSpans: 2, maxDuration: 1.5s}
+  traces: 3
+  maxDuration: 1m
+  noErrors: true
+  everyTrace: true
+  hint: look at the registry
 `))
 	require.NoError(t, err)
-	assert.Equal(t, []verify.Expectation{apiserver, echo}, expectations)
+	assert.Equal(t, []verify.Expectation{apiserver, echo, everything}, expectations)
+}
+
+// everything sets every field.
+var everything = verify.Expectation{
+	Name: "failing pulls",
+	Spans: []verify.SpanMatch{
+		{Service: "kubelet", Error: &yes, MinSpans: 2, MaxDuration: verify.Duration(1500 * time.Millisecond)},
+	},
+	Traces: 3, MaxDuration: verify.Duration(time.Minute), NoErrors: true, EveryTrace: true, Hint: "look at the registry",
 }
 
 func TestReadExpectationsReadsWhatIsWritten(t *testing.T) {
 	t.Parallel()
 
-	text, err := yaml.Marshal([]verify.Expectation{apiserver, echo})
+	text, err := yaml.Marshal([]verify.Expectation{apiserver, echo, everything})
 	require.NoError(t, err)
 	expectations, err := verify.ReadExpectations(text)
 	require.NoError(t, err)
-	assert.Equal(t, []verify.Expectation{apiserver, echo}, expectations)
+	assert.Equal(t, []verify.Expectation{apiserver, echo, everything}, expectations)
 }
 
 func TestReadExpectationsAcceptsThatNothingIsExpected(t *testing.T) {
@@ -60,11 +78,11 @@ func TestReadExpectationsRefuses(t *testing.T) {
 	}{
 		"an unknown key": {
 			text: "- {name: a, span: [{service: a}]}",
-			want: `read expectations: error unmarshaling JSON: while decoding JSON: json: unknown field "span"`,
+			want: "read expectations: [0]: has invalid keys: span",
 		},
 		"an unknown key of a span": {
 			text: "- {name: a, spans: [{service: a, tags: {}}]}",
-			want: `read expectations: error unmarshaling JSON: while decoding JSON: json: unknown field "tags"`,
+			want: "read expectations: [0].spans[0]: has invalid keys: tags",
 		},
 		"a key that is written twice": {
 			text: "- name: a\n  name: b\n  spans: [{service: a}]",
@@ -74,7 +92,7 @@ func TestReadExpectationsRefuses(t *testing.T) {
 		"an object instead of a list": {
 			text: "{name: a}",
 			want: "read expectations: error unmarshaling JSON: while decoding JSON: " +
-				"json: cannot unmarshal object into Go value of type []verify.Expectation",
+				"json: cannot unmarshal object into Go value of type []interface {}",
 		},
 		"an expectation without a name": {
 			text: "- spans: [{service: a}]",
@@ -99,17 +117,45 @@ func TestReadExpectationsRefuses(t *testing.T) {
 				`[0].spans[0].attributes["c"]: "[": syntax error in pattern` + "\n" +
 				`[0].spans[0].attributes["d"]: "[": syntax error in pattern`,
 		},
+		"an entry that is no expectation": {
+			text: "- hello",
+			want: `read expectations: [0]: expected a map or struct, got "string"`,
+		},
+		"a duration without a unit": {
+			text: "- {name: a, spans: [{service: a}], maxDuration: '5'}",
+			want: `read expectations: [0].maxDuration: "5": must be a positive duration, as 1.5s`,
+		},
+		"a duration that nothing can keep": {
+			text: "- {name: a, spans: [{service: a, maxDuration: -1s}]}",
+			want: `read expectations: [0].spans[0].maxDuration: "-1s": must be a positive duration, as 1.5s`,
+		},
+		"fewer traces or spans than none, or more than are read": {
+			text: "- {name: a, spans: [{service: a, minSpans: -1}], traces: 501}",
+			want: "read expectations: [0].traces: 501: must be from 1 to 500\n[0].spans[0].minSpans: -1: must be at least 1",
+		},
+		"a limit for every trace that is none": {
+			text: "- {name: a, spans: [{service: a}], everyTrace: true}",
+			want: "read expectations: [0].everyTrace: needs a limit: maxDuration or noErrors",
+		},
 		"every mistake at once": {
 			text: `
+- name: a
+  span: []
+  traces: many
+  spans: [{service: a, error: maybe, tags: {}}]
 - spans:
     - service: a
     - {operation: get, attributes: {pod: "["}}
 - name: b
 `,
-			want: "read expectations: [0].name: must not be empty\n" +
-				"[0].spans[1].service: must not be empty\n" +
-				`[0].spans[1].attributes["pod"]: "[": syntax error in pattern` + "\n" +
-				"[1].spans: must name at least one span",
+			want: "read expectations: [0].spans[0].error: expected type 'bool', got unconvertible type 'string'\n" +
+				"[0].spans[0]: has invalid keys: tags\n" +
+				"[0].traces: expected type 'int', got unconvertible type 'string'\n" +
+				"[0]: has invalid keys: span\n" +
+				"[1].name: must not be empty\n" +
+				"[1].spans[1].service: must not be empty\n" +
+				`[1].spans[1].attributes["pod"]: "[": syntax error in pattern` + "\n" +
+				"[2].spans: must name at least one span",
 		},
 	}
 	for name, test := range tests {

@@ -23,12 +23,19 @@ type Span struct {
 	TraceID    string
 	Service    string
 	Operation  string
+	Start, End time.Time
+	// Error tells whether the status is Error, Message what it says then.
+	Error      bool
+	Message    string
 	Attributes map[string]string
 }
 
 // matches tells whether a span is one of those that m selects.
 func (s Span) matches(m SpanMatch) bool {
 	if s.Service != m.Service || (m.Operation != "" && s.Operation != m.Operation) {
+		return false
+	}
+	if m.Error != nil && *m.Error != s.Error {
 		return false
 	}
 	for key, pattern := range m.Attributes {
@@ -58,6 +65,9 @@ type Client struct {
 type Query struct {
 	// Service and Operation must be those of a span in the trace.
 	Service, Operation string
+	// Attributes must be on that span, with exactly these texts as values. A Jaeger
+	// before 2.19 ignores them and gives more traces.
+	Attributes map[string]string
 	// Since is the earliest start.
 	Since time.Time
 	// Limit is how many traces to give at the most, newest first.
@@ -74,6 +84,13 @@ func (c Client) Spans(ctx context.Context, query Query) ([]Span, error) {
 	}
 	if query.Operation != "" {
 		parameters.Set("query.operation_name", query.Operation)
+	}
+	if len(query.Attributes) > 0 {
+		attributes, err := json.Marshal(query.Attributes)
+		if err != nil {
+			return nil, fmt.Errorf("query Jaeger: %w", err)
+		}
+		parameters.Set("query.attributes", string(attributes))
 	}
 	body, status, err := c.get(ctx, "/api/v3/traces", parameters)
 	if err != nil {
@@ -124,6 +141,21 @@ func (c Client) get(ctx context.Context, route string, parameters url.Values) ([
 	return body, response.StatusCode, nil
 }
 
+// Services lists the services of which Jaeger has, or had, spans.
+func (c Client) Services(ctx context.Context) ([]string, error) {
+	body, _, err := c.get(ctx, "/api/v3/services", nil)
+	if err != nil {
+		return nil, err
+	}
+	var response struct {
+		Services []string `json:"services"`
+	}
+	if err := json.Unmarshal(body, &response); err != nil {
+		return nil, fmt.Errorf("read services: %w", err)
+	}
+	return response.Services, nil
+}
+
 func flatten(traces ptrace.Traces) []Span {
 	spans := make([]Span, 0, traces.SpanCount())
 	for _, resource := range traces.ResourceSpans().All() {
@@ -137,6 +169,10 @@ func flatten(traces ptrace.Traces) []Span {
 					TraceID:    span.TraceID().String(),
 					Service:    resourceAttributes["service.name"],
 					Operation:  span.Name(),
+					Start:      span.StartTimestamp().AsTime(),
+					End:        span.EndTimestamp().AsTime(),
+					Error:      span.Status().Code() == ptrace.StatusCodeError,
+					Message:    span.Status().Message(),
 					Attributes: attributes,
 				})
 			}

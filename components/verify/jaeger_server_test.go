@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -19,7 +20,14 @@ type span struct {
 	service, operation string
 	attributes         map[string]string
 	resource           map[string]string
+	// start and took are times after startOfTime and durations.
+	start, took time.Duration
+	// failed is the message of an Error status; empty means no such status.
+	failed string
 }
+
+// startOfTime is when spans without a start begin.
+var startOfTime = time.Unix(0, 0).UTC()
 
 // traceID is the text form of a span's trace in Jaeger.
 func traceID(trace byte) string { return pcommon.TraceID{15: trace}.String() }
@@ -89,6 +97,12 @@ func otlp(spans []span) json.RawMessage {
 		span.SetTraceID(pcommon.TraceID{15: s.trace})
 		span.SetSpanID(pcommon.SpanID{7: byte(i + 1)})
 		span.SetName(s.operation)
+		span.SetStartTimestamp(pcommon.NewTimestampFromTime(startOfTime.Add(s.start)))
+		span.SetEndTimestamp(pcommon.NewTimestampFromTime(startOfTime.Add(s.start + s.took)))
+		if s.failed != "" {
+			span.Status().SetCode(ptrace.StatusCodeError)
+			span.Status().SetMessage(s.failed)
+		}
 		for key, value := range s.attributes {
 			span.Attributes().PutStr(key, value)
 		}

@@ -30,6 +30,15 @@ func TestClientAsksForTheTracesOfAQuery(t *testing.T) {
 				"query.num_traces":     {"7"},
 			},
 		},
+		"with attributes": {
+			query: verify.Query{Service: "apiserver", Attributes: map[string]string{"audit-id": "4f"}, Since: since, Limit: 1},
+			want: url.Values{
+				"query.service_name":   {"apiserver"},
+				"query.attributes":     {`{"audit-id":"4f"}`},
+				"query.start_time_min": {"2026-03-01T10:30:00.005Z"},
+				"query.num_traces":     {"1"},
+			},
+		},
 		"without an operation": {
 			query: verify.Query{Service: "api server & co", Since: since, Limit: 1},
 			want: url.Values{
@@ -105,7 +114,8 @@ func TestClientGivesSpansWithTheirResources(t *testing.T) {
 			{"key": "service.name", "value": {"stringValue": "kubelet"}},
 			{"key": "k8s.node.name", "value": {"stringValue": "node-1"}}]},
 		"scopeSpans": [{"spans": [
-			{"traceId": "0000000000000000000000000000000a", "spanId": "0000000000000001", "name": "syncPod", "attributes": [
+			{"traceId": "0000000000000000000000000000000a", "spanId": "0000000000000001", "name": "syncPod",
+				"startTimeUnixNano": "1000000001", "endTimeUnixNano": "3000000000", "status": {"code": 2, "message": "no image"}, "attributes": [
 				{"key": "k8s.pod", "value": {"stringValue": "tests/echo"}},
 				{"key": "attempt", "value": {"intValue": "3"}},
 				{"key": "cached", "value": {"boolValue": true}}]},
@@ -115,15 +125,29 @@ func TestClientGivesSpansWithTheirResources(t *testing.T) {
 	assert.Equal(t, []verify.Span{
 		{
 			TraceID: "0000000000000000000000000000000a", Service: "kubelet", Operation: "syncPod",
+			Start: time.Unix(1, 1).UTC(), End: time.Unix(3, 0).UTC(), Error: true, Message: "no image",
 			Attributes: map[string]string{
 				"service.name": "kubelet", "k8s.node.name": "node-1", "k8s.pod": "tests/echo", "attempt": "3", "cached": "true",
 			},
 		},
 		{
-			TraceID: "0000000000000000000000000000000b", Service: "kubelet", Operation: "syncLoop",
+			TraceID: "0000000000000000000000000000000b", Service: "kubelet", Operation: "syncLoop", Start: startOfTime, End: startOfTime,
 			Attributes: map[string]string{"service.name": "kubelet", "k8s.node.name": "node-1"},
 		},
 	}, spans)
+}
+
+func TestClientListsServices(t *testing.T) {
+	t.Parallel()
+
+	services, err := verify.Client{BaseURL: serveText(t, `{"services":["jaeger","kubelet"]}`)}.Services(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"jaeger", "kubelet"}, services)
+
+	_, err = verify.Client{BaseURL: unreachable(t)}.Services(t.Context())
+	require.ErrorContains(t, err, "query Jaeger: ")
+	_, err = verify.Client{BaseURL: serveText(t, "<html>")}.Services(t.Context())
+	require.ErrorContains(t, err, "read services: ")
 }
 
 func TestClientUsesTheGivenHTTPClient(t *testing.T) {

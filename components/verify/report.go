@@ -5,22 +5,19 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 )
 
 // WriteTable prints a report for people: what was seen, where, and what is
 // missing.
 func (r Report) WriteTable(w io.Writer, baseURL string) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	rows := [][]string{{"RESULT", "EXPECTATION", "TRACES", "SPANS", "DURATION", "TRACE"}}
 	for _, result := range r.Results {
-		verdict, detail := "seen", TraceURL(baseURL, result.TraceID)
-		if !result.Met() {
-			names := make([]string, len(result.Missing))
-			for i, match := range result.Missing {
-				names[i] = match.String()
-			}
-			verdict, detail = "MISSING", "no trace has: "+strings.Join(names, "; ")
-		}
-		if _, err := fmt.Fprintf(table, "%s\t%s\t%s\n", verdict, result.Expectation.Name, detail); err != nil {
+		rows = append(rows, result.row(baseURL))
+	}
+	for _, row := range rows {
+		if _, err := fmt.Fprintln(table, strings.Join(row, "\t")); err != nil {
 			return fmt.Errorf("write report: %w", err)
 		}
 	}
@@ -28,6 +25,37 @@ func (r Report) WriteTable(w io.Writer, baseURL string) error {
 		return fmt.Errorf("write report: %w", err)
 	}
 	return nil
+}
+
+func (r Result) row(baseURL string) []string {
+	row := []string{"seen", r.Expectation.Name, fmt.Sprint(r.Traces), "-", "-", ""}
+	if r.Trace.ID != "" {
+		row[3], row[4], row[5] = fmt.Sprint(r.Trace.Spans), rounded(r.Trace.Duration), TraceURL(baseURL, r.Trace.ID)
+	}
+	switch {
+	case r.Met():
+	case len(r.Missing) > 0:
+		names := make([]string, len(r.Missing))
+		for i, match := range r.Missing {
+			names[i] = match.String()
+		}
+		row[0], row[5] = "MISSING", "no trace has: "+strings.Join(names, "; ")
+	case len(r.Broken) > 0:
+		row[0], row[5] = "BROKEN", TraceURL(baseURL, r.BrokenBy)+": "+strings.Join(r.Broken, "; ")
+	case r.Traces > 0:
+		row[0], row[5] = "MISSING", fmt.Sprintf("only %d of %d traces", r.Traces, r.Expectation.Traces)
+	default:
+		row[0], row[5] = "MISSING", "seen, but still growing: look for longer"
+	}
+	return row
+}
+
+// rounded shortens a duration to what people compare.
+func rounded(d time.Duration) string {
+	if d >= time.Second {
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(time.Microsecond).String()
 }
 
 // Outputs is a report for programs.
@@ -43,7 +71,7 @@ func (r Report) Outputs(baseURL string) Outputs {
 	outputs := Outputs{Services: r.Services, Traces: map[string]string{}}
 	for _, result := range r.Results {
 		if result.Met() {
-			outputs.Traces[result.Expectation.Name] = TraceURL(baseURL, result.TraceID)
+			outputs.Traces[result.Expectation.Name] = TraceURL(baseURL, result.Trace.ID)
 		}
 	}
 	return outputs

@@ -3,8 +3,10 @@ package verify_test
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -16,7 +18,9 @@ import (
 func halfMet() verify.Report {
 	return verify.Report{
 		Results: []verify.Result{
-			{Expectation: apiserver, TraceID: traceID(1)},
+			{Expectation: apiserver, Traces: 1, Trace: verify.Trace{
+				ID: traceID(1), Spans: 7, Duration: 1_234_567 * time.Nanosecond,
+			}},
 			{Expectation: echo, Missing: echo.Spans[1:]},
 		},
 		Services: map[string]int{"apiserver": 12, "kubelet": 3},
@@ -29,9 +33,40 @@ func TestWriteTableTellsWhatWasSeenAndWhatIsMissing(t *testing.T) {
 	var table strings.Builder
 	require.NoError(t, halfMet().WriteTable(&table, "http://127.0.0.1:16686/"))
 	assert.Equal(t, ""+
-		"seen     apiserver  http://127.0.0.1:16686/trace/00000000000000000000000000000001\n"+
-		"MISSING  echo       no trace has: containerd runtime.v1.RuntimeService/RunPodSandbox; "+
+		"RESULT   EXPECTATION  TRACES  SPANS  DURATION  TRACE\n"+
+		"seen     apiserver    1       7      1.235ms   http://127.0.0.1:16686/trace/00000000000000000000000000000001\n"+
+		"MISSING  echo         0       -      -         no trace has: containerd runtime.v1.RuntimeService/RunPodSandbox; "+
 		"kubelet syncPod map[k8s.pod:tests/echo-*]\n", table.String())
+}
+
+func TestWriteTableTellsWhyAnExpectationDoesNotHold(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		result verify.Result
+		want   string
+	}{
+		"a limit that a trace breaks": {
+			verify.Result{Broken: []string{"it took 7s, more than 5s", "kubelet has an error"}, BrokenBy: traceID(3)},
+			"BROKEN   0       -      -         http://jaeger/trace/" + traceID(3) + ": it took 7s, more than 5s; kubelet has an error",
+		},
+		"too few traces": {
+			verify.Result{Expectation: verify.Expectation{Traces: 5}, Traces: 2, Trace: verify.Trace{ID: traceID(4), Spans: 3, Duration: 61_500 * time.Millisecond}},
+			"MISSING  2       3      1m1.5s    only 2 of 5 traces",
+		},
+		"a trace that is not at its end": {
+			verify.Result{}, "MISSING  0       -      -         seen, but still growing: look for longer",
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test.result.Expectation.Name = "x"
+			var table strings.Builder
+			require.NoError(t, verify.Report{Results: []verify.Result{test.result}}.WriteTable(&table, "http://jaeger"))
+			_, line, _ := strings.Cut(table.String(), "\n")
+			assert.Regexp(t, `^`+test.want[:7]+` +x +`+regexp.QuoteMeta(test.want[9:])+`\n$`, line)
+		})
+	}
 }
 
 func TestWriteTableReportsThatItCannotWrite(t *testing.T) {
@@ -71,9 +106,12 @@ func TestReportIsMetOnlyByAllOfItsResults(t *testing.T) {
 
 	report := halfMet()
 	assert.False(t, report.Met())
-	report.Results[1].TraceID = traceID(2)
+	report.Results[1].Traces = 1
 	assert.True(t, report.Met())
 }
+
+// Pointers for [verify.SpanMatch].
+var yes, no = true, false
 
 func TestSpanMatchReadsAsText(t *testing.T) {
 	t.Parallel()
@@ -88,6 +126,10 @@ func TestSpanMatchReadsAsText(t *testing.T) {
 			verify.SpanMatch{Service: "kubelet", Attributes: map[string]string{"b": "2", "a": "1", "c": "3"}},
 			"kubelet map[a:1 b:2 c:3]",
 		},
+		"a number of spans":      {verify.SpanMatch{Service: "etcd", MinSpans: 3}, "3 x etcd"},
+		"one span is no number":  {verify.SpanMatch{Service: "etcd", MinSpans: 1}, "etcd"},
+		"spans with an error":    {verify.SpanMatch{Service: "etcd", Operation: "Put", Error: &yes}, "etcd Put with an error"},
+		"spans without an error": {verify.SpanMatch{Service: "etcd", Error: &no}, "etcd without an error"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

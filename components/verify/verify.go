@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -29,6 +28,16 @@ type Check struct {
 // its most selective span.
 const tracesPerQuery = 50
 
+// maxTraces bounds how many traces an expectation may ask for, and so what one
+// look reads.
+const maxTraces = 500
+
+// settled is how old the last span of a trace must be before its limits are
+// judged: a process sends its spans up to five seconds after their end
+// (OTEL_BSP_SCHEDULE_DELAY of the OpenTelemetry SDK), and the last one may be the
+// one that breaks a limit.
+const settled = 10 * time.Second
+
 // Report is what a check saw.
 type Report struct {
 	// Results are in the order of the expectations.
@@ -48,11 +57,13 @@ func (r Report) Met() bool {
 // seen once stays seen.
 func (c Check) Run(ctx context.Context) Report {
 	report := Report{Results: make([]Result, len(c.Expectations)), Services: map[string]int{}}
+	held := make([]map[string]bool, len(c.Expectations))
 	for i, expectation := range c.Expectations {
 		report.Results[i] = Result{Expectation: expectation, Missing: expectation.Spans}
+		held[i] = map[string]bool{}
 	}
 	for {
-		report.Reason = c.look(ctx, &report)
+		report.Reason = c.look(ctx, &report, held)
 		if report.Met() {
 			return report
 		}
@@ -65,8 +76,9 @@ func (c Check) Run(ctx context.Context) Report {
 	}
 }
 
-// look asks Jaeger once for everything that is still missing.
-func (c Check) look(ctx context.Context, report *Report) error {
+// look asks Jaeger once for everything that is still missing. held are the traces
+// that hold, by expectation.
+func (c Check) look(ctx context.Context, report *Report, held []map[string]bool) error {
 	var failures []error
 	for i := range report.Results {
 		result := &report.Results[i]
@@ -78,7 +90,7 @@ func (c Check) look(ctx context.Context, report *Report) error {
 			failures = append(failures, err)
 			continue
 		}
-		result.TraceID, result.Missing = bestTrace(spans, result.Expectation.Spans)
+		result.take(spans, held[i])
 		report.count(result.Expectation, spans)
 	}
 	return errors.Join(failures...)
@@ -105,29 +117,41 @@ func (c Check) query(expectation Expectation) Query {
 	selective := slices.MaxFunc(expectation.Spans, func(a, b SpanMatch) int {
 		return len(a.Operation) - len(b.Operation)
 	})
-	return Query{Service: selective.Service, Operation: selective.Operation, Since: c.Since, Limit: tracesPerQuery}
+	return Query{
+		Service: selective.Service, Operation: selective.Operation, Since: c.Since,
+		Limit: max(tracesPerQuery, 2*expectation.Traces),
+	}
 }
 
-// bestTrace finds a trace with a span for every match; failing that, it tells
-// what the trace that comes nearest lacks.
-func bestTrace(spans []Span, matches []SpanMatch) (traceID string, missing []SpanMatch) {
-	traces := map[string][]Span{}
-	for _, span := range spans {
-		traces[span.TraceID] = append(traces[span.TraceID], span)
-	}
-	missing = matches
-	for _, id := range slices.Sorted(maps.Keys(traces)) {
-		lacking := slices.DeleteFunc(slices.Clone(matches), func(m SpanMatch) bool {
-			return slices.ContainsFunc(traces[id], func(s Span) bool { return s.matches(m) })
-		})
-		if len(lacking) == 0 {
-			return id, nil
+// take adds what a look saw of an expectation.
+func (r *Result) take(spans []Span, held map[string]bool) {
+	expectation := r.Expectation
+	r.Missing, r.Broken, r.BrokenBy = expectation.Spans, nil, ""
+	for _, trace := range traces(spans) {
+		if missing := expectation.lacks(trace); len(missing) > 0 {
+			if len(missing) < len(r.Missing) {
+				r.Missing = missing
+			}
+			continue
 		}
-		if len(lacking) < len(missing) {
-			missing = lacking
+		r.Missing = nil
+		sum := summary(trace)
+		if broken := expectation.breaks(trace); len(broken) > 0 {
+			r.Broken, r.BrokenBy = broken, sum.ID
+			continue
+		}
+		if expectation.limited() && time.Since(sum.end()) < settled {
+			continue
+		}
+		held[sum.ID] = true
+		if r.Trace.ID == "" {
+			r.Trace = sum
 		}
 	}
-	return "", missing
+	r.Traces = len(held)
+	if r.Traces > 0 {
+		r.Missing = nil
+	}
 }
 
 func (c Check) tell(report Report) {

@@ -33,6 +33,14 @@ var (
 	}}
 )
 
+// held is the result of an expectation that holds in a number of traces, of which
+// one has a number of spans that have no times.
+func held(expectation verify.Expectation, traces int, trace byte, spans int) verify.Result {
+	return verify.Result{Expectation: expectation, Traces: traces, Trace: verify.Trace{
+		ID: traceID(trace), Spans: spans, Start: time.Unix(0, 0).UTC(),
+	}}
+}
+
 // echoTrace are the spans that fulfil echo.
 func echoTrace(trace byte) []span {
 	return []span{
@@ -95,8 +103,8 @@ func TestCheckEndsWhenEverythingIsSeen(t *testing.T) {
 	assert.True(t, report.Met())
 	require.NoError(t, report.Reason)
 	assert.Equal(t, []verify.Result{
-		{Expectation: apiserver, TraceID: traceID(1)},
-		{Expectation: echo, TraceID: traceID(3)},
+		held(apiserver, 2, 1, 1),
+		held(echo, 1, 3, 3),
 	}, report.Results)
 	assert.Equal(t, map[string]int{"apiserver": 2, "kubelet": 2, "containerd": 1}, report.Services,
 		"only services that are expected are counted")
@@ -126,7 +134,7 @@ func TestCheckLooksUntilEverythingIsSeen(t *testing.T) {
 		},
 	}.Run(ctx)
 
-	assert.Equal(t, []verify.Result{{Expectation: echo, TraceID: traceID(9)}}, report.Results)
+	assert.Equal(t, []verify.Result{held(echo, 1, 9, 3)}, report.Results)
 	require.NoError(t, report.Reason)
 	assert.Len(t, jaeger.seen(), 3)
 	assert.Equal(t, []progress{{0, 1, []string{"echo"}}, {0, 1, []string{"echo"}}}, told,
@@ -151,7 +159,7 @@ func TestCheckKeepsWhatItHasSeen(t *testing.T) {
 	report := run(t, jaeger.URL, patience, apiserver, echo)
 
 	assert.True(t, report.Met())
-	assert.Equal(t, traceID(1), report.Results[0].TraceID)
+	assert.Equal(t, traceID(1), report.Results[0].Trace.ID)
 	assert.Equal(t, 2, report.Services["apiserver"])
 	var services []string
 	for _, request := range jaeger.seen() {
@@ -261,7 +269,7 @@ func TestCheckTellsApartWhatIsMissing(t *testing.T) {
 	assert.False(t, report.Met())
 	assert.Equal(t, []verify.Result{
 		{Expectation: echo, Missing: echo.Spans},
-		{Expectation: apiserver, TraceID: traceID(1)},
+		held(apiserver, 1, 1, 1),
 	}, report.Results)
 	assert.Equal(t, 1, met)
 	assert.Equal(t, 2, all)
