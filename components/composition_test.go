@@ -29,7 +29,7 @@ type everything struct {
 	otlpGRPCPort, otlpHTTPPort *int
 	bundle                     *components.Bundle
 	echo                       bool
-	services, workloads        []verify.Expectation
+	services, workloads, own   []verify.Expectation
 }
 
 // newEverything is a small stack with all rates at their maximum.
@@ -41,6 +41,7 @@ func newEverything(t *testing.T) everything {
 		echo:      true,
 		services:  []verify.Expectation{{Name: "kubelet", Spans: []verify.SpanMatch{{Service: "kubelet"}}}},
 		workloads: []verify.Expectation{{Name: "echo", Spans: []verify.SpanMatch{{Service: "containerd"}}}},
+		own:       []verify.Expectation{{Name: "mine", Spans: []verify.SpanMatch{{Service: "shop"}}}},
 	}
 }
 
@@ -112,6 +113,7 @@ func (e everything) compose(ctx *pulumi.Context, prefix string) error {
 		ServicesAfter:  pulumi.Sprintf("%s %s %s", collector.ContainerID, config.Digest, cluster.Started),
 		Workloads:      e.workloads,
 		WorkloadsAfter: pulumi.Sprintf("%s %s", cluster.Started, workloads.Done),
+		Own:            e.own,
 	})
 	return err
 }

@@ -14,12 +14,19 @@ const all = tracing.SamplingRateMax
 
 func TestServiceExpectations(t *testing.T) {
 	t.Parallel()
+	hints := map[string]string{
+		"apiserver":  "docker logs k3d-traced-server-0 2>&1 | grep -i -E 'tracing|otel'",
+		"kubelet":    "docker exec k3d-traced-server-0 kubectl get --raw /api/v1/nodes/k3d-traced-server-0/proxy/configz",
+		"containerd": "docker exec k3d-traced-server-0 ctr plugins ls",
+	}
 	service := func(name string) verify.Expectation {
-		return verify.Expectation{Name: name, Spans: []verify.SpanMatch{{Service: name}}}
+		return verify.Expectation{Name: name, Spans: []verify.SpanMatch{{Service: name}}, Hint: hints[name]}
 	}
 	etcd := verify.Expectation{
 		Name: "etcd with apiserver", Spans: []verify.SpanMatch{{Service: "etcd"}, {Service: "apiserver"}},
+		Hint: "docker exec k3d-traced-server-0 grep tracing /var/lib/rancher/k3s/server/db/etcd/config",
 	}
+	const rare, seldom = 10_000, 9_999
 	everyone := []verify.Expectation{service("apiserver"), etcd, service("kubelet"), service("containerd")}
 	tests := map[string]struct {
 		sampling  tracing.Sampling
@@ -28,9 +35,17 @@ func TestServiceExpectations(t *testing.T) {
 		want      []verify.Expectation
 	}{
 		"everything that is sampled is expected": {tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all, Runtime: all}, 1, all, everyone},
-		"a low rate still expects its service":   {tracing.Sampling{APIServer: 1, Etcd: 1, Kubelet: 1, Runtime: 1}, 1, all, everyone},
-		"a low Collector rate still expects every service": {
-			tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all, Runtime: all}, 1, 1, everyone,
+		"one trace in a hundred is seen in time": {tracing.Sampling{APIServer: rare, Etcd: rare, Kubelet: rare, Runtime: rare}, 1, all, everyone},
+		"less than that may not be": {
+			tracing.Sampling{APIServer: seldom, Etcd: all, Kubelet: all, Runtime: seldom}, 1, all,
+			[]verify.Expectation{service("kubelet")},
+		},
+		"a Collector that passes on one trace in a hundred": {
+			tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all, Runtime: all}, 1, rare, everyone,
+		},
+		"the Collector's rate multiplies with the others": {
+			tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all / 10, Runtime: all / 10}, 1, all / 11,
+			[]verify.Expectation{service("apiserver"), etcd},
 		},
 		"a Collector that drops everything expects nothing": {
 			tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all, Runtime: all}, 1, 0, nil,
@@ -76,6 +91,7 @@ func TestEchoExpectations(t *testing.T) {
 	named := verify.SpanMatch{
 		Service: "kubelet", Operation: "syncPod", Attributes: map[string]string{"k8s.pod": "kubetracing/echo"},
 	}
+	const describe = "docker exec k3d-traced-server-0 kubectl --namespace kubetracing describe pod echo"
 	full := tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all, Runtime: all}
 	tests := map[string]struct {
 		kubernetes string
@@ -83,10 +99,10 @@ func TestEchoExpectations(t *testing.T) {
 		collector  int
 		want       []verify.Expectation
 	}{
-		"a new kubelet names the pod":              {"1.37", full, all, []verify.Expectation{{Name: "echo", Spans: append(sandbox[:2:2], named)}}},
-		"the oldest kubelet does not name the pod": {"1.25", full, all, []verify.Expectation{{Name: "echo", Spans: sandbox}}},
+		"a new kubelet names the pod":              {"1.37", full, all, []verify.Expectation{{Name: "echo", Spans: append(sandbox[:2:2], named), Hint: describe}}},
+		"the oldest kubelet does not name the pod": {"1.25", full, all, []verify.Expectation{{Name: "echo", Spans: sandbox, Hint: describe}}},
 		"kube-apiserver and etcd have no say": {
-			"1.25", tracing.Sampling{Kubelet: all, Runtime: all}, all, []verify.Expectation{{Name: "echo", Spans: sandbox}},
+			"1.25", tracing.Sampling{Kubelet: all, Runtime: all}, all, []verify.Expectation{{Name: "echo", Spans: sandbox, Hint: describe}},
 		},
 		"a kubelet that drops one trace in a million may drop this one": {
 			"1.37", tracing.Sampling{Kubelet: all - 1, Runtime: all}, all, nil,

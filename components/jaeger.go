@@ -46,6 +46,9 @@ type Jaeger struct {
 	Container pulumi.Resource
 }
 
+// JaegerURL is where a Jaeger with a host port answers on this machine.
+func JaegerURL(uiPort int) string { return fmt.Sprintf("http://%s:%d", localhost, uiPort) }
+
 // NewJaeger creates the trace backend and waits until it is healthy.
 func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi.ResourceOption) (*Jaeger, error) {
 	config, err := tracing.RenderJaeger(tracing.JaegerSpec{Storage: args.Storage})
@@ -97,7 +100,7 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 	}
 	// Derived from the container, so that whoever uses the URL waits for it.
 	component.URL = container.ID().ApplyT(func(pulumi.ID) string {
-		return fmt.Sprintf("http://%s:%d", localhost, args.UIPort)
+		return JaegerURL(args.UIPort)
 	}).(pulumi.StringOutput)
 	component.ContainerID, component.Container = container.ID().ToStringOutput(), container
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{

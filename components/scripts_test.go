@@ -425,7 +425,8 @@ func TestVerifyScript(t *testing.T) {
 		return strings.Replace(recorded.one(t, tokenCommand, name).text(t, "create"),
 			"'../bin/kubetracing'", "'"+filepath.Join(m.folder, "bin", "kubetracing")+"'", 1)
 	}
-	const arguments = "kubetracing verify --jaeger http://127.0.0.1:16686 --timeout 1m30s --output json"
+	const arguments = "kubetracing verify --jaeger http://127.0.0.1:16686 --timeout 1m30s --expectations - --output json" +
+		" --container traced-collector --container k3d-traced-server-0"
 
 	t.Run("counts what is younger than the youngest container", func(t *testing.T) {
 		t.Parallel()
@@ -441,7 +442,7 @@ func TestVerifyScript(t *testing.T) {
 			}, m.calls(t))
 		})
 	})
-	t.Run("looks at everything where no container is named", func(t *testing.T) {
+	t.Run("looks at everything that Jaeger has", func(t *testing.T) {
 		t.Parallel()
 		onEveryShell(t, func(t *testing.T, m *machine) {
 			m.tool(t, "kubetracing", "cat")

@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,7 +33,7 @@ type VerificationArgs struct {
 	// Containers. Required.
 	Services []verify.Expectation
 	// Containers are the Docker names of everything that spans come from and pass
-	// through. Required.
+	// through; a cause is looked for in them when spans are missing. Required.
 	Containers []string
 	// ServicesAfter names what the services' spans depend on; when it changes, they
 	// are looked for again. Required.
@@ -41,6 +43,9 @@ type VerificationArgs struct {
 	// WorkloadsAfter names the workloads' runs; only when it changes are their traces
 	// looked for again: a workload that has run leaves no second one. Required.
 	WorkloadsAfter pulumi.StringInput
+	// Own are the user's own expectations. They are looked for in everything that
+	// Jaeger has, after all of the above. Optional.
+	Own []verify.Expectation
 }
 
 // Verification fails the update unless the expected spans have been seen.
@@ -49,7 +54,7 @@ type Verification struct {
 
 	// Services counts the spans seen per service, in the newest traces.
 	Services pulumi.IntMapOutput `pulumi:"services"`
-	// Traces links to a trace per workload.
+	// Traces links to a trace per workload and per expectation of the user's own.
 	Traces pulumi.StringMapOutput `pulumi:"traces"`
 }
 
@@ -61,11 +66,15 @@ func NewVerification(ctx *pulumi.Context, name string, args VerificationArgs, op
 	}, component, opts...); err != nil {
 		return nil, fmt.Errorf("verification %q: %w", name, err)
 	}
-	services, err := newCheck(ctx, name+"-services", component, args, args.Services, args.ServicesAfter, args.Containers)
+	services, err := newCheck(ctx, name+"-services", component, args, check{
+		expectations: args.Services, after: args.ServicesAfter, onlyNew: true,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("verification %q: %w", name, err)
 	}
-	workloads, err := newCheck(ctx, name+"-workloads", component, args, args.Workloads, args.WorkloadsAfter, nil)
+	workloads, err := newCheck(ctx, name+"-workloads", component, args, check{
+		expectations: args.Workloads, after: args.WorkloadsAfter,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("verification %q: %w", name, err)
 	}
@@ -73,9 +82,26 @@ func NewVerification(ctx *pulumi.Context, name string, args VerificationArgs, op
 		seen, err := outputsOf(stdout)
 		return seen.Services, err
 	}).(pulumi.IntMapOutput)
-	component.Traces = workloads.Stdout.ApplyT(func(stdout string) (map[string]string, error) {
-		seen, err := outputsOf(stdout)
-		return seen.Traces, err
+	linked := []any{workloads.Stdout}
+	if len(args.Own) > 0 {
+		own, err := newCheck(ctx, name+"-own", component, args, check{
+			expectations: args.Own, after: pulumi.Sprintf("%s %s", args.ServicesAfter, args.WorkloadsAfter),
+		})
+		if err != nil {
+			return nil, fmt.Errorf("verification %q: %w", name, err)
+		}
+		linked = append(linked, own.Stdout)
+	}
+	component.Traces = pulumi.All(linked...).ApplyT(func(printed []any) (map[string]string, error) {
+		traces := map[string]string{}
+		for _, stdout := range printed {
+			seen, err := outputsOf(stdout.(string))
+			if err != nil {
+				return nil, err
+			}
+			maps.Copy(traces, seen.Traces)
+		}
+		return traces, nil
 	}).(pulumi.StringMapOutput)
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{
 		"services": component.Services,
@@ -83,23 +109,34 @@ func NewVerification(ctx *pulumi.Context, name string, args VerificationArgs, op
 	})
 }
 
+// check is one look at Jaeger.
+type check struct {
+	expectations []verify.Expectation
+	// after names what the look comes after; when it changes, it is done again.
+	after pulumi.StringInput
+	// onlyNew counts only spans that are younger than every container.
+	onlyNew bool
+}
+
 func newCheck(
-	ctx *pulumi.Context, name string, parent pulumi.Resource, args VerificationArgs,
-	expectations []verify.Expectation, after pulumi.StringInput, youngerThan []string,
+	ctx *pulumi.Context, name string, parent pulumi.Resource, args VerificationArgs, check check,
 ) (*local.Command, error) {
 	// An empty list is written as one, not as null.
-	stdin, err := yaml.Marshal(append([]verify.Expectation{}, expectations...))
+	stdin, err := yaml.Marshal(append([]verify.Expectation{}, check.expectations...))
 	if err != nil {
 		return nil, fmt.Errorf("encode expectations: %w", err)
 	}
 	run := script(map[string]string{
-		"PROGRAM": args.Program, "TIMEOUT": args.Timeout.String(), "CONTAINERS": strings.Join(youngerThan, " "),
+		"PROGRAM":    args.Program,
+		"TIMEOUT":    args.Timeout.String(),
+		"CONTAINERS": strings.Join(args.Containers, " "),
+		"ONLY_NEW":   strconv.FormatBool(check.onlyNew),
 	}, verifyScript)
 	return local.NewCommand(ctx, name, &local.CommandArgs{
 		Create:      pulumi.String(run),
 		Update:      pulumi.String(run),
 		Stdin:       pulumi.String(string(stdin)),
-		Environment: pulumi.StringMap{"JAEGER_URL": args.JaegerURL, "AFTER": after},
+		Environment: pulumi.StringMap{"JAEGER_URL": args.JaegerURL, "AFTER": check.after},
 		Logging:     local.LoggingStderr,
 	}, pulumi.Parent(parent))
 }

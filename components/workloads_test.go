@@ -65,25 +65,30 @@ func TestTheVerificationsChecks(t *testing.T) {
 	recorded := newEverything(t).record(t)
 	digest := recorded.one(t, tokenCommand, "cluster-k3d").environment(t)["NODE_CONFIG"]
 	tests := map[string]struct {
-		name, containers, stdin, after string
+		name, onlyNew, stdin, after string
 	}{
 		"the services are looked for in new spans": {
-			"verification-services", "traced-collector k3d-traced-server-0",
+			"verification-services", "true",
 			"- name: kubelet\n  spans:\n  - service: kubelet\n",
 			"collector-container-id " + digest + " cluster-k3d-id",
 		},
 		"the workloads are looked for in everything": {
-			"verification-workloads", "",
+			"verification-workloads", "false",
 			"- name: echo\n  spans:\n  - service: containerd\n",
 			"cluster-k3d-id [echo]",
+		},
+		"the user's own expectations come last": {
+			"verification-own", "false",
+			"- name: mine\n  spans:\n  - service: shop\n",
+			"collector-container-id " + digest + " cluster-k3d-id cluster-k3d-id [echo]",
 		},
 	}
 	for behaviour, test := range tests {
 		t.Run(behaviour, func(t *testing.T) {
 			t.Parallel()
 			check := recorded.one(t, tokenCommand, test.name)
-			assert.True(t, strings.HasPrefix(check.text(t, "create"),
-				"CONTAINERS='"+test.containers+"'\nPROGRAM='../bin/kubetracing'\nTIMEOUT='1m30s'\n"))
+			assert.True(t, strings.HasPrefix(check.text(t, "create"), "CONTAINERS='traced-collector k3d-traced-server-0'\n"+
+				"ONLY_NEW='"+test.onlyNew+"'\nPROGRAM='../bin/kubetracing'\nTIMEOUT='1m30s'\n"))
 			assert.Equal(t, check.input("create"), check.input("update"), "a change of what it comes after looks again")
 			assert.Nil(t, check.input("triggers"))
 			assert.Equal(t, test.stdin, check.input("stdin"))
@@ -97,8 +102,9 @@ func TestTheVerificationsChecks(t *testing.T) {
 func TestNoExpectationsAreAnEmptyList(t *testing.T) {
 	t.Parallel()
 	stack := newEverything(t)
-	stack.services, stack.workloads = nil, nil
+	stack.services, stack.workloads, stack.own = nil, nil, nil
 	recorded := stack.record(t)
+	assert.NotContains(t, recorded.names(tokenCommand), "verification-own")
 	for _, name := range []string{"verification-services", "verification-workloads"} {
 		stdin := recorded.one(t, tokenCommand, name).text(t, "stdin")
 		assert.Equal(t, "[]\n", stdin)
@@ -111,12 +117,13 @@ func TestNoExpectationsAreAnEmptyList(t *testing.T) {
 func TestTheVerificationsOutputsAreWhatItsChecksPrint(t *testing.T) {
 	t.Parallel()
 	// The outputs go into another resource, where the recorder sees them.
-	verified := func(services, workloads string) (*recorder, error) {
-		recorded := &recorder{stdout: map[string]string{"v-services": services, "v-workloads": workloads}}
+	verified := func(services, workloads, own string) (*recorder, error) {
+		recorded := &recorder{stdout: map[string]string{"v-services": services, "v-workloads": workloads, "v-own": own}}
 		return recorded, recorded.run(func(ctx *pulumi.Context) error {
 			verification, err := components.NewVerification(ctx, "v", components.VerificationArgs{
 				Program: "kubetracing", JaegerURL: pulumi.String("http://jaeger"), Timeout: time.Second,
 				ServicesAfter: pulumi.String(""), WorkloadsAfter: pulumi.String(""),
+				Own: []verify.Expectation{{Name: "mine"}},
 			})
 			if err != nil {
 				return err
@@ -131,7 +138,8 @@ func TestTheVerificationsOutputsAreWhatItsChecksPrint(t *testing.T) {
 
 	recorded, err := verified(
 		`{"services":{"kubelet":3,"etcd":1},"traces":{"ignored":"x"}}`,
-		`{"services":{"ignored":9},"traces":{"echo":"http://jaeger/trace/1"}}`)
+		`{"services":{"ignored":9},"traces":{"echo":"http://jaeger/trace/1"}}`,
+		`{"services":{"ignored":9},"traces":{"mine":"http://jaeger/trace/2"}}`)
 	require.NoError(t, err)
 	environment := recorded.one(t, tokenCommand, "probe").environment(t)
 	var services map[string]int
@@ -139,10 +147,10 @@ func TestTheVerificationsOutputsAreWhatItsChecksPrint(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(environment["SERVICES"]), &services))
 	require.NoError(t, json.Unmarshal([]byte(environment["TRACES"]), &traces))
 	assert.Equal(t, map[string]int{"kubelet": 3, "etcd": 1}, services)
-	assert.Equal(t, map[string]string{"echo": "http://jaeger/trace/1"}, traces)
+	assert.Equal(t, map[string]string{"echo": "http://jaeger/trace/1", "mine": "http://jaeger/trace/2"}, traces)
 
-	_, err = verified("not JSON", "{}")
+	_, err = verified("not JSON", "{}", "{}")
 	require.ErrorContains(t, err, "read what the verification saw")
-	_, err = verified("{}", "not JSON")
+	_, err = verified("{}", "not JSON", "{}")
 	require.ErrorContains(t, err, "read what the verification saw")
 }

@@ -43,7 +43,8 @@ func stackOf(ctx *pulumi.Context) (stacks.Stack, error) {
 	if err != nil {
 		return stacks.Stack{}, err
 	}
-	stack, err := stacks.New(ctx.Project(), ctx.Stack(), config)
+	// Pulumi runs the program in its own folder.
+	stack, err := stacks.Open("..", ctx.Project(), ctx.Stack(), config)
 	if err != nil {
 		return stacks.Stack{}, err
 	}

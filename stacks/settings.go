@@ -124,6 +124,9 @@ type VerifySettings struct {
 	Enabled bool `mapstructure:"enabled"`
 	// Timeout is how long to wait for them.
 	Timeout time.Duration `mapstructure:"timeout"`
+	// Expectations is a YAML file with trace-based tests of the user's own; relative
+	// paths are below the project's root. Empty means none.
+	Expectations string `mapstructure:"expectations"`
 }
 
 // Runs tells whether a test workload is chosen.

@@ -1,9 +1,13 @@
 package stacks
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/components/verify"
 )
 
 // Stack is one stack, decoded, defaulted and validated.
@@ -16,16 +20,28 @@ type Stack struct {
 	Settings Settings
 	// Release is the k3s release that Settings.Cluster.Kubernetes stands for.
 	Release tracing.Release
+	// Expectations are those of the file that Settings.Verify.Expectations names.
+	Expectations []verify.Expectation
 }
 
-// New reads a stack from its configuration, in the form in which Pulumi hands it
-// to a program: full keys ("kubetracing:cluster"), plain text or JSON values.
-// The error is a [Problems] with everything that is wrong.
+// New reads a stack as [Open] does, with the working directory as its root.
 func New(project, stack string, config map[string]string) (Stack, error) {
+	return Open(".", project, stack, config)
+}
+
+// Open reads a stack from its configuration, in the form in which Pulumi hands it
+// to a program: full keys ("kubetracing:cluster"), plain text or JSON values.
+// Files that the configuration names are below the folder root. The error is a
+// [Problems] with everything that is wrong.
+func Open(root, project, stack string, config map[string]string) (Stack, error) {
 	names := NewNames(project, stack)
 	settings, problems := decode(project, config)
 	problems = append(names.validate(), problems...)
 	problems = append(problems, validate(project, settings)...)
+	expectations, err := readExpectations(root, settings.Verify.Expectations)
+	if err != nil {
+		problems = append(problems, Problem{project + ":verify.expectations", settings.Verify.Expectations, err.Error()})
+	}
 	if len(problems) > 0 {
 		return Stack{}, Problems(problems)
 	}
@@ -33,7 +49,26 @@ func New(project, stack string, config map[string]string) (Stack, error) {
 	if err != nil {
 		return Stack{}, fmt.Errorf("resolve Kubernetes version: %w", err)
 	}
-	return Stack{Project: project, Names: names, Settings: settings, Release: release}, nil
+	return Stack{Project: project, Names: names, Settings: settings, Release: release, Expectations: expectations}, nil
+}
+
+// readExpectations reads a file with trace-based tests, if there is one.
+func readExpectations(root, file string) ([]verify.Expectation, error) {
+	if file == "" {
+		return nil, nil
+	}
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(root, file)
+	}
+	text, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		// Without the path: it is another on every machine.
+		return nil, errors.New("must be a file; relative paths are below the project's root")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("must be readable: %w", err)
+	}
+	return verify.ReadExpectations(text)
 }
 
 // BaseImage is the k3s image that the node image is built on.

@@ -1,12 +1,15 @@
 package stacks_test
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
@@ -64,4 +67,38 @@ func TestCollectorSpecTakesEverySetting(t *testing.T) {
 		Debug:        true,
 		Exporters:    []tracing.OTLPExporter{{Name: "tempo", Protocol: "grpc", Endpoint: "tempo:4317", Insecure: true}},
 	}, stack.CollectorSpec())
+}
+
+func TestOpenReadsTheUsersExpectations(t *testing.T) {
+	t.Parallel()
+
+	root := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(root, "mine.yaml"), []byte("- {name: mine, spans: [{service: shop}]}"), 0o600))
+	want := []verify.Expectation{{Name: "mine", Spans: []verify.SpanMatch{{Service: "shop"}}}}
+	for _, file := range []string{"mine.yaml", filepath.Join(root, "mine.yaml")} {
+		stack, err := stacks.Open(root, "kubetracing", "dev", section("verify", `{"expectations": "`+file+`"}`))
+		require.NoError(t, err)
+		assert.Equal(t, want, stack.Expectations)
+	}
+	stack, err := stacks.Open(root, "kubetracing", "dev", nil)
+	require.NoError(t, err)
+	assert.Empty(t, stack.Expectations)
+}
+
+func TestOpenReportsMistakesOfTheExpectationsWithAllOthers(t *testing.T) {
+	t.Parallel()
+
+	root := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(root, "mine.yaml"), []byte("- {name: mine}"), 0o600))
+	_, err := stacks.Open(root, "kubetracing", "dev", map[string]string{
+		"kubetracing:verify": `{"expectations": "mine.yaml"}`, "kubetracing:cluster": `{"servers": 0}`,
+	})
+	require.EqualError(t, err, "the stack configuration has 2 mistakes:\n"+
+		"  - kubetracing:cluster.servers: 0: must be at least 1\n"+
+		"  - kubetracing:verify.expectations: mine.yaml: read expectations: [0].spans: must name at least one span")
+
+	_, err = stacks.Open(root, "kubetracing", "dev", section("verify", `{"expectations": "none.yaml"}`))
+	require.ErrorContains(t, err, "kubetracing:verify.expectations: none.yaml: must be a file; relative paths are below the project's root")
+	_, err = stacks.Open(root, "kubetracing", "dev", section("verify", `{"expectations": "."}`))
+	require.ErrorContains(t, err, "kubetracing:verify.expectations: .: must be readable: ")
 }

@@ -53,6 +53,17 @@ func (r Report) Met() bool {
 	return !slices.ContainsFunc(r.Results, func(result Result) bool { return !result.Met() })
 }
 
+// Missing are the names of the expectations that do not hold.
+func (r Report) Missing() []string {
+	var missing []string
+	for _, result := range r.Results {
+		if !result.Met() {
+			missing = append(missing, result.Expectation.Name)
+		}
+	}
+	return missing
+}
+
 // Run looks until every expectation holds or the context ends. What has been
 // seen once stays seen.
 func (c Check) Run(ctx context.Context) Report {
@@ -158,12 +169,7 @@ func (c Check) tell(report Report) {
 	if c.Progress == nil {
 		return
 	}
-	var missing []string
-	for _, result := range report.Results {
-		if !result.Met() {
-			missing = append(missing, result.Expectation.Name)
-		}
-	}
+	missing := report.Missing()
 	c.Progress(len(report.Results)-len(missing), len(report.Results), missing)
 }
 

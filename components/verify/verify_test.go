@@ -239,12 +239,12 @@ func TestCheckEndsAtItsDeadline(t *testing.T) {
 
 	jaeger := serveSpans(t)
 	start := time.Now()
-	report := run(t, jaeger.URL, deadline, apiserver)
+	report := run(t, jaeger.URL, time.Second, apiserver)
 
 	assert.False(t, report.Met())
 	assert.Equal(t, []verify.Result{{Expectation: apiserver, Missing: apiserver.Spans}}, report.Results)
 	assert.Empty(t, report.Services)
-	assert.GreaterOrEqual(t, time.Since(start), deadline)
+	assert.GreaterOrEqual(t, time.Since(start), time.Second)
 	assert.Greater(t, len(jaeger.seen()), 1)
 }
 

@@ -16,8 +16,9 @@ import (
 	"github.com/kubetracing/kubetracing/infra/plan"
 )
 
-// Run runs a command line and gives the exit code: that of Pulumi where it ran,
-// else 0 for success and 1 for an error, which is then on standard error.
+// Run runs a command line and gives the exit code: that of Pulumi where it ran, the
+// command's own where its help names one, else 0 for success and 1 for an error,
+// which is then on standard error.
 func Run(arguments []string, compose plan.Compose) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -25,9 +26,13 @@ func Run(arguments []string, compose plan.Compose) int {
 	root.SetArgs(arguments)
 	err := root.ExecuteContext(ctx)
 	var exit *exec.ExitError
+	var own exitError
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &own):
+		fmt.Fprintln(os.Stderr, "kubetracing:", err)
+		return own.code
 	case errors.As(err, &exit):
 		return exit.ExitCode()
 	default:
@@ -55,7 +60,7 @@ func newRoot(compose plan.Compose) *cobra.Command {
 		newPreview(options),
 		newDestroy(options),
 		newPassthrough(options),
-		newVerify(),
+		newVerify(options),
 	)
 	return root
 }

@@ -277,7 +277,7 @@ const (
 	jaegerAnswer = `{"result":{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"kubelet"}}]},` +
 		`"scopeSpans":[{"spans":[{"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"b7ad6b7169203331","name":"syncPod"}]}]}]}}`
 	expectKubelet = "- name: the kubelet\n  spans:\n  - service: kubelet\n"
-	expectEtcd    = "- name: the store\n  spans:\n  - service: etcd\n    operation: Put\n"
+	expectEtcd    = "- name: the store\n  spans:\n  - service: etcd\n    operation: Put\n  hint: look at the store\n"
 )
 
 // newJaeger knows a span of the kubelet. It notes since when it was asked.
@@ -288,6 +288,10 @@ func newJaeger(t *testing.T) (address string, since func() time.Time) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		defer mu.Unlock()
+		if r.URL.Path == "/api/v3/services" {
+			_, _ = io.WriteString(w, `{"services":["jaeger","kubelet"]}`)
+			return
+		}
 		earliest, _ = time.Parse(time.RFC3339Nano, r.URL.Query().Get("query.start_time_min"))
 		if r.URL.Query().Get("query.service_name") != "kubelet" {
 			w.WriteHeader(http.StatusNotFound)
@@ -309,7 +313,7 @@ func TestVerifyPrintsWhatWasSeen(t *testing.T) {
 	jaeger, since := newJaeger(t)
 	const trace = "/trace/0af7651916cd43dd8448eb211c80319c"
 
-	got := run(t, expectKubelet, "verify", "--jaeger", jaeger, "--output", "json", "--since", "2026-01-01T10:00:07.25Z")
+	got := run(t, expectKubelet, "verify", "--expectations", "-", "--jaeger", jaeger, "--output", "json", "--since", "2026-01-01T10:00:07.25Z")
 	require.Zero(t, got.code, got.stderr)
 	assert.Equal(t, time.Date(2026, 1, 1, 10, 0, 7, 250_000_000, time.UTC), since())
 	var outputs map[string]any
@@ -323,45 +327,73 @@ func TestVerifyPrintsWhatWasSeen(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "expectations.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(expectKubelet), 0o600))
 	before := time.Now()
-	got = run(t, "", "verify", "--jaeger", jaeger, "--file", file, "--lookback", "30m")
+	got = run(t, "", "verify", "--jaeger", jaeger, "-e", file, "--lookback", "30m")
 	require.Zero(t, got.code, got.stderr)
 	assert.WithinRange(t, since(), before.Add(-30*time.Minute), time.Now().Add(-30*time.Minute))
-	assert.Equal(t, "seen  the kubelet  "+jaeger+trace+"\n", got.stdout)
+	assert.Regexp(t, `(?m)^seen +the kubelet +1 +1 +0s +`+jaeger+trace+`$`, got.stdout)
 }
 
-func TestVerifySaysWhatIsMissing(t *testing.T) {
+func TestVerifyWithoutExpectationsLooksForWhatTheStackExpects(t *testing.T) {
 	jaeger, _ := newJaeger(t)
-	verify := []string{"verify", "--jaeger", jaeger, "--timeout", "50ms"}
+	port := jaeger[strings.LastIndex(jaeger, ":")+1:]
+	m := newMachine(t)
+	m.write(t, filepath.Join(m.root, "mine.yaml"), expectKubelet)
+	m.write(t, filepath.Join(m.root, "Pulumi.dev.yaml"), "config:\n  kubetracing:verify: {expectations: mine.yaml}\n"+
+		"  kubetracing:workloads: []\n  kubetracing:sampling: {apiserver: 0, etcd: 0, runtime: 0}\n  kubetracing:jaeger: {uiPort: "+port+"}\n")
+	got := m.run(t, "verify", "--timeout", "10s")
+	require.Zero(t, got.code, got.stderr)
+	assert.Regexp(t, `(?m)^seen +kubelet .*`+jaeger+`/trace/`, got.stdout)
+	assert.Regexp(t, `(?m)^seen +the kubelet .*`+jaeger+`/trace/`, got.stdout)
+
+	m.write(t, filepath.Join(m.root, "mine.yaml"), "- spans: [{services: x}]\n")
+	got = m.run(t, "verify")
+	assert.Equal(t, 1, got.code)
+	assert.Contains(t, got.stderr, "kubetracing:verify.expectations: mine.yaml: read expectations: [0].spans[0]: has invalid keys: services")
+}
+
+func TestVerifySaysWhatIsMissingAndWhy(t *testing.T) {
+	jaeger, _ := newJaeger(t)
+	m := newMachine(t)
+	m.tool(t, "docker", `case "$*" in
+"inspect "*collector) echo "exited, exit code 1, restarted 0 times" ;;
+"inspect "*) echo "running, exit code 0, restarted 0 times" ;;
+esac`)
+	verify := []string{"verify", "-e", "-", "--jaeger", jaeger, "--timeout", "50ms", "--container", "the-collector", "--container", "node"}
 
 	got := run(t, expectKubelet+expectEtcd, append(verify, "--output", "json")...)
-	assert.Equal(t, 1, got.code)
+	assert.Equal(t, 2, got.code)
 	assert.Empty(t, got.stdout, "a program that reads this finds nothing half true")
 	assert.Contains(t, got.stderr, "kubetracing: seen 1 of 2, waiting for: the store\n")
-	assert.Regexp(t, `(?m)^seen +the kubelet +http`, got.stderr)
-	assert.Regexp(t, `(?m)^MISSING +the store +no trace has: etcd Put$`, got.stderr)
-	assert.True(t, strings.HasSuffix(got.stderr, "kubetracing: spans are missing\n"), got.stderr)
+	assert.Regexp(t, `(?m)^seen +the kubelet .*http`, got.stderr)
+	assert.Regexp(t, `(?m)^MISSING +the store .*no trace has: etcd Put$`, got.stderr)
+	assert.Contains(t, got.stderr, "likely cause: container the-collector does not run: exited, exit code 1, restarted 0 times\n"+
+		"  look further: docker logs --tail 100 the-collector\n"+
+		"likely cause: etcd has never sent a span to this Jaeger\n"+
+		"  look further: look at the store\n")
+	assert.True(t, strings.HasSuffix(got.stderr, "kubetracing: spans are missing: the store\n"), got.stderr)
 
 	got = run(t, expectEtcd, verify...)
-	assert.Equal(t, 1, got.code)
+	assert.Equal(t, 2, got.code)
 	assert.Regexp(t, `(?m)^MISSING +the store`, got.stdout)
 }
 
 func TestVerifySaysWhyItCannotLook(t *testing.T) {
 	jaeger, _ := newJaeger(t)
-	got := run(t, "- name: x\n  span: []\n", "verify", "--jaeger", jaeger)
+	newMachine(t)
+	got := run(t, "- name: x\n  span: []\n", "verify", "-e", "-", "--jaeger", jaeger)
 	assert.Equal(t, 1, got.code)
-	assert.Contains(t, got.stderr, `kubetracing: read expectations: `)
-	assert.Contains(t, got.stderr, `unknown field "span"`)
+	assert.Contains(t, got.stderr, `kubetracing: read expectations: [0]: has invalid keys: span`)
 
-	got = run(t, "", "verify", "--file", filepath.Join(t.TempDir(), "none.yaml"))
+	got = run(t, "", "verify", "--jaeger", jaeger, "-e", filepath.Join(t.TempDir(), "none.yaml"))
 	assert.Equal(t, 1, got.code)
 	assert.Contains(t, got.stderr, "none.yaml: no such file")
 
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	got = run(t, expectKubelet, "verify", "--jaeger", gone.URL, "--timeout", "50ms")
-	assert.Equal(t, 1, got.code)
-	assert.Contains(t, got.stderr, "kubetracing: spans are missing: query Jaeger: ")
+	got = run(t, expectKubelet, "verify", "-e", "-", "--jaeger", gone.URL, "--timeout", "50ms")
+	assert.Equal(t, 3, got.code)
+	assert.Contains(t, got.stderr, "kubetracing: Jaeger could not be asked: query Jaeger: ")
+	assert.Contains(t, got.stdout, "likely cause: Jaeger cannot be asked: ")
 }
 
 func TestPulumisCommands(t *testing.T) {

@@ -29,22 +29,26 @@ func newPlan(options *options, compose plan.Compose) *cobra.Command {
 
 // Plan renders the offline plan of a stack whose files are in the folder root.
 func Plan(root, name string, compose plan.Compose) ([]byte, error) {
-	files, err := stacks.ReadFiles(root, name)
+	stack, err := openStack(root, name)
 	if err != nil {
 		return nil, err
 	}
-	config, err := files.Config()
-	if err != nil {
-		return nil, err
-	}
-	project := string(files.Project.Name)
-	stack, err := stacks.New(project, name, config)
-	if err != nil {
-		return nil, err
-	}
-	planned, err := plan.New(project, name, stack, compose)
+	planned, err := plan.New(stack.Project, name, stack, compose)
 	if err != nil {
 		return nil, err
 	}
 	return planned.YAML()
+}
+
+// openStack reads a stack whose files are in the folder root.
+func openStack(root, name string) (stacks.Stack, error) {
+	files, err := stacks.ReadFiles(root, name)
+	if err != nil {
+		return stacks.Stack{}, err
+	}
+	config, err := files.Config()
+	if err != nil {
+		return stacks.Stack{}, err
+	}
+	return stacks.Open(root, string(files.Project.Name), name, config)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/kubetracing/kubetracing/components"
 	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/infra/expected"
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
@@ -33,8 +34,8 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 	if err != nil {
 		return err
 	}
-	// Everything that spans pass through, and what changes when it is replaced.
-	passed, passedBy := []string{names.Jaeger()}, jaeger.ContainerID
+	// What changes when something that spans pass through is replaced.
+	passedBy := jaeger.ContainerID
 	if settings.Collector.Enabled {
 		collector, err := components.NewCollector(ctx, "collector", components.CollectorArgs{
 			ContainerName:   names.Collector(),
@@ -50,7 +51,6 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 		if err != nil {
 			return err
 		}
-		passed = append(passed, names.Collector())
 		passedBy = pulumi.Sprintf("%s %s", passedBy, collector.ContainerID)
 	}
 
@@ -100,19 +100,18 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 	if !settings.Verify.Enabled {
 		return nil
 	}
-	args := components.VerificationArgs{
+	traces := expected.Of(stack)
+	verification, err := components.NewVerification(ctx, "verification", components.VerificationArgs{
 		Program:        binary,
 		JaegerURL:      jaeger.URL,
 		Timeout:        settings.Verify.Timeout,
-		Services:       components.ServiceExpectations(spec, settings.Sampling.Collector),
-		Containers:     append(passed, spec.NodeNames()...),
+		Services:       traces.Services,
+		Containers:     expected.Containers(stack),
 		ServicesAfter:  pulumi.Sprintf("%s %s %s", passedBy, nodeConfig.Digest, cluster.Started),
+		Workloads:      traces.Workloads,
 		WorkloadsAfter: pulumi.Sprintf("%s %s", cluster.Started, workloads.Done),
-	}
-	if settings.Runs(stacks.WorkloadEcho) {
-		args.Workloads = components.EchoExpectations(spec, settings.Sampling.Collector)
-	}
-	verification, err := components.NewVerification(ctx, "verification", args)
+		Own:            traces.Own,
+	})
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/infra/cli"
 	"github.com/kubetracing/kubetracing/infra/plan"
 	"github.com/kubetracing/kubetracing/stacks"
@@ -172,33 +173,54 @@ func TestWithoutACollectorTheNodesExportToJaeger(t *testing.T) {
 	}
 }
 
+// expectedIn are the names of what a planned verification expects.
+func expectedIn(t *testing.T, planned plan.Plan, verification string) []string {
+	t.Helper()
+	expectations, err := verify.ReadExpectations([]byte(planned.Files[verification+" (standard input)"]))
+	require.NoError(t, err)
+	var names []string
+	for _, expectation := range expectations {
+		names = append(names, expectation.Name)
+	}
+	return names
+}
+
+func TestTheProgramChecksForWhatTheUserExpects(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	require.NoError(t, os.WriteFile(file, []byte("- name: mine\n  spans: [{service: shop}]\n"), 0o600))
+	planned, err := plan.New("kubetracing", "test", newStack(t, map[string]string{
+		"kubetracing:verify": `{"expectations":"` + file + `"}`,
+	}), Compose)
+	require.NoError(t, err)
+	assert.Equal(t, []string{"mine"}, expectedIn(t, planned, "verification-own"))
+	// Where the file lies is no part of the plan.
+	out, err := planned.YAML()
+	require.NoError(t, err)
+	assert.NotContains(t, string(out), file)
+}
+
 func TestTheProgramChecksForWhatTheClusterSends(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		config              map[string]string
-		services, workloads string
+		services, workloads []string
 	}{
 		"everything on": {
 			nil,
-			"- name: apiserver\n  spans:\n  - service: apiserver\n" +
-				"- name: etcd with apiserver\n  spans:\n  - service: etcd\n  - service: apiserver\n" +
-				"- name: kubelet\n  spans:\n  - service: kubelet\n" +
-				"- name: containerd\n  spans:\n  - service: containerd\n",
-			"- name: echo\n  spans:\n" +
-				"  - operation: runtime.v1.RuntimeService/RunPodSandbox\n    service: kubelet\n" +
-				"  - operation: runtime.v1.RuntimeService/RunPodSandbox\n    service: containerd\n" +
-				"  - attributes:\n      k8s.pod: kubetracing/echo\n    operation: syncPod\n    service: kubelet\n",
+			[]string{"apiserver", "etcd with apiserver", "kubelet", "containerd"}, []string{"echo"},
 		},
-		"without workloads":       {map[string]string{"kubetracing:workloads": `[]`, "kubetracing:sampling": `{"apiserver":0,"etcd":0,"runtime":0}`}, "- name: kubelet\n  spans:\n  - service: kubelet\n", "[]\n"},
-		"a Collector that is off": {map[string]string{"kubetracing:sampling": `{"collector":0}`}, "[]\n", "[]\n"},
+		"without workloads":       {map[string]string{"kubetracing:workloads": `[]`, "kubetracing:sampling": `{"apiserver":0,"etcd":0,"runtime":0}`}, []string{"kubelet"}, nil},
+		"a Collector that is off": {map[string]string{"kubetracing:sampling": `{"collector":0}`}, nil, nil},
 	}
 	for behaviour, test := range tests {
 		t.Run(behaviour, func(t *testing.T) {
 			t.Parallel()
 			planned, err := plan.New("kubetracing", "test", newStack(t, test.config), Compose)
 			require.NoError(t, err)
-			assert.Equal(t, test.services, planned.Files["verification-services (standard input)"])
-			assert.Equal(t, test.workloads, planned.Files["verification-workloads (standard input)"])
+			assert.Equal(t, test.services, expectedIn(t, planned, "verification-services"))
+			assert.Equal(t, test.workloads, expectedIn(t, planned, "verification-workloads"))
+			assert.NotContains(t, planned.Files, "verification-own (standard input)")
 		})
 	}
 }
