@@ -85,6 +85,11 @@ case "$*" in
 esac
 `
 
+// tracedAPIServer is what k3s logs when it starts a kube-apiserver that traces.
+const tracedAPIServer = `
+echo 'level=info msg="Running kube-apiserver --secure-port=6444 --tracing-config-file=/etc/kubetracing/apiserver-tracing.yaml"' >&2
+`
+
 func newMachine(t *testing.T, shell []string) *machine {
 	t.Helper()
 	m := &machine{folder: t.TempDir(), shell: shell}
@@ -96,6 +101,7 @@ func newMachine(t *testing.T, shell []string) *machine {
 	m.tool(t, "k3d", fakeK3d)
 	m.file(t, "nodes", "")
 	m.file(t, "docker-exec", readyNode)
+	m.file(t, "docker-logs", tracedAPIServer)
 	return m
 }
 

@@ -197,6 +197,19 @@ echo 'level=fatal msg="unknown feature gate"' >&2
 		})
 	}
 
+	t.Run("does not keep a kube-apiserver that does not know its file", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			// Only the last start counts.
+			m.file(t, "docker-logs", tracedAPIServer+`echo 'level=info msg="Running kube-apiserver --secure-port=6444"' >&2`)
+			got := m.run(t, create, k3dConfiguration, nodeConfig)
+			assert.Equal(t, 1, got.code)
+			assert.Contains(t, got.stderr, "kubetracing: kube-apiserver on k3d-traced-server-0 runs without its tracing configuration: "+
+				"k3s has not taken k3s-server.yaml\n")
+			assert.Equal(t, []string{created, "k3d cluster delete traced"}, m.callsOf(t, "k3d"))
+		})
+	})
+
 	t.Run("creates nothing when docker does not answer", func(t *testing.T) {
 		t.Parallel()
 		onEveryShell(t, func(t *testing.T, m *machine) {
@@ -239,7 +252,7 @@ func TestClusterUpdate(t *testing.T) {
 				require.Zero(t, got.code, got.stderr)
 				var changes []string
 				for _, call := range m.calls(t) {
-					if !strings.HasPrefix(call, "docker exec ") {
+					if !strings.HasPrefix(call, "docker exec ") && !strings.HasPrefix(call, "docker logs ") {
 						changes = append(changes, call)
 					}
 				}
@@ -261,6 +274,18 @@ func TestClusterUpdate(t *testing.T) {
 			got := m.run(t, update, "", nodeConfig)
 			require.Zero(t, got.code, got.stderr)
 			assert.Equal(t, []string{"docker start k3d-traced-server-0"}, m.callsOf(t, "docker start"))
+		})
+	})
+
+	t.Run("fails when a restarted node does not trace, and notes nothing", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "nodes", ours)
+			m.file(t, "docker-exec", `case "$*" in *"/configz"*) echo '{"kubeletconfig":{}}'; return ;; esac`+running("another"))
+			got := m.run(t, update, "", nodeConfig)
+			assert.Equal(t, 1, got.code)
+			assert.Contains(t, got.stderr, "the kubelet on k3d-traced-server-0 has not taken its tracing configuration")
+			assert.NotContains(t, m.read(t, "calls"), "> /kubetracing-config")
 		})
 	})
 

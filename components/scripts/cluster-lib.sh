@@ -57,10 +57,20 @@ wait_for() {
   done
 }
 
-# A runtime without its tracing plugin and a kubelet that did not read its file
-# say nothing and send nothing: ask them. (kube-apiserver does not start with a
-# tracing configuration that it refuses.)
+# A runtime without its tracing plugin, a kubelet that did not read its file and a
+# kube-apiserver that was not told of its own say nothing and send nothing: ask
+# them. kube-apiserver has no endpoint that shows its arguments in every minor; k3s
+# logs them at each start (pkg/daemons/control/server.go). With the argument, a
+# kube-apiserver that answers has accepted the file: it does not start with one that
+# it refuses, in any minor.
 not_tracing() {
+  for node in $(servers '{{.Names}}'); do
+    arguments=$(docker logs "$node" 2>&1 | grep -F 'Running kube-apiserver ' | tail -n 1)
+    case "$arguments" in
+      "" | *--tracing-config-file=*) ;;
+      *) echo "kube-apiserver on $node runs without its tracing configuration: k3s has not taken k3s-server.yaml" ;;
+    esac
+  done
   for node in $(registered_nodes); do
     plugin=$(docker exec "$node" ctr plugins ls | awk '$1 == "io.containerd.tracing.processor.v1" { print $NF }')
     if [ "$plugin" != ok ]; then

@@ -14,5 +14,6 @@ if [ "$(docker exec "k3d-$CLUSTER-server-0" cat /kubetracing-config 2>/dev/null)
     explain
     exit 1
   fi
+  check_tracing || exit 1
   record_config
 fi
