@@ -22,7 +22,7 @@ func NewCollector(options Options) (*CollectorProcess, error) {
 	if err != nil {
 		return nil, err
 	}
-	addresses, err := freeAddresses(4)
+	addresses, err := FreeAddresses(4)
 	if err != nil {
 		return nil, err
 	}

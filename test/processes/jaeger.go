@@ -18,7 +18,7 @@ func NewJaeger(options Options) (*JaegerProcess, error) {
 	if err != nil {
 		return nil, err
 	}
-	addresses, err := freeAddresses(5)
+	addresses, err := FreeAddresses(5)
 	if err != nil {
 		return nil, err
 	}

@@ -5,9 +5,9 @@ import (
 	"net"
 )
 
-// freeAddresses gives host:port addresses of the loopback interface on which
+// FreeAddresses gives host:port addresses of the loopback interface on which
 // nothing listens. They are chosen together, so that they differ.
-func freeAddresses(count int) ([]string, error) {
+func FreeAddresses(count int) ([]string, error) {
 	addresses := make([]string, count)
 	for i := range addresses {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -29,9 +29,38 @@ type Process struct {
 	arguments            []string
 	environment          []string
 	healthURL            string
+	// client asks for the health; nil means a plain one.
+	client *http.Client
 
 	command *exec.Cmd
 	exited  chan struct{}
+}
+
+// Command describes any other program that runs in the background.
+type Command struct {
+	// Name is for messages and the log's file name. Required.
+	Name string
+	// Binary is the program's path. Required.
+	Binary string
+	// Folder is the working directory and holds the log. Required; it must exist.
+	Folder string
+	// Arguments are the program's; Environment are NAME=VALUE variables, besides
+	// which it only has HOME and PATH. Optional.
+	Arguments, Environment []string
+	// HealthURL answers with 200 as soon as the program is ready. Required.
+	HealthURL string
+	// Client asks HealthURL. Optional; the default trusts the certificates that the
+	// system trusts.
+	Client *http.Client
+}
+
+// New prepares any program.
+func New(command Command) *Process {
+	return &Process{
+		name: command.Name, binary: command.Binary, folder: command.Folder,
+		arguments: command.Arguments, environment: command.Environment,
+		healthURL: command.HealthURL, client: command.Client,
+	}
 }
 
 // Usage is what a running process has used since it started.
@@ -80,8 +109,11 @@ func (p *Process) Start(ctx context.Context) error {
 }
 
 func (p *Process) waitHealthy(ctx context.Context) error {
-	client := http.Client{Timeout: time.Second}
-	defer client.CloseIdleConnections()
+	client := p.client
+	if client == nil {
+		client = &http.Client{Timeout: time.Second}
+		defer client.CloseIdleConnections()
+	}
 	for {
 		if response, err := client.Get(p.healthURL); err == nil {
 			response.Body.Close()
