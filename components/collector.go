@@ -3,6 +3,8 @@ package components
 import (
 	_ "embed"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
@@ -14,8 +16,8 @@ import (
 
 const collectorType = "kubetracing:components:Collector"
 
-// collectorConfigPath is where the Collector's images look for their
-// configuration.
+// collectorConfigPath is where the Collector's configuration lies, whatever the
+// distribution: each has a default of its own, so the command names it.
 const collectorConfigPath = "/etc/otelcol/config.yaml"
 
 //go:embed scripts/collector-healthy.sh
@@ -23,12 +25,15 @@ var collectorHealthyScript string
 
 // CollectorArgs describe the OpenTelemetry Collector.
 type CollectorArgs struct {
-	// ContainerName is the container's name in Docker. Required.
+	// ContainerName is the container's name in Docker, and that of the volume with
+	// its queues where they are on disk. Required.
 	ContainerName string
 	// Image is the image reference. Required.
 	Image string
 	// Pipeline decides the configuration. Required.
 	Pipeline tracing.CollectorSpec
+	// Secrets are environment variables that the configuration refers to. Optional.
+	Secrets map[string]string
 	// OTLPGRPCPort and OTLPHTTPPort publish the receivers on 127.0.0.1; nil means
 	// not published. Optional.
 	OTLPGRPCPort, OTLPHTTPPort *int
@@ -60,11 +65,7 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 		return nil, fmt.Errorf("collector %q: %w", name, err)
 	}
 	component := &Collector{}
-	if err := ctx.RegisterComponentResourceV2(collectorType, name, pulumi.Map{
-		"image":                  pulumi.String(args.Image),
-		"samplingRatePerMillion": pulumi.Int(args.Pipeline.SamplingRate),
-		"debug":                  pulumi.Bool(args.Pipeline.Debug),
-	}, component, opts...); err != nil {
+	if err := ctx.RegisterComponentResourceV2(collectorType, name, args.inputs(), component, opts...); err != nil {
 		return nil, fmt.Errorf("collector %q: %w", name, err)
 	}
 	image, err := newImage(ctx, name+"-image", args.Image, component)
@@ -78,13 +79,22 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 	if args.OTLPHTTPPort != nil {
 		ports = append(ports, publish(*args.OTLPHTTPPort, tracing.OTLPHTTPPort))
 	}
+	after := []pulumi.Resource{image}
+	var data dataVolume
+	if args.Pipeline.DiskQueue {
+		data, err = newDataVolume(ctx, name, args.ContainerName, tracing.CollectorDataDirectory, args.Owner, component)
+		if err != nil {
+			return nil, fmt.Errorf("collector %q: %w", name, err)
+		}
+		after = append(after, data.ready)
+	}
 	container, err := docker.NewContainer(ctx, name+"-container", &docker.ContainerArgs{
 		Name:    pulumi.String(args.ContainerName),
 		Image:   pulumi.String(args.Image),
 		Command: stringArray([]string{"--config", collectorConfigPath}),
 		Restart: pulumi.String("unless-stopped"),
 		Labels:  args.Owner.containerLabels(),
-		Envs:    stringArray([]string{fmt.Sprintf("GOMEMLIMIT=%dMiB", tracing.CollectorGoMemoryLimitMiB)}),
+		Envs:    args.environment(),
 		Uploads: docker.ContainerUploadArray{docker.ContainerUploadArgs{
 			File: pulumi.String(collectorConfigPath), Content: pulumi.String(config), Permissions: pulumi.String("0644"),
 		}},
@@ -92,8 +102,11 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 		NetworksAdvanced: docker.ContainerNetworksAdvancedArray{docker.ContainerNetworksAdvancedArgs{
 			Name: args.NetworkName, Aliases: stringArray([]string{tracing.CollectorAlias}),
 		}},
-		Ports: ports,
-	}, containerOptions(component, image)...)
+		Volumes: data.mount,
+		// Sends what waits in memory before it goes.
+		DestroyGraceSeconds: pulumi.Int(stopSeconds),
+		Ports:               ports,
+	}, containerOptions(component, after...)...)
 	if err != nil {
 		return nil, fmt.Errorf("collector %q: %w", name, err)
 	}
@@ -121,4 +134,36 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 		return string(ids[0].(pulumi.ID))
 	}).(pulumi.StringOutput)
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{"containerId": component.ContainerID})
+}
+
+// inputs are what a preview shows of a changed Collector.
+func (a CollectorArgs) inputs() pulumi.Map {
+	queue := "memory"
+	if a.Pipeline.DiskQueue {
+		queue = "disk"
+	}
+	inputs := pulumi.Map{
+		"image": pulumi.String(a.Image),
+		"queue": pulumi.String(queue),
+		"debug": pulumi.Bool(a.Pipeline.Debug),
+	}
+	if tail := a.Pipeline.TailSampling; tail != nil {
+		inputs["tailSampling"] = pulumi.Map{
+			"slowMilliseconds": pulumi.Int(int(tail.SlowMilliseconds)),
+			"ratePerMillion":   pulumi.Int(tail.Rate),
+			"wait":             pulumi.String(tail.Wait),
+		}
+	} else {
+		inputs["samplingRatePerMillion"] = pulumi.Int(a.Pipeline.SamplingRate)
+	}
+	return inputs
+}
+
+// environment keeps the secrets out of diffs and, in the state, encrypted.
+func (a CollectorArgs) environment() pulumi.StringArray {
+	variables := stringArray([]string{fmt.Sprintf("GOMEMLIMIT=%dMiB", tracing.CollectorGoMemoryLimitMiB)})
+	for _, name := range slices.Sorted(maps.Keys(a.Secrets)) {
+		variables = append(variables, pulumi.ToSecret(pulumi.String(name+"="+a.Secrets[name])).(pulumi.StringOutput))
+	}
+	return variables
 }

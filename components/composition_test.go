@@ -25,6 +25,9 @@ const (
 // everything is the arguments of one of each component.
 type everything struct {
 	spec                       tracing.ClusterSpec
+	jaeger                     tracing.JaegerSpec
+	collector                  tracing.CollectorSpec
+	secrets                    map[string]string
 	uiPort                     int
 	otlpGRPCPort, otlpHTTPPort *int
 	bundle                     *components.Bundle
@@ -37,6 +40,8 @@ func newEverything(t *testing.T) everything {
 	t.Helper()
 	return everything{
 		spec:      newSpec(t, "1.37"),
+		jaeger:    tracing.JaegerSpec{Storage: tracing.StorageMemory, MaxTraces: 1000},
+		collector: tracing.CollectorSpec{SamplingRate: tracing.SamplingRateMax},
 		uiPort:    16686,
 		echo:      true,
 		services:  []verify.Expectation{{Name: "kubelet", Spans: []verify.SpanMatch{{Service: "kubelet"}}}},
@@ -72,14 +77,14 @@ func (e everything) compose(ctx *pulumi.Context, prefix string) error {
 	}
 	jaeger, err := components.NewJaeger(ctx, prefix+"jaeger", components.JaegerArgs{
 		ContainerName: "traced-jaeger", Image: testJaegerImage, UIPort: e.uiPort,
-		Storage: tracing.StorageMemory, NetworkName: network.Name, Owner: testOwner,
+		Spec: e.jaeger, NetworkName: network.Name, Owner: testOwner,
 	})
 	if err != nil {
 		return err
 	}
 	collector, err := components.NewCollector(ctx, prefix+"collector", components.CollectorArgs{
 		ContainerName: "traced-collector", Image: testCollectorImage,
-		Pipeline:     tracing.CollectorSpec{SamplingRate: tracing.SamplingRateMax},
+		Pipeline: e.collector, Secrets: e.secrets,
 		OTLPGRPCPort: e.otlpGRPCPort, OTLPHTTPPort: e.otlpHTTPPort,
 		NetworkName: network.Name, JaegerContainer: "traced-jaeger", Jaeger: jaeger, Owner: testOwner,
 	})
@@ -214,8 +219,8 @@ func TestAComponentRecordsWhatAReaderOfAPreviewWantsToKnow(t *testing.T) {
 		"Jaeger shows its image, port and storage": {"Jaeger", "jaeger", map[string]any{
 			"image": testJaegerImage, "uiPort": 16686.0, "storage": "memory",
 		}},
-		"the Collector shows its image, rate and debugging": {"Collector", "collector", map[string]any{
-			"image": testCollectorImage, "samplingRatePerMillion": 1000000.0, "debug": false,
+		"the Collector shows its image, rate, queue and debugging": {"Collector", "collector", map[string]any{
+			"image": testCollectorImage, "samplingRatePerMillion": 1000000.0, "queue": "memory", "debug": false,
 		}},
 		"the node image shows what it is made of": {"NodeImage", "node-image", map[string]any{
 			"base": stack.spec.Release.Image, "containerd": stack.spec.Release.ContainerdRelease().Version,

@@ -26,10 +26,10 @@ func newImage(ctx *pulumi.Context, name, reference string, parent pulumi.Resourc
 // The container names its image by the reference, not by the image's id: an id
 // is unknown while the image changes, and the preview would hide that the
 // container is replaced.
-func containerOptions(parent, image pulumi.Resource) []pulumi.ResourceOption {
+func containerOptions(parent pulumi.Resource, after ...pulumi.Resource) []pulumi.ResourceOption {
 	return []pulumi.ResourceOption{
 		pulumi.Parent(parent),
-		pulumi.DependsOn([]pulumi.Resource{image}),
+		pulumi.DependsOn(after),
 		// Name and host ports are fixed, so old and new cannot exist side by side.
 		pulumi.DeleteBeforeReplace(true),
 		// The provider would announce a changed healthcheck as an update and then
@@ -37,6 +37,9 @@ func containerOptions(parent, image pulumi.Resource) []pulumi.ResourceOption {
 		pulumi.ReplaceOnChanges([]string{"healthcheck"}),
 	}
 }
+
+// stopSeconds is how long a container has to finish its work before it is removed.
+const stopSeconds = 10
 
 // publish maps a port of 127.0.0.1 to one of a container.
 func publish(host, container int) docker.ContainerPortArgs {

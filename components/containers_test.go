@@ -1,6 +1,7 @@
 package components_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -26,15 +27,16 @@ func TestJaegersContainer(t *testing.T) {
 	stack := newEverything(t)
 	stack.uiPort = 26686
 	container := stack.record(t).one(t, tokenContainer, "jaeger-container")
-	config, err := tracing.RenderJaeger(tracing.JaegerSpec{Storage: tracing.StorageMemory})
+	config, err := tracing.RenderJaeger(stack.jaeger)
 	require.NoError(t, err)
 
 	assert.Equal(t, map[string]any{
-		"name":    "traced-jaeger",
-		"image":   testJaegerImage,
-		"command": []any{"--config", "/etc/jaeger/config.yaml"},
-		"restart": "unless-stopped",
-		"labels":  ownerLabels,
+		"name":                "traced-jaeger",
+		"image":               testJaegerImage,
+		"command":             []any{"--config", "/etc/jaeger/config.yaml"},
+		"restart":             "unless-stopped",
+		"destroyGraceSeconds": 10.0,
+		"labels":              ownerLabels,
 		"uploads": []any{map[string]any{
 			"file": "/etc/jaeger/config.yaml", "content": config, "permissions": "0644",
 		}},
@@ -63,12 +65,13 @@ func TestTheCollectorsContainer(t *testing.T) {
 	assert.Empty(t, inputs["ports"], "OTLP stays on the Docker network unless asked")
 	delete(inputs, "ports")
 	assert.Equal(t, map[string]any{
-		"name":    "traced-collector",
-		"image":   testCollectorImage,
-		"command": []any{"--config", "/etc/otelcol/config.yaml"},
-		"restart": "unless-stopped",
-		"labels":  ownerLabels,
-		"envs":    []any{"GOMEMLIMIT=320MiB"},
+		"name":                "traced-collector",
+		"image":               testCollectorImage,
+		"command":             []any{"--config", "/etc/otelcol/config.yaml"},
+		"restart":             "unless-stopped",
+		"destroyGraceSeconds": 10.0,
+		"labels":              ownerLabels,
+		"envs":                []any{"GOMEMLIMIT=320MiB"},
 		"uploads": []any{map[string]any{
 			"file": "/etc/otelcol/config.yaml", "content": config, "permissions": "0644",
 		}},
@@ -139,4 +142,72 @@ func TestTheCollectorsProbeRunsAgainForEveryNewContainer(t *testing.T) {
 	assert.Equal(t, "stderr", healthy.input("logging"))
 	assert.Contains(t, healthy.dependencies(), "jaeger-container", "the probe runs in Jaeger's container")
 	assertChildOf(t, healthy, "Collector", "collector")
+}
+
+func TestBadgerKeepsTracesOnAVolumeThatJaegersUserCanWrite(t *testing.T) {
+	t.Parallel()
+	stack := newEverything(t)
+	stack.jaeger = tracing.JaegerSpec{Storage: tracing.StorageBadger, Retention: "48h0m0s"}
+	recorded := stack.record(t)
+	assertDataVolume(t, recorded, "jaeger", "Jaeger", "/badger")
+	inputs := recorded.one(t, componentPrefix+"Jaeger", "jaeger")
+	assert.Equal(t, "badger", inputs.input("storage"), "what a preview shows")
+	assert.Equal(t, "48h0m0s", inputs.input("retention"), "what a preview shows")
+}
+
+func TestAQueueOnDiskIsAVolumeThatTheCollectorsUserCanWrite(t *testing.T) {
+	t.Parallel()
+	stack := newEverything(t)
+	stack.collector.DiskQueue = true
+	recorded := stack.record(t)
+	assertDataVolume(t, recorded, "collector", "Collector", "/var/lib/otelcol")
+	assert.Equal(t, "disk", recorded.one(t, componentPrefix+"Collector", "collector").input("queue"), "what a preview shows")
+}
+
+// assertDataVolume asserts that a component's container keeps its data on a volume
+// of the stack.
+func assertDataVolume(t *testing.T, recorded *recorder, name, component, path string) {
+	t.Helper()
+	volume := recorded.one(t, tokenVolume, name+"-volume")
+	assert.Equal(t, "traced-"+name, volume.input("name"))
+	assert.Equal(t, ownerLabels, volume.input("labels"), "destroy finds it, and so does whoever looks for leftovers")
+	assert.True(t, volume.RegisterRPC.GetDeleteBeforeReplace(), "its name is fixed")
+	assertChildOf(t, volume, component, name)
+
+	owner := recorded.one(t, tokenCommand, name+"-volume-owner")
+	assert.Equal(t, map[string]string{"VOLUME": "traced-" + name, "IMAGE": "busybox:1.37.0", "OWNER": "10001"}, owner.environment(t))
+	assert.Equal(t, []any{name + "-volume-id"}, owner.input("triggers"), "a new volume has to be given away again")
+	assertChildOf(t, owner, component, name)
+
+	container := recorded.one(t, tokenContainer, name+"-container")
+	assert.Equal(t, []any{map[string]any{"volumeName": "traced-" + name, "containerPath": path}}, container.input("volumes"))
+	assert.Contains(t, container.dependencies(), name+"-volume-owner")
+}
+
+func TestWithoutDataThereIsNoVolume(t *testing.T) {
+	t.Parallel()
+	assert.Equal(t, []string{"node-config-volume"}, newEverything(t).record(t).names(tokenVolume))
+}
+
+func TestHeadersReachTheCollectorAsSecretsOnly(t *testing.T) {
+	t.Parallel()
+	const secret = "Bearer hunter2"
+	stack := newEverything(t)
+	exporter := tracing.OTLPExporter{
+		Name: "vendor", Endpoint: "otlp.test:4317", Protocol: "grpc", Headers: []string{"Authorization"},
+	}
+	stack.collector.Exporters = []tracing.OTLPExporter{exporter}
+	stack.secrets = map[string]string{exporter.HeaderVariable("Authorization"): secret}
+	recorded := stack.record(t)
+
+	container := recorded.one(t, tokenContainer, "collector-container")
+	environment := container.Inputs["envs"]
+	assert.True(t, environment.ContainsSecrets())
+	assert.Contains(t, fmt.Sprint(environment), "OTLP_HEADER_VENDOR__AUTHORIZATION="+secret)
+	assert.Contains(t, fmt.Sprint(container.Inputs["uploads"]), "${env:OTLP_HEADER_VENDOR__AUTHORIZATION}")
+	for _, args := range recorded.got {
+		inputs := args.Inputs.Copy()
+		delete(inputs, "envs")
+		assert.NotContains(t, fmt.Sprint(inputs), "hunter2", args.Name)
+	}
 }

@@ -20,14 +20,15 @@ const healthTimeoutSeconds = 120
 
 // JaegerArgs describe the trace backend.
 type JaegerArgs struct {
-	// ContainerName is the container's name in Docker. Required.
+	// ContainerName is the container's name in Docker, and that of the volume with
+	// its traces where the storage outlives it. Required.
 	ContainerName string
 	// Image is the image reference. Required.
 	Image string
 	// UIPort is the host's port for UI and query API, on 127.0.0.1. Required.
 	UIPort int
-	// Storage is where spans are kept. Required.
-	Storage tracing.JaegerStorage
+	// Spec decides the configuration. Required.
+	Spec tracing.JaegerSpec
 	// NetworkName is the Docker network to join. Required.
 	NetworkName pulumi.StringInput
 	// Owner marks the container as the stack's. Required.
@@ -51,21 +52,34 @@ func JaegerURL(uiPort int) string { return fmt.Sprintf("http://%s:%d", localhost
 
 // NewJaeger creates the trace backend and waits until it is healthy.
 func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi.ResourceOption) (*Jaeger, error) {
-	config, err := tracing.RenderJaeger(tracing.JaegerSpec{Storage: args.Storage})
+	config, err := tracing.RenderJaeger(args.Spec)
 	if err != nil {
 		return nil, fmt.Errorf("jaeger %q: %w", name, err)
 	}
 	component := &Jaeger{}
-	if err := ctx.RegisterComponentResourceV2(jaegerType, name, pulumi.Map{
+	inputs := pulumi.Map{
 		"image":   pulumi.String(args.Image),
 		"uiPort":  pulumi.Int(args.UIPort),
-		"storage": pulumi.String(args.Storage),
-	}, component, opts...); err != nil {
+		"storage": pulumi.String(args.Spec.Storage),
+	}
+	if args.Spec.Storage.Persistent() {
+		inputs["retention"] = pulumi.String(args.Spec.Retention)
+	}
+	if err := ctx.RegisterComponentResourceV2(jaegerType, name, inputs, component, opts...); err != nil {
 		return nil, fmt.Errorf("jaeger %q: %w", name, err)
 	}
 	image, err := newImage(ctx, name+"-image", args.Image, component)
 	if err != nil {
 		return nil, fmt.Errorf("jaeger %q: %w", name, err)
+	}
+	after := []pulumi.Resource{image}
+	var data dataVolume
+	if args.Spec.Storage == tracing.StorageBadger {
+		data, err = newDataVolume(ctx, name, args.ContainerName, tracing.JaegerDataDirectory, args.Owner, component)
+		if err != nil {
+			return nil, fmt.Errorf("jaeger %q: %w", name, err)
+		}
+		after = append(after, data.ready)
 	}
 	container, err := docker.NewContainer(ctx, name+"-container", &docker.ContainerArgs{
 		Name:    pulumi.String(args.ContainerName),
@@ -82,7 +96,10 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 		NetworksAdvanced: docker.ContainerNetworksAdvancedArray{docker.ContainerNetworksAdvancedArgs{
 			Name: args.NetworkName, Aliases: stringArray([]string{tracing.JaegerAlias}),
 		}},
-		Ports: docker.ContainerPortArray{publish(args.UIPort, tracing.JaegerUIPort)},
+		Volumes: data.mount,
+		// Writes what it holds before it goes.
+		DestroyGraceSeconds: pulumi.Int(stopSeconds),
+		Ports:               docker.ContainerPortArray{publish(args.UIPort, tracing.JaegerUIPort)},
 		Healthcheck: docker.ContainerHealthcheckArgs{
 			Tests: stringArray([]string{
 				"CMD", "wget", "-q", "-O", "/dev/null",
@@ -94,7 +111,7 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 		},
 		Wait:        pulumi.Bool(true),
 		WaitTimeout: pulumi.Int(healthTimeoutSeconds),
-	}, containerOptions(component, image)...)
+	}, containerOptions(component, after...)...)
 	if err != nil {
 		return nil, fmt.Errorf("jaeger %q: %w", name, err)
 	}

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
-	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/kubetracing/kubetracing/components/tracing"
@@ -63,12 +62,7 @@ func NewNodeConfig(ctx *pulumi.Context, name string, args NodeConfigArgs, opts .
 	}, component, opts...); err != nil {
 		return nil, fmt.Errorf("node configuration %q: %w", name, err)
 	}
-	volume, err := docker.NewVolume(ctx, name+"-volume", &docker.VolumeArgs{
-		Name: pulumi.String(args.VolumeName),
-		Labels: docker.VolumeLabelArray{docker.VolumeLabelArgs{
-			Label: pulumi.String(args.Owner.Label), Value: pulumi.String(args.Owner.Value),
-		}},
-	}, pulumi.Parent(component), pulumi.DeleteBeforeReplace(true))
+	volume, err := newVolume(ctx, name+"-volume", args.VolumeName, args.Owner, component)
 	if err != nil {
 		return nil, fmt.Errorf("node configuration %q: %w", name, err)
 	}

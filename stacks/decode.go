@@ -53,7 +53,7 @@ func decode(project string, config map[string]string) (Settings, []Problem) {
 			// What stands below an unknown key is not a mistake of its own.
 			continue
 		}
-		if _, ok := known[withoutIndexes(key)]; !ok {
+		if typeOf(key, known) == nil {
 			unknown = key
 			problems = append(problems, Problem{Field: project + ":" + key, Rule: fmt.Sprintf(
 				"unknown key; the nearest valid one is %s:%s", project, nearestKey(withoutIndexes(key), known))})
@@ -64,6 +64,11 @@ func decode(project string, config map[string]string) (Settings, []Problem) {
 		// A list replaces its default instead of overwriting its first entries.
 		settings.Workloads = nil
 	}
+	if _, chosen := values["collector.tailSampling"].(map[string]any); chosen {
+		// An optional section has defaults of its own once it is there.
+		defaults := defaultTailSampling()
+		settings.Collector.TailSampling = &defaults
+	}
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result:     &settings,
 		DecodeHook: decodeDuration,
@@ -73,11 +78,11 @@ func decode(project string, config map[string]string) (Settings, []Problem) {
 		return settings, []Problem{{Field: project, Rule: err.Error()}}
 	}
 	for _, key := range wrongFields(decoder.Decode(sections)) {
-		problems = append(problems, Problem{
-			Field: project + ":" + key,
-			Value: fmt.Sprint(values[key]),
-			Rule:  "must be " + typeName(typeOf(key, known)),
-		})
+		problem := Problem{Field: project + ":" + key, Rule: "must be " + typeName(typeOf(key, known))}
+		if !holdsSecret(typeOf(key, known)) {
+			problem.Value = fmt.Sprint(values[key])
+		}
+		problems = append(problems, problem)
 	}
 	return settings, problems
 }
@@ -126,7 +131,8 @@ func wrongFields(err error) []string {
 		}
 	case *mapstructure.DecodeError:
 		if fields = wrongFields(wrapper.Unwrap()); len(fields) == 0 {
-			fields = []string{wrapper.Name()}
+			// mapstructure writes a free key as an index: headers[authorization].
+			fields = []string{freeKey.ReplaceAllString(wrapper.Name(), ".$1")}
 		}
 	case interface{ Unwrap() error }:
 		fields = wrongFields(wrapper.Unwrap())
@@ -135,13 +141,41 @@ func wrongFields(err error) []string {
 	return slices.Compact(fields)
 }
 
-// typeOf is the type of a field or, if the key ends with an index, of an element.
+// typeOf is the type of a field, of a list's element if the key ends with an
+// index, or of what a field with free keys holds; nil if there is no such key.
 func typeOf(key string, known map[string]reflect.Type) reflect.Type {
-	t := known[withoutIndexes(key)]
-	if strings.HasSuffix(key, "]") {
+	plain := withoutIndexes(key)
+	t, ok := known[plain]
+	switch {
+	case ok && strings.HasSuffix(key, "]"):
 		return t.Elem()
+	case ok:
+		return t
 	}
-	return t
+	for field, t := range known {
+		if t.Kind() == reflect.Map && strings.HasPrefix(plain, field+".") {
+			return t.Elem()
+		}
+	}
+	return nil
+}
+
+// holdsSecret tells whether a value of the type is, or has in it, a [Secret]. A
+// mistake there is reported without what was found.
+func holdsSecret(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		return holdsSecret(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if holdsSecret(t.Field(i).Type) {
+				return true
+			}
+		}
+		return false
+	default:
+		return t == reflect.TypeFor[Secret]()
+	}
 }
 
 // typeName says what a value must be, in words.
@@ -216,6 +250,9 @@ func flatten(value any, prefix string) map[string]any {
 	return values
 }
 
-var index = regexp.MustCompile(`\[\d+\]`)
+var (
+	index   = regexp.MustCompile(`\[\d+\]`)
+	freeKey = regexp.MustCompile(`\[([^]\d][^]]*)\]`)
+)
 
 func withoutIndexes(key string) string { return index.ReplaceAllString(key, "") }

@@ -13,10 +13,15 @@ const (
 	// configuration.
 	DefaultJaegerImage = "jaegertracing/jaeger:2.20.0" +
 		"@sha256:46a886260e04002d8f45e213fc39063fa11a50446048fdaa64786fc0840cb9f8"
-	// DefaultCollectorImage is the core distribution: it has every component that
+	// CoreCollectorImage is the core distribution: it has every component that
 	// the default pipeline needs at a third of contrib's size.
-	DefaultCollectorImage = "otel/opentelemetry-collector:0.161.0" +
+	CoreCollectorImage = "otel/opentelemetry-collector:0.161.0" +
 		"@sha256:b6d2b9a85b1029d05b5ad913150c1f014eed4ae99be81a1813ca5ade4a191913"
+	// ContribCollectorImage is the contrib distribution, with queues on disk and
+	// tail sampling. Its digest is the one of the multi-platform index, as many
+	// public repositories pin it.
+	ContribCollectorImage = "otel/opentelemetry-collector-contrib:0.161.0" +
+		"@sha256:fd328de2552466ad78385e1b1289c3f2402b1c45f265b252aab1955b42845ac1"
 )
 
 // Defaults are the settings of a stack that configures nothing.
@@ -47,10 +52,15 @@ func Defaults() Settings {
 			UIPort: tracing.JaegerUIPort,
 			// Nothing to clean up; traces of a throw-away cluster go with it.
 			Storage: tracing.StorageMemory,
+			// Jaeger's own default for badger.
+			Retention: 72 * time.Hour,
+			// A fully sampled node makes about one trace a request, so this is some hours'
+			// worth. Source: Jaeger's own all-in-one.yaml.
+			MaxTraces: 100_000,
 		},
 		// On, as in the published recipes: it samples, and sends on to others than
 		// Jaeger. No host ports: the nodes reach it on their shared network.
-		Collector: CollectorSettings{Enabled: true, Image: DefaultCollectorImage},
+		Collector: CollectorSettings{Enabled: true},
 		Workloads: []Workload{WorkloadEcho},
 		Verify: VerifySettings{
 			Enabled: true,
@@ -58,5 +68,17 @@ func Defaults() Settings {
 			// machines that are busy pulling images.
 			Timeout: 120 * time.Second,
 		},
+	}
+}
+
+// defaultTailSampling is what a section tailSampling means that chooses nothing.
+func defaultTailSampling() TailSamplingSettings {
+	return TailSamplingSettings{
+		// Ordinary API requests take milliseconds, a pod's start some hundred.
+		SlowerThan: 500 * time.Millisecond,
+		Rate:       100_000,
+		// Exporters send within 5 s: the default schedule of OpenTelemetry's batch span
+		// processor, plus the way here.
+		Wait: 10 * time.Second,
 	}
 }

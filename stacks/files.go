@@ -37,7 +37,7 @@ func ReadFiles(root, stack string) (Files, error) {
 }
 
 // Config gives the stack's configuration in the form that [New] takes. Encrypted
-// values stay encrypted: none of ours is a secret.
+// values stay encrypted: what is planned does not depend on them.
 func (f Files) Config() (map[string]string, error) {
 	values, err := f.Stack.Config.Decrypt(config.NopDecrypter)
 	if err != nil {

@@ -36,10 +36,10 @@ func (n Names) Network() string { return n.Cluster }
 // Volume is the Docker volume with the nodes' tracing configuration.
 func (n Names) Volume() string { return n.Cluster + "-tracing" }
 
-// Jaeger is Jaeger's container.
+// Jaeger is Jaeger's container, and the Docker volume with its traces.
 func (n Names) Jaeger() string { return n.Cluster + "-jaeger" }
 
-// Collector is the Collector's container.
+// Collector is the Collector's container, and the Docker volume with its queues.
 func (n Names) Collector() string { return n.Cluster + "-collector" }
 
 // NodeImage is the repository of the stack's own node images.

@@ -83,20 +83,31 @@ type JaegerSettings struct {
 	// UIPort is the port of the UI and the query API on 127.0.0.1.
 	UIPort  int                   `mapstructure:"uiPort"`
 	Storage tracing.JaegerStorage `mapstructure:"storage"`
+	// Retention is how long storage that outlives the container keeps a trace.
+	Retention time.Duration `mapstructure:"retention"`
+	// MaxTraces is how many traces storage in memory keeps.
+	MaxTraces int `mapstructure:"maxTraces"`
 }
 
 // CollectorSettings choose the OpenTelemetry Collector.
 type CollectorSettings struct {
 	// Enabled puts a Collector between the nodes and Jaeger; without one they export
 	// straight to Jaeger.
-	Enabled bool   `mapstructure:"enabled"`
-	Image   string `mapstructure:"image"`
+	Enabled bool `mapstructure:"enabled"`
+	// Image replaces the official distribution; empty means the official one that
+	// has what is chosen here: see [Settings.CollectorImage].
+	Image string `mapstructure:"image"`
 	// OTLPGRPCPort and OTLPHTTPPort publish the OTLP receivers on 127.0.0.1; nil
 	// means not published.
 	OTLPGRPCPort *int `mapstructure:"otlpGrpcPort"`
 	OTLPHTTPPort *int `mapstructure:"otlpHttpPort"`
 	// Exporters are extra OTLP destinations beside Jaeger.
 	Exporters []ExporterSettings `mapstructure:"exporters"`
+	// Queue is where spans wait for their destinations; empty means on disk if
+	// Jaeger's storage outlives its container: see [Settings.DiskQueue].
+	Queue Queue `mapstructure:"queue"`
+	// TailSampling chooses among whole traces; nil means not.
+	TailSampling *TailSamplingSettings `mapstructure:"tailSampling"`
 	// Debug writes every span to the Collector's log.
 	Debug bool `mapstructure:"debug"`
 }
@@ -111,6 +122,32 @@ type ExporterSettings struct {
 	Protocol string `mapstructure:"protocol"`
 	// Insecure turns TLS off.
 	Insecure bool `mapstructure:"insecure"`
+	// CA holds the certificates, in PEM, that the destination's must be signed by;
+	// empty means the ones that the image trusts.
+	CA string `mapstructure:"ca"`
+	// Headers go with every request.
+	Headers map[string]Secret `mapstructure:"headers"`
+}
+
+// Queue says where spans wait for their destinations.
+type Queue string
+
+const (
+	// QueueMemory loses what waits when the Collector is killed.
+	QueueMemory Queue = "memory"
+	// QueueDisk keeps what waits on a volume.
+	QueueDisk Queue = "disk"
+)
+
+// TailSamplingSettings keep all traces with errors, all slow ones, and a share of
+// the rest.
+type TailSamplingSettings struct {
+	// SlowerThan is the duration from which on a trace is slow.
+	SlowerThan time.Duration `mapstructure:"slowerThan"`
+	// Rate is the share of the rest, per million.
+	Rate int `mapstructure:"ratePerMillion"`
+	// Wait is how long a trace's spans are waited for.
+	Wait time.Duration `mapstructure:"wait"`
 }
 
 // Workload names a test workload.
@@ -127,6 +164,40 @@ type VerifySettings struct {
 	// Expectations is a YAML file with trace-based tests of the user's own; relative
 	// paths are below the project's root. Empty means none.
 	Expectations string `mapstructure:"expectations"`
+}
+
+// DiskQueue tells whether spans wait for their destinations on disk.
+func (s Settings) DiskQueue() bool {
+	if s.Collector.Queue == "" {
+		return s.Jaeger.Storage.Persistent()
+	}
+	return s.Collector.Queue == QueueDisk
+}
+
+// needsContrib tells whether the Collector needs components that only the contrib
+// distribution has.
+func (s Settings) needsContrib() bool { return s.DiskQueue() || s.Collector.TailSampling != nil }
+
+// CollectorImage is the Collector's image: the chosen one, else the smallest
+// official distribution that has every component needed.
+func (s Settings) CollectorImage() string {
+	switch {
+	case s.Collector.Image != "":
+		return s.Collector.Image
+	case s.needsContrib():
+		return ContribCollectorImage
+	default:
+		return CoreCollectorImage
+	}
+}
+
+// CollectorRate is the share of ordinary traces that reach Jaeger, per million:
+// neither slow nor with an error.
+func (s Settings) CollectorRate() int {
+	if s.Collector.TailSampling != nil {
+		return s.Collector.TailSampling.Rate
+	}
+	return s.Sampling.Collector
 }
 
 // Runs tells whether a test workload is chosen.

@@ -3,8 +3,10 @@ package stacks
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/components/verify"
@@ -104,14 +106,45 @@ func (s Stack) receiver() string {
 	return tracing.JaegerAlias
 }
 
+// JaegerSpec is what decides Jaeger's configuration.
+func (s Stack) JaegerSpec() tracing.JaegerSpec {
+	jaeger := s.Settings.Jaeger
+	return tracing.JaegerSpec{Storage: jaeger.Storage, Retention: jaeger.Retention.String(), MaxTraces: jaeger.MaxTraces}
+}
+
 // CollectorSpec is what decides the Collector's configuration.
 func (s Stack) CollectorSpec() tracing.CollectorSpec {
 	spec := tracing.CollectorSpec{
 		SamplingRate: s.Settings.Sampling.Collector,
+		DiskQueue:    s.Settings.DiskQueue(),
 		Debug:        s.Settings.Collector.Debug,
 	}
+	if tail := s.Settings.Collector.TailSampling; tail != nil {
+		spec.TailSampling = &tracing.TailSampling{
+			SlowMilliseconds: tail.SlowerThan.Milliseconds(), Rate: tail.Rate, Wait: tail.Wait.String(),
+		}
+	}
 	for _, exporter := range s.Settings.Collector.Exporters {
-		spec.Exporters = append(spec.Exporters, tracing.OTLPExporter(exporter))
+		spec.Exporters = append(spec.Exporters, exporter.spec())
 	}
 	return spec
+}
+
+// CollectorSecrets are the environment variables from which the Collector takes
+// what must not stand in its configuration, in the clear.
+func (s Stack) CollectorSecrets() map[string]string {
+	secrets := map[string]string{}
+	for _, exporter := range s.Settings.Collector.Exporters {
+		for header, value := range exporter.Headers {
+			secrets[exporter.spec().HeaderVariable(header)] = string(value)
+		}
+	}
+	return secrets
+}
+
+func (e ExporterSettings) spec() tracing.OTLPExporter {
+	return tracing.OTLPExporter{
+		Name: e.Name, Endpoint: e.Endpoint, Protocol: e.Protocol, Insecure: e.Insecure, CA: e.CA,
+		Headers: slices.Sorted(maps.Keys(e.Headers)),
+	}
 }

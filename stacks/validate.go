@@ -2,7 +2,6 @@ package stacks
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"slices"
@@ -19,13 +18,18 @@ import (
 var (
 	runtimeNames   = []RuntimeName{RuntimeContainerd}
 	ociRuntimes    = []OCIRuntime{OCIRunc}
-	jaegerStorages = []tracing.JaegerStorage{tracing.StorageMemory}
+	jaegerStorages = []tracing.JaegerStorage{tracing.StorageMemory, tracing.StorageBadger}
+	queues         = []Queue{QueueMemory, QueueDisk}
 	workloads      = []Workload{WorkloadEcho}
 	otlpProtocols  = []string{"grpc", "http"}
 )
 
 // maxVerifyTimeout keeps a mistyped timeout from blocking an update for hours.
 const maxVerifyTimeout = time.Hour
+
+// minRetention is the shortest time for which keeping traces makes sense: an
+// update verifies for up to minutes.
+const minRetention = 10 * time.Minute
 
 var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
@@ -49,7 +53,7 @@ func validate(project string, s Settings) []Problem {
 	v.etcdRate(s)
 	v.jaeger(s.Jaeger)
 	if s.Collector.Enabled {
-		v.collector(s.Collector)
+		v.collector(s)
 	} else {
 		v.noCollector(s)
 	}
@@ -104,20 +108,16 @@ func (v *validator) runtime(r RuntimeSettings) {
 }
 
 func (v *validator) sampling(s SamplingSettings) {
-	for _, rate := range []struct {
-		key   string
-		value int
-	}{
-		{"apiserver", s.APIServer},
-		{"etcd", s.Etcd},
-		{"kubelet", s.Kubelet},
-		{"runtime", s.Runtime},
-		{"collector", s.Collector},
-	} {
-		if rate.value < 0 || rate.value > tracing.SamplingRateMax {
-			v.reject("sampling."+rate.key, rate.value,
-				fmt.Sprintf("must be an integer from 0 to %d (spans per million)", tracing.SamplingRateMax))
-		}
+	v.rate("sampling.apiserver", s.APIServer)
+	v.rate("sampling.etcd", s.Etcd)
+	v.rate("sampling.kubelet", s.Kubelet)
+	v.rate("sampling.runtime", s.Runtime)
+	v.rate("sampling.collector", s.Collector)
+}
+
+func (v *validator) rate(key string, rate int) {
+	if rate < 0 || rate > tracing.SamplingRateMax {
+		v.reject(key, rate, fmt.Sprintf("must be an integer from 0 to %d (spans per million)", tracing.SamplingRateMax))
 	}
 }
 
@@ -136,35 +136,11 @@ func (v *validator) etcdRate(s Settings) {
 func (v *validator) jaeger(j JaegerSettings) {
 	v.image("jaeger.image", j.Image)
 	oneOf(v, "jaeger.storage", j.Storage, jaegerStorages)
-}
-
-func (v *validator) collector(c CollectorSettings) {
-	v.image("collector.image", c.Image)
-	names := map[string]bool{}
-	for i, exporter := range c.Exporters {
-		key := fmt.Sprintf("collector.exporters[%d]", i)
-		if !rfc1123Label.MatchString(exporter.Name) {
-			v.reject(key+".name", exporter.Name, "must be an RFC 1123 label")
-		}
-		if names[exporter.Name] || exporter.Name == tracing.JaegerAlias {
-			v.reject(key+".name", exporter.Name, "is used twice or is the name of the exporter to Jaeger")
-		}
-		names[exporter.Name] = true
-		oneOf(v, key+".protocol", exporter.Protocol, otlpProtocols)
-		switch exporter.Protocol {
-		case "grpc":
-			host, port, err := net.SplitHostPort(exporter.Endpoint)
-			if number, portErr := strconv.Atoi(port); err != nil || portErr != nil || host == "" || number < 1 || number > 65535 {
-				v.reject(key+".endpoint", exporter.Endpoint, "must be host:port for protocol grpc")
-			}
-		case "http":
-			if !isHTTPURL(exporter.Endpoint) {
-				v.reject(key+".endpoint", exporter.Endpoint, "must be an http or https URL for protocol http")
-			}
-		}
-		if strings.Contains(exporter.Endpoint, "$") {
-			v.reject(key+".endpoint", exporter.Endpoint, "must not contain '$': the Collector would expand it")
-		}
+	if j.Retention < minRetention {
+		v.reject("jaeger.retention", j.Retention, fmt.Sprintf("must be at least %s", minRetention))
+	}
+	if j.MaxTraces < 1 {
+		v.reject("jaeger.maxTraces", j.MaxTraces, "must be at least 1")
 	}
 }
 
@@ -188,6 +164,12 @@ func (v *validator) noCollector(s Settings) {
 	}
 	for i, exporter := range s.Collector.Exporters {
 		reject(fmt.Sprintf("collector.exporters[%d]", i), exporter.Name)
+	}
+	if s.Collector.Queue != "" {
+		reject("collector.queue", s.Collector.Queue)
+	}
+	if s.Collector.TailSampling != nil {
+		reject("collector.tailSampling", "chosen")
 	}
 	if s.Collector.Debug {
 		reject("collector.debug", s.Collector.Debug)

@@ -164,7 +164,7 @@ func TestNewRefuses(t *testing.T) {
 		},
 		"an unknown storage": {
 			config: section("jaeger", `{"storage": "cassandra"}`),
-			want:   []stacks.Problem{{"kubetracing:jaeger.storage", "cassandra", "must be one of: memory"}},
+			want:   []stacks.Problem{{"kubetracing:jaeger.storage", "cassandra", "must be one of: memory, badger"}},
 		},
 		"an unknown workload": {
 			config: section("workloads", `["echo", "ping"]`),

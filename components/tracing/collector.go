@@ -6,23 +6,16 @@ import "fmt"
 type CollectorSpec struct {
 	// SamplingRate is the share of traces passed on, per million.
 	SamplingRate int
+	// TailSampling chooses among whole traces instead; nil means not.
+	TailSampling *TailSampling
+	// DiskQueue keeps what is not exported yet on disk, in
+	// [CollectorDataDirectory]. It needs the contrib distribution.
+	DiskQueue bool
 	// Debug also writes every span to the Collector's log. It costs more than
 	// the rest of the pipeline together.
 	Debug bool
 	// Exporters are extra OTLP destinations beside Jaeger.
 	Exporters []OTLPExporter
-}
-
-// OTLPExporter is one extra OTLP destination.
-type OTLPExporter struct {
-	// Name tells destinations apart; it becomes the exporter's name.
-	Name string
-	// Endpoint is host:port for gRPC, a URL for HTTP.
-	Endpoint string
-	// Protocol is "grpc" or "http".
-	Protocol string
-	// Insecure turns TLS off.
-	Insecure bool
 }
 
 // Limits of the Collector's memory, in MiB. The soft limit, at which it starts
@@ -48,7 +41,7 @@ const samplerHashSeed = 22
 type pipelineConfig struct {
 	Extensions map[string]any  `json:"extensions"`
 	Receivers  map[string]any  `json:"receivers"`
-	Processors map[string]any  `json:"processors"`
+	Processors map[string]any  `json:"processors,omitempty"`
 	Exporters  map[string]any  `json:"exporters"`
 	Service    pipelineService `json:"service"`
 }
@@ -61,16 +54,31 @@ type pipelineService struct {
 
 type pipeline struct {
 	Receivers  []string `json:"receivers"`
-	Processors []string `json:"processors"`
+	Processors []string `json:"processors,omitempty"`
 	Exporters  []string `json:"exporters"`
 }
 
 type pipelineTelemetry struct {
 	Resource map[string]string `json:"resource,omitempty"`
+	Metrics  *pipelineMetrics  `json:"metrics,omitempty"`
+}
+
+type pipelineMetrics struct {
+	Readers []any `json:"readers"`
+}
+
+// prometheusReader shows the process's own metrics to whoever asks on a port.
+//
+// Source: https://opentelemetry.io/docs/collector/internal-telemetry/.
+func prometheusReader(port int) any {
+	return map[string]any{"pull": map[string]any{"exporter": map[string]any{"prometheus": map[string]any{
+		"host": "0.0.0.0", "port": port,
+	}}}}
 }
 
 type listener struct {
-	Endpoint string `json:"endpoint"`
+	Endpoint      string `json:"endpoint"`
+	MaxMessageMiB int    `json:"max_recv_msg_size_mib,omitempty"`
 }
 
 type otlpReceiver struct {
@@ -86,19 +94,6 @@ type memoryLimiter struct {
 type probabilisticSampler struct {
 	HashSeed           int     `json:"hash_seed"`
 	SamplingPercentage float64 `json:"sampling_percentage"`
-}
-
-type batchProcessor struct {
-	Timeout string `json:"timeout,omitempty"`
-}
-
-type otlpExporter struct {
-	Endpoint string      `json:"endpoint"`
-	TLS      tlsSettings `json:"tls"`
-}
-
-type tlsSettings struct {
-	Insecure bool `json:"insecure"`
 }
 
 type debugExporter struct {
@@ -120,41 +115,45 @@ func otlpReceivers() map[string]any {
 
 // RenderCollector renders the Collector's configuration.
 func RenderCollector(spec CollectorSpec) (string, error) {
-	const jaeger = "otlp_grpc/jaeger"
-	exporters := map[string]any{
-		jaeger: otlpExporter{Endpoint: grpcTarget(JaegerAlias), TLS: tlsSettings{Insecure: true}},
-	}
-	names := []string{jaeger}
-	for _, extra := range spec.Exporters {
-		name := fmt.Sprintf("otlp_%s/%s", extra.Protocol, extra.Name)
-		exporters[name] = otlpExporter{Endpoint: extra.Endpoint, TLS: tlsSettings{Insecure: extra.Insecure}}
-		names = append(names, name)
-	}
+	exporters, names := collectorExporters(spec)
 	if spec.Debug {
 		exporters["debug"] = debugExporter{Verbosity: "detailed"}
 		names = append(names, "debug")
 	}
+	extensions := map[string]any{"health_check": everyInterface(HealthPort)}
+	enabled := []string{"health_check"}
+	if spec.DiskQueue {
+		extensions[queueStorage] = newFileStorage()
+		enabled = append(enabled, queueStorage)
+	}
+	sampler, name := any(probabilisticSampler{
+		HashSeed: samplerHashSeed, SamplingPercentage: percentage(spec.SamplingRate),
+	}), "probabilistic_sampler"
+	if spec.TailSampling != nil {
+		sampler, name = spec.TailSampling.processor(), "tail_sampling"
+	}
 	return encode("Collector configuration", pipelineConfig{
-		Extensions: map[string]any{"health_check": everyInterface(HealthPort)},
+		Extensions: extensions,
 		Receivers:  otlpReceivers(),
 		Processors: map[string]any{
 			"memory_limiter": memoryLimiter{
 				CheckInterval: "1s", LimitMiB: collectorMemoryLimitMiB, SpikeLimitMiB: collectorMemorySpikeMiB,
 			},
-			"probabilistic_sampler": probabilisticSampler{
-				HashSeed: samplerHashSeed, SamplingPercentage: percentage(spec.SamplingRate),
-			},
-			// Short enough that a trace shows up while its reader still waits.
-			"batch": batchProcessor{Timeout: "200ms"},
+			name: sampler,
 		},
 		Exporters: exporters,
 		Service: pipelineService{
-			Extensions: []string{"health_check"},
+			Extensions: enabled,
 			Pipelines: map[string]pipeline{"traces": {
 				Receivers: []string{"otlp"},
 				// The limiter must come first, so that it can refuse before work is done.
-				Processors: []string{"memory_limiter", "probabilistic_sampler", "batch"},
+				// There is no batch processor, which would acknowledge what no queue has
+				// yet: the queues make the batches.
+				Processors: []string{"memory_limiter", name},
 				Exporters:  names,
+			}},
+			Telemetry: &pipelineTelemetry{Metrics: &pipelineMetrics{
+				Readers: []any{prometheusReader(CollectorMetricsPort)},
 			}},
 		},
 	})

@@ -18,6 +18,10 @@ const (
 	// HealthPort is the default port of the Collector's health_check and
 	// Jaeger's healthcheckv2 extensions.
 	HealthPort = 13133
+	// CollectorMetricsPort is where the Collector shows its own metrics in
+	// Prometheus' format.
+	// Source: https://opentelemetry.io/docs/collector/internal-telemetry/ (default).
+	CollectorMetricsPort = 8888
 	// JaegerUIPort is the port of Jaeger's UI and query API in its container.
 	JaegerUIPort = 16686
 )

@@ -127,6 +127,17 @@ func TestRenderCollectorGolden(t *testing.T) {
 				},
 			},
 		},
+		"queues on disk, tail sampling and a secured destination": {
+			file: "collector-disk-tail.yaml.golden",
+			spec: tracing.CollectorSpec{
+				DiskQueue:    true,
+				TailSampling: &tracing.TailSampling{SlowMilliseconds: 500, Rate: 100_000, Wait: "10s"},
+				Exporters: []tracing.OTLPExporter{{
+					Name: "vendor-eu", Protocol: "grpc", Endpoint: "otlp.test:4317", CA: "-----BEGIN CERTIFICATE-----\n",
+					Headers: []string{"x-tenant", "authorization"},
+				}},
+			},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -141,9 +152,14 @@ func TestRenderCollectorGolden(t *testing.T) {
 func TestRenderJaegerGolden(t *testing.T) {
 	t.Parallel()
 
-	rendered, err := tracing.RenderJaeger(tracing.JaegerSpec{Storage: tracing.StorageMemory})
-	require.NoError(t, err)
-	golden(t, "jaeger-memory.yaml.golden", rendered)
+	for file, spec := range map[string]tracing.JaegerSpec{
+		"jaeger-memory.yaml.golden": {Storage: tracing.StorageMemory, MaxTraces: 100_000},
+		"jaeger-badger.yaml.golden": {Storage: tracing.StorageBadger, Retention: "72h0m0s"},
+	} {
+		rendered, err := tracing.RenderJaeger(spec)
+		require.NoError(t, err)
+		golden(t, file, rendered)
+	}
 }
 
 // Rendered texts decide what an update replaces, so equal settings must give

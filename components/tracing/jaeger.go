@@ -6,18 +6,34 @@ import "fmt"
 type JaegerSpec struct {
 	// Storage is where spans are kept.
 	Storage JaegerStorage
+	// Retention is how long badger keeps a trace, as 72h0m0s.
+	Retention string
+	// MaxTraces bounds the memory storage: older traces make room for newer ones.
+	MaxTraces int
 }
 
 // JaegerStorage names a storage backend of Jaeger.
 type JaegerStorage string
 
-// StorageMemory keeps spans in memory; they are gone when the container is.
-const StorageMemory JaegerStorage = "memory"
+const (
+	// StorageMemory keeps spans in memory; they are gone when the container is.
+	StorageMemory JaegerStorage = "memory"
+	// StorageBadger keeps spans in files on a volume, which outlives the container.
+	StorageBadger JaegerStorage = "badger"
+)
 
-// jaegerMaxTraces bounds the memory backend; older traces make room for newer
-// ones. A fully sampled single-node cluster makes about one trace a request, so
-// this is some hours' worth. Source: Jaeger's own all-in-one.yaml.
-const jaegerMaxTraces = 100_000
+// Persistent tells whether the storage outlives Jaeger's container.
+func (s JaegerStorage) Persistent() bool { return s != StorageMemory }
+
+// JaegerDataDirectory is where Jaeger's container has the volume of badger.
+const JaegerDataDirectory = "/badger"
+
+// jaegerMaxMessageMiB bounds what Jaeger accepts in one message. The receiver's
+// default of 4 MiB is below a full batch of large spans, which would be refused
+// for good.
+//
+// Source: go.opentelemetry.io/collector/config/configgrpc (max_recv_msg_size_mib).
+const jaegerMaxMessageMiB = 64
 
 // JaegerHealthPath is where healthcheckv2 answers on HealthPort.
 //
@@ -36,10 +52,27 @@ type jaegerStorage struct {
 
 type jaegerStorageBackend struct {
 	Memory *jaegerMemory `json:"memory,omitempty"`
+	Badger *jaegerBadger `json:"badger,omitempty"`
 }
 
 type jaegerMemory struct {
 	MaxTraces int `json:"max_traces"`
+}
+
+// Source: github.com/jaegertracing/jaeger internal/storage/v1/badger/config.go.
+type jaegerBadger struct {
+	Directories jaegerBadgerDirectories `json:"directories"`
+	Ephemeral   bool                    `json:"ephemeral"`
+	TTL         jaegerBadgerTTL         `json:"ttl"`
+}
+
+type jaegerBadgerDirectories struct {
+	Keys   string `json:"keys"`
+	Values string `json:"values"`
+}
+
+type jaegerBadgerTTL struct {
+	Spans string `json:"spans"`
 }
 
 type jaegerQuery struct {
@@ -60,6 +93,14 @@ type jaegerStorageExporter struct {
 	TraceStorage string `json:"trace_storage"`
 }
 
+func jaegerReceivers() map[string]any {
+	grpc := everyInterface(OTLPGRPCPort)
+	grpc.MaxMessageMiB = jaegerMaxMessageMiB
+	return map[string]any{"otlp": otlpReceiver{Protocols: map[string]listener{
+		"grpc": grpc, "http": everyInterface(OTLPHTTPPort),
+	}}}
+}
+
 // RenderJaeger renders Jaeger's configuration.
 //
 // Source for the layout: github.com/jaegertracing/jaeger cmd/jaeger/config.yaml
@@ -68,7 +109,14 @@ func RenderJaeger(spec JaegerSpec) (string, error) {
 	var backend jaegerStorageBackend
 	switch spec.Storage {
 	case StorageMemory:
-		backend.Memory = &jaegerMemory{MaxTraces: jaegerMaxTraces}
+		backend.Memory = &jaegerMemory{MaxTraces: spec.MaxTraces}
+	case StorageBadger:
+		backend.Badger = &jaegerBadger{
+			Directories: jaegerBadgerDirectories{
+				Keys: JaegerDataDirectory + "/keys", Values: JaegerDataDirectory + "/values",
+			},
+			TTL: jaegerBadgerTTL{Spans: spec.Retention},
+		}
 	default:
 		return "", fmt.Errorf("render Jaeger configuration: unknown storage %q", spec.Storage)
 	}
@@ -81,15 +129,15 @@ func RenderJaeger(spec JaegerSpec) (string, error) {
 			},
 			"healthcheckv2": healthCheckV2{UseV2: true, HTTP: everyInterface(HealthPort)},
 		},
-		Receivers:  otlpReceivers(),
-		Processors: map[string]any{"batch": batchProcessor{}},
-		Exporters:  map[string]any{jaegerExporter: jaegerStorageExporter{TraceStorage: jaegerBackend}},
+		Receivers: jaegerReceivers(),
+		Exporters: map[string]any{jaegerExporter: jaegerStorageExporter{TraceStorage: jaegerBackend}},
 		Service: pipelineService{
 			Extensions: []string{"jaeger_storage", "jaeger_query", "healthcheckv2"},
 			Pipelines: map[string]pipeline{"traces": {
-				Receivers:  []string{"otlp"},
-				Processors: []string{"batch"},
-				Exporters:  []string{jaegerExporter},
+				Receivers: []string{"otlp"},
+				// No batch processor and no queue: both acknowledge a span before it is
+				// written. The senders have batches and queues of their own.
+				Exporters: []string{jaegerExporter},
 			}},
 			Telemetry: &pipelineTelemetry{Resource: map[string]string{"service.name": "jaeger"}},
 		},

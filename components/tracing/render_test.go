@@ -318,15 +318,22 @@ func TestExtraExportersDoNotReplaceJaeger(t *testing.T) {
 	})
 	require.NoError(t, err)
 	config := decoded(t, rendered)
-	assert.Equal(t, map[string]any{
-		"otlp_grpc/jaeger": map[string]any{"endpoint": "jaeger:4317", "tls": map[string]any{"insecure": true}},
-		"otlp_http/vendor": map[string]any{"endpoint": "https://otlp.test/v1", "tls": map[string]any{"insecure": false}},
-		"otlp_grpc/tempo":  map[string]any{"endpoint": "tempo:4317", "tls": map[string]any{"insecure": true}},
-		"debug":            map[string]any{"verbosity": "detailed"},
-	}, config["exporters"])
+	exporters := config["exporters"].(map[string]any)
+	for name, want := range map[string]map[string]any{
+		"otlp_grpc/jaeger": {"endpoint": "jaeger:4317", "tls": map[string]any{"insecure": true}},
+		"otlp_http/vendor": {"endpoint": "https://otlp.test/v1", "tls": map[string]any{"insecure": false}},
+		"otlp_grpc/tempo":  {"endpoint": "tempo:4317", "tls": map[string]any{"insecure": true}},
+	} {
+		exporter := exporters[name].(map[string]any)
+		assert.Equal(t, true, exporter["sending_queue"].(map[string]any)["block_on_overflow"], name)
+		delete(exporter, "sending_queue")
+		assert.Equal(t, want, exporter, name)
+	}
+	assert.Equal(t, map[string]any{"verbosity": "detailed"}, exporters["debug"])
+	assert.Len(t, exporters, 4)
 	assert.Equal(t, map[string]any{
 		"receivers":  []any{"otlp"},
-		"processors": []any{"memory_limiter", "probabilistic_sampler", "batch"},
+		"processors": []any{"memory_limiter", "probabilistic_sampler"},
 		"exporters":  []any{"otlp_grpc/jaeger", "otlp_http/vendor", "otlp_grpc/tempo", "debug"},
 	}, config["service"].(map[string]any)["pipelines"].(map[string]any)["traces"])
 }
@@ -345,11 +352,15 @@ func TestPipelinesUseExactlyWhatIsConfigured(t *testing.T) {
 		"a Collector with more destinations": render(tracing.RenderCollector(tracing.CollectorSpec{
 			Debug: true, Exporters: []tracing.OTLPExporter{{Name: "a", Protocol: "grpc", Endpoint: "a:1"}},
 		})),
+		"a Collector with queues on disk and tail sampling": render(tracing.RenderCollector(tracing.CollectorSpec{
+			DiskQueue: true, TailSampling: &tracing.TailSampling{},
+		})),
 		"Jaeger": render(tracing.RenderJaeger(tracing.JaegerSpec{Storage: tracing.StorageMemory})),
 	}
 	names := func(section any) []any {
 		var keys []any
-		for key := range section.(map[string]any) {
+		components, _ := section.(map[string]any) // a section may be left out
+		for key := range components {
 			keys = append(keys, key)
 		}
 		return keys
@@ -365,4 +376,40 @@ func TestPipelinesUseExactlyWhatIsConfigured(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What acknowledges a span before it is safe would lose it: a batch processor in
+// either process, a queue in Jaeger, a queue that drops when it is full.
+func TestNothingAcknowledgesWhatIsNotSafeYet(t *testing.T) {
+	t.Parallel()
+
+	collector, err := tracing.RenderCollector(tracing.CollectorSpec{DiskQueue: true, Exporters: []tracing.OTLPExporter{
+		{Name: "more", Protocol: "http", Endpoint: "http://more:4318"},
+	}})
+	require.NoError(t, err)
+	config := decoded(t, collector)
+	assert.NotContains(t, config["processors"], "batch")
+	for name, exporter := range config["exporters"].(map[string]any) {
+		queue := exporter.(map[string]any)["sending_queue"].(map[string]any)
+		assert.Equal(t, "file_storage/queues", queue["storage"], name)
+		assert.Equal(t, true, queue["block_on_overflow"], name)
+		assert.Equal(t, "0s", exporter.(map[string]any)["retry_on_failure"].(map[string]any)["max_elapsed_time"],
+			"%s: 0 is no deadline", name)
+	}
+	jaeger, err := tracing.RenderJaeger(tracing.JaegerSpec{Storage: tracing.StorageBadger, Retention: "1h0m0s"})
+	require.NoError(t, err)
+	config = decoded(t, jaeger)
+	assert.NotContains(t, config, "processors")
+	assert.Equal(t, map[string]any{"jaeger_storage_exporter": map[string]any{"trace_storage": "traces"}}, config["exporters"])
+}
+
+// Two exporters' headers must never share a variable.
+func TestAHeadersVariableNamesItsExporter(t *testing.T) {
+	t.Parallel()
+
+	assert.Equal(t, "OTLP_HEADER_VENDOR_EU__X_TENANT", tracing.OTLPExporter{Name: "vendor-eu"}.HeaderVariable("x-tenant"))
+	assert.NotEqual(t,
+		tracing.OTLPExporter{Name: "vendor-eu"}.HeaderVariable("x-tenant"),
+		tracing.OTLPExporter{Name: "vendor"}.HeaderVariable("eu-x-tenant"),
+	)
 }

@@ -27,7 +27,7 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 		ContainerName: names.Jaeger(),
 		Image:         settings.Jaeger.Image,
 		UIPort:        settings.Jaeger.UIPort,
-		Storage:       settings.Jaeger.Storage,
+		Spec:          stack.JaegerSpec(),
 		NetworkName:   network.Name,
 		Owner:         owner,
 	})
@@ -39,8 +39,9 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 	if settings.Collector.Enabled {
 		collector, err := components.NewCollector(ctx, "collector", components.CollectorArgs{
 			ContainerName:   names.Collector(),
-			Image:           settings.Collector.Image,
+			Image:           settings.CollectorImage(),
 			Pipeline:        stack.CollectorSpec(),
+			Secrets:         stack.CollectorSecrets(),
 			OTLPGRPCPort:    settings.Collector.OTLPGRPCPort,
 			OTLPHTTPPort:    settings.Collector.OTLPHTTPPort,
 			NetworkName:     network.Name,

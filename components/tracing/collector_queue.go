@@ -1,0 +1,26 @@
+package tracing
+
+// queueStorage is the name of the storage of queues on disk.
+const queueStorage = "file_storage/queues"
+
+// CollectorDataDirectory is where the Collector's container has the volume of its
+// queues.
+const CollectorDataDirectory = "/var/lib/otelcol"
+
+// Source: opentelemetry-collector-contrib extension/storage/filestorage README.
+type fileStorage struct {
+	Directory       string `json:"directory"`
+	CreateDirectory bool   `json:"create_directory"`
+	Timeout         string `json:"timeout"`
+	FSync           bool   `json:"fsync"`
+}
+
+func newFileStorage() fileStorage {
+	return fileStorage{
+		Directory: CollectorDataDirectory + "/queues", CreateDirectory: true,
+		// How long a start waits for the lock of a predecessor that is just ending.
+		Timeout: "10s",
+		// What is acknowledged is on disk, so that not even a power cut loses it.
+		FSync: true,
+	}
+}
