@@ -5,7 +5,7 @@ STACK ?= dev
 KUBETRACING := infra/run
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy kubeconfig plan plans test lint conformance e2e bench clean
+.PHONY: help up preview destroy kubeconfig plan plans test lint conformance pipeline e2e bench clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ lint: ## Check formatting, vet and staticcheck
 
 conformance: ## Let every supported Kubernetes minor's own code read our files; needs only Go
 	cd test/conformance && go test -v -timeout 60m ./...
+
+pipeline: ## Kill Collector and Jaeger under load and count what is lost; needs only Go
+	cd test/processes && go test -timeout 60m ./...
+	cd test/pipeline && go test -v -timeout 60m ./...
 
 e2e: ## Create, change and destroy a real stack; needs Docker and k3d
 	@$(KUBETRACING) help > /dev/null

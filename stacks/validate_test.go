@@ -282,7 +282,8 @@ func TestNewRefuses(t *testing.T) {
 			config: merged(
 				section("sampling", `{"collector": 5}`),
 				section("collector", `{"enabled": false, "image": "collector:1", "otlpGrpcPort": 4317, "otlpHttpPort": 4318,
-					"debug": true, "exporters": [{"name": "tempo", "protocol": "grpc", "endpoint": "tempo:4317"}]}`),
+					"debug": true, "queue": "disk", "tailSampling": {},
+					"exporters": [{"name": "tempo", "protocol": "grpc", "endpoint": "tempo:4317"}]}`),
 			),
 			want: []stacks.Problem{
 				{"kubetracing:sampling.collector", "5", ruleCollector},
@@ -290,6 +291,8 @@ func TestNewRefuses(t *testing.T) {
 				{"kubetracing:collector.otlpGrpcPort", "4317", ruleCollector},
 				{"kubetracing:collector.otlpHttpPort", "4318", ruleCollector},
 				{"kubetracing:collector.exporters[0]", "tempo", ruleCollector},
+				{"kubetracing:collector.queue", "disk", ruleCollector},
+				{"kubetracing:collector.tailSampling", "chosen", ruleCollector},
 				{"kubetracing:collector.debug", "true", ruleCollector},
 			},
 		},

@@ -23,7 +23,7 @@ func (t Traces) All() []verify.Expectation {
 
 // Of derives what the traces of a stack must show from its settings.
 func Of(stack stacks.Stack) Traces {
-	spec, rate := stack.ClusterSpec(""), stack.Settings.Sampling.Collector
+	spec, rate := stack.ClusterSpec(""), stack.Settings.CollectorRate()
 	expected := Traces{Services: components.ServiceExpectations(spec, rate), Own: stack.Expectations}
 	if stack.Settings.Runs(stacks.WorkloadEcho) {
 		expected.Workloads = components.EchoExpectations(spec, rate)
