@@ -1,11 +1,15 @@
 # Thin targets; the logic is Go, or the tools themselves. `make help` lists them.
 STACK ?= dev
 
+# What a pull request is compared with.
+BASE ?= main
+
 # Builds the program when a source is newer, then runs it.
 KUBETRACING := infra/run
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy kubeconfig plan plans test lint conformance pipeline e2e bench clean
+.PHONY: help up preview destroy kubeconfig env plan plans docs test lint conformance pipeline e2e bench clean
+.PHONY: matrix pr-plan pr-preview pr-comment
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,19 +26,28 @@ destroy: ## Remove everything of the stack
 kubeconfig: ## Print the cluster's kubeconfig
 	@$(KUBETRACING) pulumi --stack $(STACK) -- stack output kubeconfig --show-secrets --stack $(STACK)
 
+env: ## Print what points kubectl at the cluster: eval "$(make --silent env)"
+	@$(KUBETRACING) env --stack $(STACK)
+
 plan: ## Print everything that the stack would create; needs only Go
 	@$(KUBETRACING) plan --stack $(STACK)
 
 plans: ## Rewrite the golden plans and rendered files after an intended change
 	go test ./infra/program ./components/tracing -update
 
+docs: ## Rewrite docs/configuration.md after a change of the settings
+	go test ./stacks -run Reference -update
+
 test: lint ## Run every test and linter that needs only Go
 	go test ./...
+	cd test/pullrequest && go test ./...
 
-lint: ## Check formatting, vet and staticcheck
+lint: ## Check formatting, vet, staticcheck and the workflows
 	@test -z "$$(gofmt -l components infra stacks test)" || { gofmt -d components infra stacks test; exit 1; }
 	go vet -tags e2e ./...
 	go tool -modfile=test/tools/go.mod staticcheck -tags e2e ./...
+	cd test/pullrequest && go vet ./... && go tool -modfile=../tools/go.mod staticcheck ./...
+	go tool -modfile=test/tools/go.mod actionlint
 
 conformance: ## Let every supported Kubernetes minor's own code read our files; needs only Go
 	cd test/conformance && go test -v -timeout 60m ./...
@@ -50,6 +63,25 @@ e2e: ## Create, change and destroy a real stack; needs Docker and k3d
 bench: ## Compare with the manual way, side by side; needs Docker and k3d
 	@$(KUBETRACING) help > /dev/null
 	go run ./test/bench $(BENCH)
+
+matrix: ## Print every Kubernetes minor and runtime to try, as a CI's matrix
+	@$(KUBETRACING) matrix
+
+# Where the two below leave what they saw, for pr-comment.
+REVIEW := .kubetracing/pull-request
+
+pr-plan: ## Show what the checkout changes about BASE's offline plans (BASE=main); needs only Go
+	@cd test/pullrequest && go run . plans --base "$(BASE)" --folder ../../$(REVIEW)/plans
+	@cd test/pullrequest && go run . report --kind plans --folder ../../$(REVIEW)/plans
+
+pr-preview: ## Show what it changes about BASE's running ci stack, which it creates, updates and destroys
+	@cd test/pullrequest && go run . preview --base "$(BASE)" --folder ../../$(REVIEW)/preview
+	@cd test/pullrequest && go run . report --kind preview --folder ../../$(REVIEW)/preview
+
+# The shell, not make, expands what a stranger's pull request is named.
+pr-comment: ## Write both into the pull request; needs GITHUB_TOKEN and HEAD_OWNER, HEAD_BRANCH, HEAD_COMMIT
+	@cd test/pullrequest && go run . comment --folder ../../$(REVIEW) \
+	  --head-owner "$$HEAD_OWNER" --head-branch "$$HEAD_BRANCH" --head-commit "$$HEAD_COMMIT"
 
 clean: ## Remove everything local: binaries, tools, Pulumi state of destroyed stacks
 	@if find .kubetracing/state -path "*/stacks/*" -name "*.json*" ! -name "*.bak*" ! -name "*.attrs" 2> /dev/null | grep -q .; then \

@@ -2,7 +2,9 @@ package tracing
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -166,6 +168,15 @@ const (
 // SupportedRange is the range of Kubernetes versions, for messages.
 func SupportedRange() string {
 	return fmt.Sprintf("1.%d to 1.%d", oldestMinor, newestMinor)
+}
+
+// Minors are the supported minors, as "1.25", oldest first.
+func Minors() []string {
+	var names []string
+	for _, minor := range slices.Sorted(maps.Keys(minors)) {
+		names = append(names, "1."+strconv.FormatUint(minor, 10))
+	}
+	return names
 }
 
 // NewestMinor is the newest supported minor, as "1.37".

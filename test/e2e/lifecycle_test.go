@@ -8,7 +8,6 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -16,7 +15,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"sigs.k8s.io/yaml"
 
 	"github.com/kubetracing/kubetracing/components/verify"
 )
@@ -44,17 +42,18 @@ func TestLifecycle(t *testing.T) {
 
 	p.mustRun(t, "up")
 	seen := stackOutputs(t, p)
+	runtime := runtimeService(t, p)
 
 	t.Run("the update ends with spans of every component", func(t *testing.T) {
-		for _, service := range []string{"apiserver", "etcd", "kubelet", "containerd"} {
+		for _, service := range []string{"apiserver", "etcd", "kubelet", runtime} {
 			assert.Positive(t, seen.Services[service], service)
 		}
 	})
-	t.Run("the echo pod's sandbox is one trace of kubelet and containerd", func(t *testing.T) {
+	t.Run("the echo pod's sandbox is one trace of kubelet and runtime", func(t *testing.T) {
 		require.Contains(t, seen.Traces, "echo")
 		assert.Contains(t, seen.Traces["echo"], seen.JaegerURL+"/trace/")
 		spans, err := verify.Client{BaseURL: seen.JaegerURL}.Spans(context.Background(), verify.Query{
-			Service: "containerd", Operation: "runtime.v1.RuntimeService/RunPodSandbox",
+			Service: runtime, Operation: "runtime.v1.RuntimeService/RunPodSandbox",
 			Since: time.Now().Add(-time.Hour), Limit: 50,
 		})
 		require.NoError(t, err)
@@ -66,7 +65,7 @@ func TestLifecycle(t *testing.T) {
 				assert.Equal(t, serverContainer, span.Attributes["k8s.node.name"])
 			}
 		}
-		assert.Equal(t, map[string]bool{"kubelet": true, "containerd": true}, services)
+		assert.Equal(t, map[string]bool{"kubelet": true, runtime: true}, services)
 	})
 	t.Run("the echo pod printed hi", func(t *testing.T) {
 		assert.Equal(t, "hi\n", inNode(t, "kubectl", "--namespace", "kubetracing", "logs", "echo"))
@@ -86,7 +85,7 @@ func TestLifecycle(t *testing.T) {
 	})
 	t.Run("a sampling rate changes in place", func(t *testing.T) {
 		before := inspect(t, "{{.Id}} {{.State.StartedAt}}")
-		setRate(t, p, "apiserver", 500_000)
+		set(t, p, "kubetracing:sampling", "apiserver", 500_000)
 		preview := p.mustRun(t, "preview")
 		assert.Contains(t, preview, "apiserver: 1000000 => 500000")
 		assert.NotContains(t, preview, "replace")
@@ -111,19 +110,6 @@ func stackOutputs(t *testing.T, p *project) outputs {
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(text, &seen))
 	return seen
-}
-
-// setRate writes a sampling rate into the stack's file.
-func setRate(t *testing.T, p *project, component string, rate int) {
-	t.Helper()
-	text, err := os.ReadFile(p.stackFile())
-	require.NoError(t, err)
-	var file map[string]map[string]any
-	require.NoError(t, yaml.Unmarshal(text, &file))
-	file["config"]["kubetracing:sampling"] = map[string]int{component: rate}
-	text, err = yaml.Marshal(file)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(p.stackFile(), text, 0o600))
 }
 
 func inNode(t *testing.T, command ...string) string {

@@ -49,6 +49,7 @@ func newProject(t *testing.T) *project {
 		stackFile = filepath.Join(checkout, "Pulumi.dev.yaml")
 	}
 	copyFile(t, stackFile, p.stackFile())
+	choose(t, p)
 	return p
 }
 
