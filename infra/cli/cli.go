@@ -53,7 +53,7 @@ func newRoot(compose plan.Compose) *cobra.Command {
 	}
 	options := &options{}
 	root.PersistentFlags().StringVar(&options.root, "root", ".", "the project's folder")
-	root.PersistentFlags().StringVarP(&options.stack, "stack", "s", "dev", "the stack")
+	root.PersistentFlags().StringVarP(&options.stack, "stack", "s", defaultStack, "the stack")
 	root.AddCommand(
 		newPlan(options, compose),
 		newUp(options),
@@ -61,9 +61,14 @@ func newRoot(compose plan.Compose) *cobra.Command {
 		newDestroy(options),
 		newPassthrough(options),
 		newVerify(options),
+		newEnv(options),
+		newMatrix(),
 	)
 	return root
 }
+
+// defaultStack is the stack of someone who names none.
+const defaultStack = "dev"
 
 // options are what every command takes.
 type options struct {

@@ -82,6 +82,7 @@ pwd -P > "$MACHINE/directory"
 env | grep '^PULUMI_' | sort > "$MACHINE/environment"
 case "$1 $2" in
 "stack ls") cat "$MACHINE/stacks.json"; subcommand=ls ;;
+"stack output") cat "$MACHINE/outputs.json"; subcommand=output ;;
 "stack select") subcommand=select ;;
 *) subcommand=$1; echo "pulumi's output" ;;
 esac
@@ -99,6 +100,7 @@ func newMachine(t *testing.T) machine {
 	m.write(t, filepath.Join(root, "Pulumi.yaml"), "name: kubetracing\nruntime: go\nmain: infra\n")
 	m.write(t, filepath.Join(root, "Pulumi.dev.yaml"), "config:\n  kubetracing:verify: {enabled: false}\n")
 	m.write(t, filepath.Join(m.folder, "stacks.json"), "[]")
+	m.write(t, filepath.Join(m.folder, "outputs.json"), "{}")
 	m.tool(t, "docker", "exit 0")
 	m.tool(t, "k3d", "echo 'k3d version v5.8.3'")
 	m.tool(t, "kubectl", "exit 0")
@@ -392,20 +394,21 @@ func TestVerifySaysWhyItCannotLook(t *testing.T) {
 	gone.Close()
 	got = run(t, expectKubelet, "verify", "-e", "-", "--jaeger", gone.URL, "--timeout", "50ms")
 	assert.Equal(t, 3, got.code)
-	assert.Contains(t, got.stderr, "kubetracing: Jaeger could not be asked: query Jaeger: ")
+	assert.Contains(t, got.stderr, "kubetracing: no answer from Jaeger: query Jaeger: ")
 	assert.Contains(t, got.stdout, "likely cause: Jaeger cannot be asked: ")
 }
 
 func TestPulumisCommands(t *testing.T) {
 	const list = "stack ls --json --non-interactive"
 	const create = "stack select --create --stack dev --secrets-provider passphrase --non-interactive"
+	const output = "stack output --json --show-secrets --stack dev --non-interactive"
 	tests := map[string]struct {
 		stack     string
 		arguments []string
 		want      []string
 	}{
-		"up creates the stack if need be":    {"", []string{"up"}, []string{create, "up --yes --skip-preview --stack dev"}},
-		"what follows -- goes to Pulumi":     {"dev", []string{"up", "--", "--target", "a b"}, []string{create, "up --yes --skip-preview --stack dev --target a b"}},
+		"up creates the stack if need be":    {"", []string{"up"}, []string{create, "up --yes --skip-preview --stack dev", output}},
+		"what follows -- goes to Pulumi":     {"dev", []string{"up", "--", "--target", "a b"}, []string{create, "up --yes --skip-preview --stack dev --target a b", output}},
 		"preview shows the difference":       {"dev", []string{"preview"}, []string{create, "preview --diff --stack dev"}},
 		"destroy removes the stack as well":  {"dev", []string{"destroy"}, []string{list, "destroy --yes --skip-preview --remove --stack dev"}},
 		"another stack is not the stack":     {"dev2", []string{"destroy"}, []string{list}},
@@ -438,7 +441,24 @@ func TestPulumiIsToldToKeepEverythingBelowTheProject(t *testing.T) {
 		"PULUMI_SKIP_UPDATE_CHECK":                      "true",
 		"PULUMI_CONFIG_PASSPHRASE":                      "kubetracing",
 		"PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
+		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION":   "true",
 	}, m.environment(t))
+}
+
+func TestPulumisPluginsComeFromWhereTheToolsCome(t *testing.T) {
+	m := newMachine(t)
+	t.Setenv("OFFLINE", "")
+	t.Setenv("KUBETRACING_MIRROR", "https://mirror.example/files/")
+	got := m.run(t, "up")
+	require.Zero(t, got.code, got.stderr)
+	told := m.environment(t)
+	assert.Equal(t, ".*=https://mirror.example/files/get.pulumi.com/releases/plugins", told["PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES"])
+	assert.NotContains(t, told, "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION")
+
+	t.Setenv("KUBETRACING_MIRROR", "")
+	unset(t, "PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES")
+	require.Zero(t, m.run(t, "up").code)
+	assert.NotContains(t, m.environment(t), "PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES")
 }
 
 func TestWhatTheUserChoseIsHonoured(t *testing.T) {
@@ -447,6 +467,7 @@ func TestWhatTheUserChoseIsHonoured(t *testing.T) {
 		chosen := map[string]string{
 			"PULUMI_BACKEND_URL": "s3://bucket", "PULUMI_HOME": "/home/me/.pulumi", "PULUMI_SKIP_UPDATE_CHECK": "false",
 			"PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "false",
+			"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION":   "false",
 			// An empty passphrase is a choice too.
 			"PULUMI_CONFIG_PASSPHRASE": "",
 		}
@@ -473,11 +494,12 @@ func TestPulumisExitCodeIsPassedOn(t *testing.T) {
 		arguments []string
 		last      string
 	}{
-		"of up":        {"up", []string{"up"}, "up --yes --skip-preview --stack dev"},
-		"of preview":   {"preview", []string{"preview"}, "preview --diff --stack dev"},
-		"of destroy":   {"destroy", []string{"destroy"}, "destroy --yes --skip-preview --remove --stack dev"},
-		"of stack ls":  {"ls", []string{"destroy"}, "stack ls --json --non-interactive"},
-		"of any other": {"refresh", []string{"pulumi", "refresh"}, "refresh"},
+		"of up":           {"up", []string{"up"}, "up --yes --skip-preview --stack dev"},
+		"of preview":      {"preview", []string{"preview"}, "preview --diff --stack dev"},
+		"of destroy":      {"destroy", []string{"destroy"}, "destroy --yes --skip-preview --remove --stack dev"},
+		"of stack ls":     {"ls", []string{"destroy"}, "stack ls --json --non-interactive"},
+		"of stack output": {"output", []string{"up"}, "stack output --json --show-secrets --stack dev --non-interactive"},
+		"of any other":    {"refresh", []string{"pulumi", "refresh"}, "refresh"},
 	}
 	for behaviour, test := range tests {
 		t.Run(behaviour, func(t *testing.T) {
@@ -591,6 +613,7 @@ func (m machine) interruptible(t *testing.T, role string) (running string) {
 	running = filepath.Join(m.folder, "running")
 	m.tool(t, "pulumi", `
 [ "$*" != version ] || { echo v3.300.0; exit; }
+[ "$1 $2" != "stack output" ] || { cat "$MACHINE/outputs.json"; exit; }
 [ "$1" != stack ] || { cat "$MACHINE/stacks.json"; exit; }
 `+roleVariable+`='`+role+`' RUNNING='`+running+`' exec '`+m.self(t)+`'`)
 	return running

@@ -31,7 +31,11 @@ const defaultPassphrase = "kubetracing"
 func newUp(options *options) *cobra.Command {
 	return newPulumi(options, "up", "Create or update the stack",
 		func(ctx context.Context, space workspace.Workspace, extra []string) error {
-			return onStack(ctx, space, append([]string{"up", "--yes", "--skip-preview", "--stack", space.Stack}, extra...))
+			if err := onStack(ctx, space, append([]string{"up", "--yes", "--skip-preview", "--stack", space.Stack}, extra...)); err != nil {
+				return err
+			}
+			// A Ctrl-C that came too late for Pulumi is too late for this.
+			return grantAccess(context.WithoutCancel(ctx), space, os.Stdout)
 		})
 }
 
@@ -55,6 +59,9 @@ func newDestroy(options *options) *cobra.Command {
 			}
 			arguments := append([]string{"destroy", "--yes", "--skip-preview", "--remove", "--stack", space.Stack}, extra...)
 			if err := runPulumi(ctx, space, arguments...); err != nil {
+				return err
+			}
+			if err := revokeAccess(space); err != nil {
 				return err
 			}
 			if os.Getenv(backendVariable) == localBackend(space) {
@@ -124,6 +131,13 @@ func setEnvironment(ctx context.Context, space workspace.Workspace) error {
 		"PULUMI_SKIP_UPDATE_CHECK": "true",
 		// The state of a throw-away cluster needs no history.
 		"PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
+	}
+	// Pulumi downloads its plugins itself: from where the tools come from, or not.
+	if overrides := tools.PluginURLOverrides(); overrides != "" {
+		defaults["PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES"] = overrides
+	}
+	if tools.Offline() {
+		defaults["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
 	}
 	if _, inFile := os.LookupEnv("PULUMI_CONFIG_PASSPHRASE_FILE"); !inFile {
 		defaults["PULUMI_CONFIG_PASSPHRASE"] = defaultPassphrase

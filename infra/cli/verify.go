@@ -196,7 +196,7 @@ func verdict(report verify.Report) error {
 	case report.Met():
 		return nil
 	case report.Reason != nil:
-		return exitError{fmt.Errorf("Jaeger could not be asked: %w", report.Reason), exitUnreachable}
+		return exitError{fmt.Errorf("no answer from Jaeger: %w", report.Reason), exitUnreachable}
 	default:
 		return exitError{errors.New("spans are missing: " + strings.Join(report.Missing(), ", ")), exitMissing}
 	}

@@ -74,7 +74,8 @@ func listContainers(ctx context.Context) ([]container, error) {
 	command.Stderr = &stderr
 	output, err := command.Output()
 	if err != nil {
-		return nil, fmt.Errorf("the Docker daemon does not answer: is it running, and may this user talk to it? docker says: %s",
+		return nil, fmt.Errorf("the Docker daemon does not answer: is it running, and may this user talk to it? "+
+			"`make plan` shows what would be created without it. docker says: %s",
 			strings.TrimSpace(stderr.String()))
 	}
 	var containers []container

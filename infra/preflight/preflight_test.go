@@ -117,7 +117,7 @@ func TestTheDaemonIsDown(t *testing.T) {
 	newMachine(t).tool(t, "docker", "echo 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock.' >&2; exit 1")
 	for _, err := range []error{preflight.Docker(t.Context()), preflight.Check(t.Context(), needs())} {
 		require.EqualError(t, err, "the Docker daemon does not answer: is it running, and may this user talk to it? "+
-			"docker says: Cannot connect to the Docker daemon at unix:///var/run/docker.sock.")
+			"`make plan` shows what would be created without it. docker says: Cannot connect to the Docker daemon at unix:///var/run/docker.sock.")
 	}
 }
 

@@ -95,6 +95,13 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 		return err
 	}
 
+	progress := newPhases(ctx)
+	progress.add("Jaeger and the Collector", passedBy)
+	progress.add("the node image", nodeImage.Reference)
+	progress.add("the cluster", cluster.Started)
+	progress.add("the workloads", workloads.Done)
+	defer progress.start()
+
 	ctx.Export("jaegerUrl", jaeger.URL)
 	ctx.Export("kubeconfig", cluster.Kubeconfig)
 	ctx.Export("clusterName", cluster.Name)
@@ -116,6 +123,7 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 	if err != nil {
 		return err
 	}
+	progress.add("waiting for spans", verification.Services, verification.Traces)
 	ctx.Export("services", verification.Services)
 	ctx.Export("traces", verification.Traces)
 	return nil

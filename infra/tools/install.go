@@ -86,6 +86,22 @@ func mirrored(source string) string {
 	return out
 }
 
+// pluginsURL is where Pulumi finds its own plugins when GitHub has none.
+//
+// Source: github.com/pulumi/pulumi/sdk/v3 go/common/workspace/plugins.go
+// (getPulumiSource).
+const pluginsURL = "https://get.pulumi.com/releases/plugins"
+
+// PluginURLOverrides tells Pulumi to take every plugin from the mirror, in the
+// form of PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES; empty without a mirror.
+func PluginURLOverrides() string {
+	source := mirrored(pluginsURL)
+	if source == pluginsURL {
+		return ""
+	}
+	return ".*=" + source
+}
+
 // download fetches a file and checks it. Proxies are those of the environment.
 func download(ctx context.Context, source, wantSHA256, target string) error {
 	ctx, cancel := context.WithTimeout(ctx, downloadTimeout)

@@ -54,12 +54,12 @@ func Ensure(ctx context.Context, folder string, tools []Tool, w io.Writer) ([]st
 		if onPath[i] == nil {
 			continue
 		}
-		target := filepath.Join(folder, tool.Name+"-"+tool.Version)
+		target := tool.Folder(folder)
 		if _, err := os.Stat(filepath.Join(target, tool.Name)); err == nil {
 			folders = append(folders, target)
 			continue
 		}
-		if os.Getenv("OFFLINE") == "1" {
+		if Offline() {
 			problems = append(problems, fmt.Errorf("%s is not on PATH and OFFLINE=1 forbids to download it: install %s %s",
 				tool.Name, tool.Name, tool.Version))
 			continue
@@ -72,6 +72,14 @@ func Ensure(ctx context.Context, folder string, tools []Tool, w io.Writer) ([]st
 		folders = append(folders, target)
 	}
 	return folders, errors.Join(problems...)
+}
+
+// Offline tells whether downloads are forbidden.
+func Offline() bool { return os.Getenv("OFFLINE") == "1" }
+
+// Folder is where Ensure puts the tool's pinned release, below its own folder.
+func (t Tool) Folder(folder string) string {
+	return filepath.Join(folder, t.Name+"-"+t.Version)
 }
 
 var versionNumber = regexp.MustCompile(`\d+\.\d+\.\d+[-+.0-9A-Za-z]*`)

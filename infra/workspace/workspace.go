@@ -55,6 +55,16 @@ func (w Workspace) Forget() error {
 	return nil
 }
 
+// Locate says where a stack's workspace is, without making anything.
+func Locate(root, stack string) (Workspace, error) {
+	absolute, err := filepath.Abs(root)
+	if err != nil {
+		return Workspace{}, fmt.Errorf("find workspace: %w", err)
+	}
+	base := filepath.Join(absolute, folderName)
+	return Workspace{Directory: filepath.Join(base, "workspace"), Stack: stack, base: base}, nil
+}
+
 // Prepare copies the project and the stack's file, as they are now, into the
 // workspace. A salt that Pulumi wrote into an earlier copy stays, unless the
 // original has its own.
@@ -63,12 +73,10 @@ func Prepare(root, stack string) (Workspace, error) {
 	if err != nil {
 		return Workspace{}, err
 	}
-	absolute, err := filepath.Abs(root)
+	space, err := Locate(root, stack)
 	if err != nil {
-		return Workspace{}, fmt.Errorf("prepare workspace: %w", err)
+		return Workspace{}, err
 	}
-	base := filepath.Join(absolute, folderName)
-	space := Workspace{Directory: filepath.Join(base, "workspace"), Stack: stack, base: base}
 	for _, folder := range []string{space.Directory, space.Folder("state")} {
 		if err := os.MkdirAll(folder, 0o700); err != nil {
 			return Workspace{}, fmt.Errorf("prepare workspace: %w", err)
