@@ -102,6 +102,7 @@ func choices() map[reflect.Type][]string {
 		reflect.TypeFor[RuntimeName]():           texts(runtimeNames),
 		reflect.TypeFor[OCIRuntime]():            texts(ociRuntimes),
 		reflect.TypeFor[tracing.JaegerStorage](): texts(jaegerStorages),
+		reflect.TypeFor[Queue]():                 texts(queues),
 		reflect.TypeFor[Workload]():              texts(workloads),
 	}
 }
