@@ -8,11 +8,11 @@ BASE ?= main
 KUBETRACING := infra/run
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy kubeconfig env plan plans docs test lint conformance pipeline e2e bench clean
+.PHONY: help up preview destroy kubeconfig env plan plans docs test lint conformance control-plane pipeline e2e bench clean
 .PHONY: matrix pr-plan pr-preview pr-comment
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: ## Create or update the stack (STACK=dev), on a fresh machine too
 	@$(KUBETRACING) up --stack $(STACK)
@@ -51,6 +51,9 @@ lint: ## Check formatting, vet, staticcheck and the workflows
 
 conformance: ## Let every supported Kubernetes minor's own code read our files; needs only Go
 	cd test/conformance && go test -v -timeout 60m ./...
+
+control-plane: ## Run the newest minor's own etcd, kube-apiserver and containerd; needs only Go (MINORS=1.37,... or all)
+	cd test/control-plane && MINORS=$(MINORS) go test -v -count=1 -timeout 120m ./...
 
 pipeline: ## Kill Collector and Jaeger under load and count what is lost; needs only Go
 	cd test/processes && go test -timeout 60m ./...

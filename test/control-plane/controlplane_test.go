@@ -1,0 +1,135 @@
+package controlplane
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/components/verify"
+	"github.com/kubetracing/kubetracing/test/processes"
+	"github.com/kubetracing/kubetracing/test/processes/build"
+)
+
+// serviceAPIServer is kube-apiserver's name in Jaeger.
+//
+// Source: k8s.io/apiserver pkg/server/options/tracing.go.
+const serviceAPIServer = "apiserver"
+
+// Operations of gRPC servers, named as otelgrpc names them: the write to etcd that
+// a created object ends in, and a call of the container runtime.
+const (
+	etcdTransaction = "etcdserverpb.KV/Txn"
+	criVersion      = "runtime.v1.RuntimeService/Version"
+)
+
+var (
+	sharedTrace = verify.Expectation{Name: "kube-apiserver and etcd in one trace", Spans: []verify.SpanMatch{
+		{Service: tracing.ServiceEtcd, Operation: etcdTransaction}, {Service: serviceAPIServer},
+	}}
+	apiserverSpans  = ofService(serviceAPIServer)
+	etcdSpans       = ofService(tracing.ServiceEtcd)
+	containerdSpans = verify.Expectation{Name: "containerd's CRI", Spans: []verify.SpanMatch{
+		{Service: tracing.ServiceContainerd, Operation: criVersion},
+	}}
+)
+
+func ofService(service string) verify.Expectation {
+	return verify.Expectation{Name: service, Spans: []verify.SpanMatch{{Service: service}}}
+}
+
+func TestTheControlPlaneTraces(t *testing.T) {
+	const most = tracing.SamplingRateMax
+	cases := []struct {
+		name     string
+		sampling tracing.Sampling
+		// seen must arrive, unseen must not.
+		seen, unseen []verify.Expectation
+		// containerd tells whether containerd has a part in the case.
+		containerd bool
+	}{
+		{
+			name:     "kube-apiserver and etcd share a trace",
+			sampling: tracing.Sampling{APIServer: most, Etcd: most},
+			seen:     []verify.Expectation{sharedTrace},
+		},
+		{
+			name:     "a rate of 0 silences kube-apiserver alone",
+			sampling: tracing.Sampling{Etcd: most},
+			seen:     []verify.Expectation{etcdSpans},
+			unseen:   []verify.Expectation{apiserverSpans},
+		},
+		{
+			name:     "a rate of 0 silences etcd alone",
+			sampling: tracing.Sampling{APIServer: most},
+			seen:     []verify.Expectation{apiserverSpans},
+			unseen:   []verify.Expectation{etcdSpans},
+		},
+		{
+			name:       "containerd traces calls of its CRI",
+			sampling:   tracing.Sampling{Runtime: most},
+			seen:       []verify.Expectation{containerdSpans},
+			containerd: true,
+		},
+		{
+			name:       "a rate of 0 silences containerd",
+			sampling:   tracing.Sampling{APIServer: most},
+			seen:       []verify.Expectation{apiserverSpans},
+			unseen:     []verify.Expectation{containerdSpans, ofService(tracing.ServiceContainerd)},
+			containerd: true,
+		},
+	}
+	for _, release := range selected(t) {
+		for _, test := range cases {
+			t.Run(release.k3s+"/"+test.name, func(t *testing.T) {
+				if why := whyNoContainerd(); test.containerd && why != "" {
+					t.Skip("skipped: " + why)
+				}
+				rendered := render(t, release.k3s, receiver, test.sampling)
+				jaeger, began := startPipeline(t), time.Now()
+				// What has no part in a case is not started.
+				if test.containerd {
+					callCRI(t, startContainerd(t, release, rendered))
+				}
+				if !test.containerd || len(test.unseen) > 0 {
+					startControlPlane(t, release, rendered).use(t)
+				}
+
+				report := look(t, jaeger, began, patience, test.seen...)
+				require.True(t, report.Met(), "%+v", report)
+				t.Logf("seen: %v", report.Outputs(jaeger.BaseURL))
+				for _, unexpected := range test.unseen {
+					report := look(t, jaeger, began, settled, unexpected)
+					require.NoError(t, report.Reason)
+					assert.False(t, report.Met(), "%+v", report)
+				}
+			})
+		}
+	}
+}
+
+// binary builds a program, which it says beforehand: the first time takes minutes.
+func binary(t *testing.T, program build.Program) string {
+	t.Helper()
+	t.Logf("%s %s: from the cache, or built now", program.Folder, program.Version)
+	path, err := program.Binary()
+	require.NoError(t, err)
+	return path
+}
+
+func freeAddresses(t *testing.T, count int) []string {
+	t.Helper()
+	addresses, err := processes.FreeAddresses(count)
+	require.NoError(t, err)
+	return addresses
+}
+
+func splitAddress(t *testing.T, address string) (host, port string) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(address)
+	require.NoError(t, err)
+	return host, port
+}

@@ -1,0 +1,5 @@
+// etcd's own command, built as it is. This file only marks the folder as a
+// module of its own; the releases are in versions.
+module github.com/kubetracing/kubetracing/test/control-plane/etcd
+
+go 1.26.6
