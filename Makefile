@@ -8,7 +8,7 @@ BASE ?= main
 KUBETRACING := infra/run
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy kubeconfig env plan plans docs test lint conformance control-plane pipeline e2e bench clean
+.PHONY: help up preview destroy kubeconfig env plan plans docs test lint conformance control-plane pipeline engine e2e bench clean
 .PHONY: matrix pr-plan pr-preview pr-comment
 
 help: ## List the targets
@@ -58,6 +58,9 @@ control-plane: ## Run the newest minor's own etcd, kube-apiserver and containerd
 pipeline: ## Kill Collector and Jaeger under load and count what is lost; needs only Go
 	cd test/processes && go test -timeout 60m ./...
 	cd test/pipeline && go test -v -timeout 60m ./...
+
+engine: ## Let the real Pulumi engine decide what changes do, with fake providers; needs only Go
+	cd test/engine && go vet . && go test -timeout 60m .
 
 e2e: ## Create, change and destroy a real stack; needs Docker and k3d
 	@$(KUBETRACING) help > /dev/null

@@ -147,9 +147,9 @@ func typeOf(key string, known map[string]reflect.Type) reflect.Type {
 	plain := withoutIndexes(key)
 	t, ok := known[plain]
 	switch {
-	case ok && strings.HasSuffix(key, "]"):
+	case ok && strings.HasSuffix(key, "]") && t.Kind() == reflect.Slice:
 		return t.Elem()
-	case ok:
+	case ok: // also an object that was given as a list
 		return t
 	}
 	for field, t := range known {

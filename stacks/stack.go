@@ -39,7 +39,10 @@ func Open(root, project, stack string, config map[string]string) (Stack, error) 
 	names := NewNames(project, stack)
 	settings, problems := decode(project, config)
 	problems = append(names.validate(), problems...)
-	problems = append(problems, validate(project, settings)...)
+	problems = append(problems, slices.DeleteFunc(validate(project, settings), func(p Problem) bool {
+		// What could not be decoded is empty now; that is no second mistake.
+		return slices.ContainsFunc(problems, func(decoded Problem) bool { return decoded.Field == p.Field })
+	})...)
 	expectations, err := readExpectations(root, settings.Verify.Expectations)
 	if err != nil {
 		problems = append(problems, Problem{project + ":verify.expectations", settings.Verify.Expectations, err.Error()})

@@ -2,12 +2,15 @@ package stacks
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/distribution/reference"
 
@@ -31,6 +34,15 @@ const maxVerifyTimeout = time.Hour
 // update verifies for up to minutes.
 const minRetention = 10 * time.Minute
 
+// maxNodes is how many nodes find a pod network: k3s gives each a /24 of
+// 10.42.0.0/16.
+//
+// Sources: https://docs.k3s.io/cli/server (cluster-cidr), kube-controller-manager
+// (node-cidr-mask-size).
+const maxNodes = 256
+
+var ruleNodes = fmt.Sprintf("must leave at most %d nodes: the pod network has no room for more", maxNodes)
+
 var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
 // validator collects the problems of one project's settings.
@@ -40,7 +52,11 @@ type validator struct {
 }
 
 func (v *validator) reject(key string, value any, rule string) {
-	v.problems = append(v.problems, Problem{v.project + ":" + key, fmt.Sprint(value), rule})
+	text := fmt.Sprint(value)
+	if text == "" {
+		text = `""`
+	}
+	v.problems = append(v.problems, Problem{v.project + ":" + key, text, rule})
 }
 
 // validate checks settings whose types are right and returns all that is wrong
@@ -82,6 +98,19 @@ func (v *validator) cluster(c ClusterSettings) {
 	if c.Agents < 0 {
 		v.reject("cluster.agents", c.Agents, "must be at least 0")
 	}
+	// One at a time: the sum of two huge numbers is a small one.
+	for _, count := range []struct {
+		key   string
+		value int
+	}{{"servers", c.Servers}, {"agents", c.Agents}} {
+		if count.value > maxNodes {
+			v.reject("cluster."+count.key, count.value, ruleNodes)
+			return
+		}
+	}
+	if c.Servers+c.Agents > maxNodes {
+		v.reject("cluster.agents", c.Agents, fmt.Sprintf("with %d servers, %s", c.Servers, ruleNodes))
+	}
 }
 
 func (v *validator) runtime(r RuntimeSettings) {
@@ -93,6 +122,9 @@ func (v *validator) runtime(r RuntimeSettings) {
 	b := *r.Bundle
 	if (b.Directory == "") == (b.URL == "") {
 		v.reject("runtime.bundle", fmt.Sprintf("directory %q, url %q", b.Directory, b.URL), "must have either directory or url")
+	}
+	if strings.ContainsFunc(b.Directory, unicode.IsControl) {
+		v.reject("runtime.bundle.directory", strconv.Quote(b.Directory), "must be a path: control characters are none")
 	}
 	if b.URL == "" && b.SHA256 != "" {
 		v.reject("runtime.bundle.sha256", b.SHA256, "goes with url: nothing checks a directory")
@@ -210,7 +242,27 @@ func (v *validator) image(key, image string) {
 
 func isHTTPURL(text string) bool {
 	u, err := url.Parse(text)
-	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http")
+	return err == nil && isHost(u.Hostname()) && (u.Port() == "" || isPort(u.Port())) &&
+		(u.Scheme == "https" || u.Scheme == "http")
+}
+
+func isHostPort(text string) bool {
+	host, port, err := net.SplitHostPort(text)
+	return err == nil && isHost(host) && isPort(port)
+}
+
+// hostName also takes the underscores that names of containers may have.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$`)
+
+func isHost(text string) bool {
+	_, err := netip.ParseAddr(text)
+	return err == nil || hostName.MatchString(text)
+}
+
+// isPort takes digits only: a dialer looks anything else up as a service's name.
+func isPort(text string) bool {
+	number, err := strconv.ParseUint(text, 10, 16)
+	return err == nil && number > 0
 }
 
 // oneOf checks an enumerated value.

@@ -5,11 +5,9 @@ import (
 	"encoding/pem"
 	"fmt"
 	"maps"
-	"net"
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -83,20 +81,16 @@ func (v *validator) tailSampling(s Settings) {
 func (v *validator) exporter(key string, exporter ExporterSettings) {
 	oneOf(v, key+".protocol", exporter.Protocol, otlpProtocols)
 	plain := exporter.Insecure
-	switch exporter.Protocol {
-	case "grpc":
-		host, port, err := net.SplitHostPort(exporter.Endpoint)
-		if number, portErr := strconv.Atoi(port); err != nil || portErr != nil || host == "" || number < 1 || number > 65535 {
-			v.reject(key+".endpoint", exporter.Endpoint, "must be host:port for protocol grpc")
-		}
-	case "http":
-		if !isHTTPURL(exporter.Endpoint) {
-			v.reject(key+".endpoint", exporter.Endpoint, "must be an http or https URL for protocol http")
-		}
+	if exporter.Protocol == "http" {
 		plain = plain || strings.HasPrefix(exporter.Endpoint, "http://")
 	}
-	if strings.Contains(exporter.Endpoint, "$") {
+	switch {
+	case strings.Contains(exporter.Endpoint, "$"):
 		v.reject(key+".endpoint", exporter.Endpoint, "must not contain '$': the Collector would expand it")
+	case exporter.Protocol == "grpc" && !isHostPort(exporter.Endpoint):
+		v.reject(key+".endpoint", exporter.Endpoint, "must be host:port for protocol grpc")
+	case exporter.Protocol == "http" && !isHTTPURL(exporter.Endpoint):
+		v.reject(key+".endpoint", exporter.Endpoint, "must be an http or https URL for protocol http")
 	}
 	if exporter.CA != "" {
 		if err := checkCertificates(exporter.CA); err != nil {

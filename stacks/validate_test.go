@@ -191,7 +191,7 @@ func TestNewRefuses(t *testing.T) {
 		},
 		"an empty Jaeger image": {
 			config: section("jaeger", `{"image": ""}`),
-			want:   []stacks.Problem{{"kubetracing:jaeger.image", "", ruleImage}},
+			want:   []stacks.Problem{{"kubetracing:jaeger.image", `""`, ruleImage}},
 		},
 
 		"a bundle from two places": {
@@ -210,7 +210,7 @@ func TestNewRefuses(t *testing.T) {
 		},
 		"a bundle's URL without a checksum": {
 			config: section("runtime", `{"bundle": {"url": "https://mirror.test/c.tar.gz"}}`),
-			want:   []stacks.Problem{{"kubetracing:runtime.bundle.sha256", "", ruleSHA256}},
+			want:   []stacks.Problem{{"kubetracing:runtime.bundle.sha256", `""`, ruleSHA256}},
 		},
 		"a bundle's checksum in upper case": {
 			config: section("runtime",
@@ -256,7 +256,7 @@ func TestNewRefuses(t *testing.T) {
 		},
 		"an exporter without a protocol": {
 			config: exporters(`{"name": "tempo", "endpoint": "a:4317"}`),
-			want:   []stacks.Problem{{"kubetracing:collector.exporters[0].protocol", "", "must be one of: grpc, http"}},
+			want:   []stacks.Problem{{"kubetracing:collector.exporters[0].protocol", `""`, "must be one of: grpc, http"}},
 		},
 		"a URL for gRPC": {
 			config: exporters(`{"name": "tempo", "protocol": "grpc", "endpoint": "http://tempo:4317"}`),
@@ -273,8 +273,8 @@ func TestNewRefuses(t *testing.T) {
 		"an exporter without an endpoint": {
 			config: exporters(`{"name": "a", "protocol": "grpc"}, {"name": "b", "protocol": "http"}`),
 			want: []stacks.Problem{
-				{"kubetracing:collector.exporters[0].endpoint", "", ruleGRPC},
-				{"kubetracing:collector.exporters[1].endpoint", "", ruleHTTP},
+				{"kubetracing:collector.exporters[0].endpoint", `""`, ruleGRPC},
+				{"kubetracing:collector.exporters[1].endpoint", `""`, ruleHTTP},
 			},
 		},
 

@@ -1,0 +1,176 @@
+package engine_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestAFirstPreviewEndsAndShowsEverythingThatTheUpdateThenCreates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.stack(t, "dev", nil)
+	preview := s.preview(t)
+	require.NoError(t, preview.err)
+	assert.Empty(t, w.journal.take(), "a preview does nothing")
+
+	update := s.mustUp(t)
+	assert.Equal(t, update.changes, preview.changes)
+	for _, change := range update.changes {
+		assert.True(t, strings.HasPrefix(change, "create "), change)
+	}
+	for _, r := range s.resources(t) {
+		if r.URN.Type() != "pulumi:providers:docker" && r.URN.Type() != "pulumi:providers:command" {
+			assert.Contains(t, preview.changes, "create "+r.URN.Name())
+		}
+	}
+}
+
+func TestNothingToDoIsNothingToChange(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.stack(t, "dev", nil)
+	s.mustUp(t)
+	require.NotEmpty(t, w.journal.take())
+
+	first, second := s.preview(t), s.preview(t)
+	require.NoError(t, first.err)
+	assert.Empty(t, first.changes)
+	assert.Equal(t, first.text, second.text)
+	assert.Empty(t, s.mustUp(t).changes)
+	assert.Equal(t, first.text, s.preview(t).text, "after an update that changed nothing")
+	assert.Empty(t, w.journal.take())
+}
+
+func TestDestroyTakesEverythingAwayDependentsFirst(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.stack(t, "dev", nil)
+	s.mustUp(t)
+	w.journal.take()
+	before := s.resources(t)
+
+	require.NoError(t, s.destroy(t).err)
+	assert.Empty(t, s.resources(t))
+
+	deleted := w.journal.take().of("delete")
+	inCluster := []string{"workloads-namespace", "workloads-echo"}
+	for _, r := range before {
+		name, position := r.URN.Name(), slices.Index(deleted, r.URN.Name())
+		switch {
+		case !r.Custom || strings.HasPrefix(string(r.Type), "pulumi:providers:"):
+			continue
+		case slices.Contains(inCluster, name):
+			assert.Negative(t, position, "%s goes with its cluster", name)
+			continue
+		}
+		if !assert.GreaterOrEqual(t, position, 0, "%s is deleted", name) {
+			continue
+		}
+		for _, needed := range r.Dependencies {
+			if later := slices.Index(deleted, needed.Name()); later >= 0 {
+				assert.Less(t, position, later, "%s needs %s", name, needed.Name())
+			}
+		}
+	}
+	assertDependsOn(t, before, "cluster-k3d", "network-bridge")
+	assertDependsOn(t, before, "cluster-k3d", "node-config-files")
+	assertDependsOn(t, before, "node-config-files", "node-config-volume")
+}
+
+// assertDependsOn checks that one resource is known to need another.
+func assertDependsOn(t *testing.T, resources []apitype.ResourceV3, name, needed string) {
+	t.Helper()
+	for _, r := range resources {
+		if r.URN.Name() != name {
+			continue
+		}
+		var dependencies []string
+		for _, dependency := range r.Dependencies {
+			dependencies = append(dependencies, dependency.Name())
+		}
+		assert.Contains(t, dependencies, needed, name)
+		return
+	}
+	assert.Fail(t, "no such resource", name)
+}
+
+func TestAFailureIsToldAndTheNextUpdateGoesOnFromThere(t *testing.T) {
+	t.Parallel()
+	const reason = "the node k3d-kubetracing-dev-server-0 does not become ready"
+	base := newWorld(t)
+	base.stack(t, "dev", nil).mustUp(t)
+
+	lowRate := map[string]string{"kubetracing:sampling": `{"apiserver":10}`}
+	otherVersion := map[string]string{"kubetracing:cluster": `{"kubernetes":"1.36"}`}
+	tests := map[string]struct {
+		fresh          bool
+		config         map[string]string
+		verb, resource string
+		// repeated is what the next update does to the failed resource, untouched is
+		// something that the failed update had done and the next one leaves.
+		repeated, untouched string
+	}{
+		"when the cluster does not come up at first": {
+			true, nil, "create", "cluster-k3d", "create cluster-k3d", "network-bridge",
+		},
+		"when a node does not come back from its restart": {
+			false, lowRate, "update", "cluster-k3d", "update cluster-k3d", "node-config-files",
+		},
+		"when the old cluster cannot be removed": {
+			false, otherVersion, "delete", "cluster-k3d", "delete cluster-k3d", "node-image-build",
+		},
+		"when the new cluster does not come up after the old one is gone": {
+			false, otherVersion, "create", "cluster-k3d", "create cluster-k3d", "node-image-build",
+		},
+		"when the expected spans are not seen": {
+			false, lowRate, "update", "verification-services", "update verification-services", "cluster-k3d",
+		},
+	}
+	for behaviour, test := range tests {
+		t.Run(behaviour, func(t *testing.T) {
+			t.Parallel()
+			var w *world
+			if test.fresh {
+				w = newWorld(t)
+			} else {
+				w = base.another(t)
+			}
+			s := w.stack(t, "dev", test.config)
+			w.journal.failOnce(test.verb, test.resource, reason)
+			failed := s.up(t)
+			require.Error(t, failed.err)
+			assert.Contains(t, failed.text+failed.log, reason)
+			w.journal.take()
+
+			s.mustUp(t)
+			done := w.journal.take()
+			assert.Contains(t, done.operations(), test.repeated)
+			for _, verb := range []string{"create", "update", "delete"} {
+				assert.NotContains(t, done.of(verb), test.untouched)
+			}
+			preview := s.preview(t)
+			require.NoError(t, preview.err)
+			assert.Empty(t, preview.changes)
+		})
+	}
+
+	t.Run("when destroy cannot remove the cluster", func(t *testing.T) {
+		t.Parallel()
+		w := base.another(t)
+		s := w.stack(t, "dev", nil)
+		w.journal.failOnce("delete", "cluster-k3d", reason)
+		failed := s.destroy(t)
+		require.Error(t, failed.err)
+		assert.Contains(t, failed.text+failed.log, reason)
+		assert.NotContains(t, w.journal.take().of("delete"), "network-bridge", "the cluster still needs it")
+
+		require.NoError(t, s.destroy(t).err)
+		assert.Empty(t, s.resources(t))
+		w.journal.take().assertOrder(t, "delete cluster-k3d", "delete network-bridge")
+	})
+}

@@ -1,0 +1,51 @@
+package engine_test
+
+import (
+	"encoding/base64"
+	"strings"
+	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protojson"
+)
+
+func TestTheKubeconfigIsReadableNowhereButWhereItIsUsed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.stack(t, "dev", nil)
+	said := s.mustUp(t).log
+
+	outputs, err := s.Outputs(t.Context())
+	require.NoError(t, err)
+	assert.True(t, outputs["kubeconfig"].Secret)
+	assert.Contains(t, outputs["kubeconfig"].Value, privateKey, "it is an output of the stack")
+	configured := false
+	for _, arguments := range w.journal.configurations {
+		text, err := protojson.Marshal(arguments)
+		require.NoError(t, err)
+		configured = configured || strings.Contains(string(text), privateKey)
+	}
+	assert.True(t, configured, "the Kubernetes provider gets it")
+
+	// Another cluster has another kubeconfig, and the preview a difference to show.
+	s.configure(t, map[string]string{"kubetracing:cluster": `{"kubernetes":"1.36"}`})
+	preview := s.preview(t, optpreview.Diff())
+	require.NoError(t, preview.err)
+	require.Contains(t, preview.text, "cluster-kubeconfig")
+	said += preview.log + s.mustUp(t).log + s.destroy(t).log
+
+	encoded := base64.StdEncoding.EncodeToString([]byte(privateKey))
+	assert.NotContains(t, said, privateKey, "output, diffs and events")
+	assert.NotContains(t, said, encoded)
+	states := 0
+	for path, content := range w.written(t) {
+		assert.NotContains(t, content, privateKey, path)
+		assert.NotContains(t, content, encoded, path)
+		if strings.Contains(content, "ciphertext") {
+			states++
+		}
+	}
+	assert.Positive(t, states, "state and history hold it encrypted")
+}
