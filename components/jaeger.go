@@ -115,10 +115,10 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 	if err != nil {
 		return nil, fmt.Errorf("jaeger %q: %w", name, err)
 	}
-	// Derived from the container, so that whoever uses the URL waits for it.
-	component.URL = container.ID().ApplyT(func(pulumi.ID) string {
-		return JaegerURL(args.UIPort)
-	}).(pulumi.StringOutput)
+	// Whoever uses the URL waits for the container, and yet the URL is known while
+	// the container is replaced.
+	component.URL = pulumi.OutputWithDependencies(
+		ctx.Context(), pulumi.String(JaegerURL(args.UIPort)).ToStringOutput(), container).(pulumi.StringOutput)
 	component.ContainerID, component.Container = container.ID().ToStringOutput(), container
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{
 		"url":         component.URL,

@@ -188,7 +188,7 @@ func TestTheNodeConfigurationCarriesOneVariableAFile(t *testing.T) {
 	for _, file := range files.Node {
 		want[tracing.ConfigDirectory+"/"+file.Name] = file.Content
 	}
-	require.Len(t, want, 5)
+	require.Len(t, want, 6)
 
 	recorded := stack.record(t)
 	command := recorded.one(t, tokenCommand, "node-config-files")

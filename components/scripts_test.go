@@ -243,24 +243,62 @@ func TestClusterUpdate(t *testing.T) {
 	})
 
 	for name, digest := range map[string]string{"another configuration": "another", "no note of one": "''"} {
-		t.Run("kills and starts every node that has "+name, func(t *testing.T) {
+		t.Run("restarts k3s on every node that has "+name, func(t *testing.T) {
 			t.Parallel()
 			onEveryShell(t, func(t *testing.T, m *machine) {
 				m.file(t, "nodes", nodes)
 				m.file(t, "docker-exec", running(digest))
 				got := m.run(t, update, k3dConfiguration, nodeConfig)
 				require.Zero(t, got.code, got.stderr)
-				var changes []string
+				var restarted []string
 				for _, call := range m.calls(t) {
-					if !strings.HasPrefix(call, "docker exec ") && !strings.HasPrefix(call, "docker logs ") {
-						changes = append(changes, call)
+					if node, ok := strings.CutSuffix(call, " sh /etc/kubetracing/k3s.sh restart"); ok {
+						restarted = append(restarted, node)
 					}
 				}
-				assert.Equal(t, []string{
-					"docker kill --signal KILL k3d-traced-server-0", "docker start k3d-traced-server-0",
-					"docker kill --signal KILL k3d-traced-agent-0", "docker start k3d-traced-agent-0",
-				}, changes, "a node that is stopped would drain itself; load balancer and tools stay as they are")
+				assert.Equal(t, []string{"docker exec k3d-traced-server-0", "docker exec k3d-traced-agent-0"}, restarted)
+				assert.Empty(t, changes(t, m), "no container is restarted")
 				assert.Contains(t, m.calls(t), "docker exec k3d-traced-server-0 sh -c echo 0123456789ab > /kubetracing-config")
+			})
+		})
+	}
+
+	const cannotRestart = `case "$*" in *"k3s.sh restart") exit 1 ;; esac` + "\n"
+	t.Run("kills and starts a node whose k3s does not restart", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "nodes", nodes)
+			m.file(t, "docker-exec", cannotRestart+running("another"))
+			got := m.run(t, update, k3dConfiguration, nodeConfig)
+			require.Zero(t, got.code, got.stderr)
+			assert.Equal(t, []string{
+				"docker kill --signal KILL k3d-traced-server-0", "docker kill --signal KILL k3d-traced-agent-0",
+				"docker start k3d-traced-server-0", "docker start k3d-traced-agent-0",
+			}, changes(t, m), "a node that is stopped would drain itself; load balancer and tools stay as they are")
+		})
+	})
+
+	for behaviour, test := range map[string]struct{ answers, says string }{
+		"whose kube-apiserver is not ready again": {
+			`case "$*" in *"k3d-traced-server-0 kubectl get --raw /readyz") exit 1 ;; esac`, "only 0 of 1 node(s) are answering",
+		},
+		"whose kubelet does not answer": {
+			`case "$*" in *"/proxy/healthz") exit 1 ;; esac`, "only 0 of 1 node(s) are answering",
+		},
+		"whose kubelet did not read its file": {
+			`case "$*" in *"/configz"*) echo '{"kubeletconfig":{}}'; return ;; esac`, "has not taken its tracing configuration",
+		},
+	} {
+		t.Run("fails with a node "+behaviour+", and notes nothing", func(t *testing.T) {
+			t.Parallel()
+			onEveryShell(t, func(t *testing.T, m *machine) {
+				m.file(t, "nodes", ours)
+				m.file(t, "docker-exec", test.answers+"\n"+running("another"))
+				m.file(t, "docker-inspect", "echo 'running, exit code 0, restarted 0 times'")
+				got := m.run(t, update, "", nodeConfig)
+				assert.Equal(t, 1, got.code)
+				assert.Contains(t, got.stderr, test.says)
+				assert.NotContains(t, m.read(t, "calls"), "> /kubetracing-config")
 			})
 		})
 	}
@@ -269,7 +307,7 @@ func TestClusterUpdate(t *testing.T) {
 		t.Parallel()
 		onEveryShell(t, func(t *testing.T, m *machine) {
 			m.file(t, "nodes", ours)
-			m.file(t, "docker-exec", running("another"))
+			m.file(t, "docker-exec", cannotRestart+running("another"))
 			m.file(t, "docker-kill", "echo 'is not running' >&2; exit 1")
 			got := m.run(t, update, "", nodeConfig)
 			require.Zero(t, got.code, got.stderr)
@@ -293,7 +331,7 @@ func TestClusterUpdate(t *testing.T) {
 		t.Parallel()
 		onEveryShell(t, func(t *testing.T, m *machine) {
 			m.file(t, "nodes", ours)
-			m.file(t, "docker-exec", running("another"))
+			m.file(t, "docker-exec", cannotRestart+running("another"))
 			m.file(t, "docker-start", "echo 'no such container' >&2; exit 1")
 			got := m.run(t, update, "", nodeConfig)
 			assert.NotZero(t, got.code)
@@ -301,6 +339,12 @@ func TestClusterUpdate(t *testing.T) {
 			assert.NotContains(t, m.read(t, "calls"), "> /kubetracing-config")
 		})
 	})
+}
+
+// changes are the calls that do something to a container.
+func changes(t *testing.T, m *machine) []string {
+	t.Helper()
+	return append(m.callsOf(t, "docker kill"), m.callsOf(t, "docker start")...)
 }
 
 func TestClusterDelete(t *testing.T) {
@@ -463,8 +507,21 @@ func TestVerifyScript(t *testing.T) {
 			assert.Equal(t, "- name: kubelet\n", got.stdout, "the expectations reach the program")
 			assert.Equal(t, []string{
 				"docker inspect --format {{.State.StartedAt}} traced-collector k3d-traced-server-0",
+				"docker exec traced-collector cat /run/kubetracing/k3s.started",
+				"docker exec k3d-traced-server-0 cat /run/kubetracing/k3s.started",
 				arguments + " --since 2026-01-01T10:00:07.25Z",
 			}, m.calls(t))
+		})
+	})
+	t.Run("counts what is younger than a k3s that has restarted since", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.tool(t, "kubetracing", "cat")
+			m.file(t, "docker-inspect", "printf '%s\\n' 2026-01-01T10:00:02.5Z 2026-01-01T10:00:07.25Z")
+			m.file(t, "docker-exec", `case "$*" in *"server-0 cat /run/kubetracing/k3s.started") echo 2026-01-01T10:03:00Z ;; *) exit 1 ;; esac`)
+			got := m.run(t, script("verification-services", m), "- name: kubelet\n", environment)
+			require.Zero(t, got.code, got.stderr)
+			assert.Contains(t, m.calls(t), arguments+" --since 2026-01-01T10:03:00Z")
 		})
 	})
 	t.Run("looks at everything that Jaeger has", func(t *testing.T) {
@@ -515,7 +572,8 @@ eval "env -i PATH=/usr/bin:/bin ${kept-} /bin/sh -c \"\$script\""
 			passed = append(passed, arguments[i+1])
 		}
 		assert.ElementsMatch(t, []string{
-			"FILE_a_b__txt", "FILE_apiserver_tracing__yaml", "FILE_containerd__env", "FILE_k3s_server__yaml", "FILE_kubelet__yaml",
+			"FILE_a_b__txt", "FILE_apiserver_tracing__yaml", "FILE_containerd__env", "FILE_k3s__sh",
+			"FILE_k3s_server__yaml", "FILE_kubelet__yaml",
 		}, passed, "by name, so that no file stands in a process list")
 		assert.Contains(t, calls, "<--entrypoint></bin/sh><busybox:1.37.0><-c>")
 
@@ -529,6 +587,7 @@ eval "env -i PATH=/usr/bin:/bin ${kept-} /bin/sh -c \"\$script\""
 			"a-b.txt":                environment["FILE_a_b__txt"],
 			"apiserver-tracing.yaml": environment["FILE_apiserver_tracing__yaml"],
 			"containerd.env":         environment["FILE_containerd__env"],
+			"k3s.sh":                 environment["FILE_k3s__sh"],
 			"k3s-server.yaml":        environment["FILE_k3s_server__yaml"],
 			"kubelet.yaml":           environment["FILE_kubelet__yaml"],
 		}, written)

@@ -42,6 +42,16 @@ ready_nodes() {
   done
 }
 
+# answering_nodes lists the nodes whose kubelet answers and, on servers, whose
+# kube-apiserver is ready. The nodes that Kubernetes lists as ready are those that
+# said so within the last 40 seconds.
+answering_nodes() {
+  for node in $(registered_nodes); do
+    if servers '{{.Names}}' | grep -qxF "$node" && ! docker exec "$node" kubectl get --raw /readyz > /dev/null 2>&1; then continue; fi
+    if in_cluster get --raw "/api/v1/nodes/$node/proxy/healthz" > /dev/null 2>&1; then echo "$node"; fi
+  done
+}
+
 # wait_for LIST WHAT: until LIST lists every node. Without this, the first thing
 # to hang would be a workload that nothing can schedule, with nothing to say why.
 wait_for() {

@@ -5,9 +5,16 @@ for container in $CONTAINERS; do
 done
 if [ "$ONLY_NEW" = true ]; then
   # Spans of an earlier configuration must not count: only what started after the
-  # last of the containers did.
+  # last of the containers did, and the last k3s in them.
   # shellcheck disable=SC2086 # a list of names
-  since=$(docker inspect --format '{{.State.StartedAt}}' $CONTAINERS | sort | tail -n 1)
+  started=$(docker inspect --format '{{.State.StartedAt}}' $CONTAINERS)
+  for container in $CONTAINERS; do
+    if k3s=$(docker exec "$container" cat /run/kubetracing/k3s.started 2> /dev/null); then
+      started="$started
+$k3s"
+    fi
+  done
+  since=$(printf '%s\n' "$started" | sort | tail -n 1)
   set -- "$@" --since "$since"
 fi
 exec "$PROGRAM" verify "$@"

@@ -106,6 +106,7 @@ func RenderCluster(spec ClusterSpec) (ClusterFiles, error) {
 		FileAPIServerTracing: func() (string, error) { return apiServerTracing(rules, spec.Receiver, sampling.APIServer) },
 		FileContainerd:       func() (string, error) { return containerdEnvironment(spec.Receiver, sampling.Runtime), nil },
 		FileK3sServer:        func() (string, error) { return k3sServerConfig(spec) },
+		FileK3sSupervisor:    func() (string, error) { return k3sSupervisor, nil },
 		FileKubelet:          func() (string, error) { return kubeletConfig(rules, spec.Receiver, sampling.Kubelet) },
 	}
 	if spec.Agents > 0 {

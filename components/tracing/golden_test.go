@@ -78,14 +78,14 @@ func TestRenderClusterGolden(t *testing.T) {
 			directory: "cluster-1.37-1-server",
 			spec:      single(t, "1.37"),
 			files: []string{
-				"apiserver-tracing.yaml", "containerd.env", "k3s-server.yaml", "kubelet.yaml",
+				"apiserver-tracing.yaml", "containerd.env", "k3s-server.yaml", "k3s.sh", "kubelet.yaml",
 			},
 		},
 		"three servers and two agents of the minor that needs every workaround": {
 			directory: "cluster-1.25-3-servers-2-agents",
 			spec:      several(t, "1.25"),
 			files: []string{
-				"apiserver-tracing.yaml", "containerd.env", "k3s-agent.yaml", "k3s-server.yaml", "kubelet.yaml",
+				"apiserver-tracing.yaml", "containerd.env", "k3s-agent.yaml", "k3s-server.yaml", "k3s.sh", "kubelet.yaml",
 			},
 		},
 	}

@@ -1,5 +1,7 @@
 package tracing
 
+import _ "embed"
+
 // ConfigDirectory is where the rendered files are mounted in every node.
 const ConfigDirectory = "/etc/kubetracing"
 
@@ -10,7 +12,13 @@ const (
 	FileContainerd       = "containerd.env"
 	FileK3sServer        = "k3s-server.yaml"
 	FileK3sAgent         = "k3s-agent.yaml"
+	FileK3sSupervisor    = "k3s.sh"
 )
+
+// k3sSupervisor lets k3s restart without its node; the node image starts it.
+//
+//go:embed scripts/k3s.sh
+var k3sSupervisor string
 
 // disabledComponents are k3s add-ons that a traced cluster is better without:
 // each one's controllers and images cost start-up time and fill the traces with

@@ -409,7 +409,7 @@ func TestPulumisCommands(t *testing.T) {
 	}{
 		"up creates the stack if need be":    {"", []string{"up"}, []string{create, "up --yes --skip-preview --stack dev", output}},
 		"what follows -- goes to Pulumi":     {"dev", []string{"up", "--", "--target", "a b"}, []string{create, "up --yes --skip-preview --stack dev --target a b", output}},
-		"preview shows the difference":       {"dev", []string{"preview"}, []string{create, "preview --diff --stack dev"}},
+		"preview shows the difference":       {"dev", []string{"preview"}, []string{create, "preview --diff --suppress-progress --stack dev"}},
 		"destroy removes the stack as well":  {"dev", []string{"destroy"}, []string{list, "destroy --yes --skip-preview --remove --stack dev"}},
 		"another stack is not the stack":     {"dev2", []string{"destroy"}, []string{list}},
 		"destroy of nothing creates nothing": {"", []string{"destroy"}, []string{list}},
@@ -495,7 +495,7 @@ func TestPulumisExitCodeIsPassedOn(t *testing.T) {
 		last      string
 	}{
 		"of up":           {"up", []string{"up"}, "up --yes --skip-preview --stack dev"},
-		"of preview":      {"preview", []string{"preview"}, "preview --diff --stack dev"},
+		"of preview":      {"preview", []string{"preview"}, "preview --diff --suppress-progress --stack dev"},
 		"of destroy":      {"destroy", []string{"destroy"}, "destroy --yes --skip-preview --remove --stack dev"},
 		"of stack ls":     {"ls", []string{"destroy"}, "stack ls --json --non-interactive"},
 		"of stack output": {"output", []string{"up"}, "stack output --json --show-secrets --stack dev --non-interactive"},

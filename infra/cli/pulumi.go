@@ -42,7 +42,7 @@ func newUp(options *options) *cobra.Command {
 func newPreview(options *options) *cobra.Command {
 	return newPulumi(options, "preview", "Show what an update would change",
 		func(ctx context.Context, space workspace.Workspace, extra []string) error {
-			return onStack(ctx, space, append([]string{"preview", "--diff", "--stack", space.Stack}, extra...))
+			return onStack(ctx, space, append([]string{"preview", "--diff", "--suppress-progress", "--stack", space.Stack}, extra...))
 		})
 }
 

@@ -86,8 +86,8 @@ func TestAChangeOfOneSettingIsAFewLinesToRead(t *testing.T) {
 		},
 		"a port": {
 			map[string]string{"kubetracing:jaeger": `{"uiPort":26686}`},
-			[]string{"kubetracing:jaeger.uiPort: 127.0.0.1:16686", "uiPort: 16686", "- external: 16686"},
-			[]string{"kubetracing:jaeger.uiPort: 127.0.0.1:26686", "uiPort: 26686", "- external: 26686"},
+			[]string{"kubetracing:jaeger.uiPort: 127.0.0.1:16686", "uiPort: 16686", "- external: 16686", "JAEGER_URL: http://127.0.0.1:16686", "JAEGER_URL: http://127.0.0.1:16686"},
+			[]string{"kubetracing:jaeger.uiPort: 127.0.0.1:26686", "uiPort: 26686", "- external: 26686", "JAEGER_URL: http://127.0.0.1:26686", "JAEGER_URL: http://127.0.0.1:26686"},
 		},
 		"how long to wait for spans": {
 			map[string]string{"kubetracing:verify": `{"timeout":"30s"}`},

@@ -121,6 +121,7 @@ func TestAPlanOfTwoServersAndTwoAgents(t *testing.T) {
 		"nodes:/etc/kubetracing/containerd.env",
 		"nodes:/etc/kubetracing/k3s-agent.yaml",
 		"nodes:/etc/kubetracing/k3s-server.yaml",
+		"nodes:/etc/kubetracing/k3s.sh",
 		"nodes:/etc/kubetracing/kubelet.yaml",
 		"verification-services (standard input)",
 		"verification-workloads (standard input)",

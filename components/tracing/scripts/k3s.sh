@@ -1,0 +1,43 @@
+# k3s.sh server|agent ARGUMENT...: what a node runs as k3s. It runs k3s and, on
+# SIGHUP, ends it and runs it anew with what the files here say then. A node that
+# restarts takes the containers of its pods with it; a k3s that restarts finds them
+# again, as it does on a host, where its service ends that one process only
+# (https://docs.k3s.io/upgrades/killall).
+#
+# k3s.sh restart: asks for that, and ends when the old k3s has.
+set -u
+cd /run/kubetracing
+
+if [ "$1" = restart ]; then
+  old=$(cat k3s.pid) && kill -HUP "$(cat supervisor.pid)" || exit 1
+  tries=0
+  while [ "$(cat k3s.pid)" = "$old" ]; do
+    tries=$((tries + 1))
+    # A k3s that is told to end while it opens its datastore never does.
+    if [ "$tries" -eq 50 ]; then kill -KILL "$old"; fi
+    if [ "$tries" -ge 200 ]; then exit 1; fi
+    sleep 0.1
+  done
+  exit 0
+fi
+
+again=
+trap 'again=yes; kill -TERM "$k3s"' HUP
+trap 'again=; kill -TERM "$k3s"' TERM INT QUIT
+while :; do
+  again=
+  bin/k3s "$@" &
+  k3s=$!
+  date -u +%Y-%m-%dT%H:%M:%SZ > k3s.started
+  echo "$k3s" > k3s.pid
+  # Last: who finds it may signal.
+  echo "$$" > supervisor.pid
+  code=0
+  wait "$k3s" || code=$?
+  # A signal to this shell ends its wait, not k3s.
+  while kill -0 "$k3s" 2> /dev/null; do
+    code=0
+    wait "$k3s" || code=$?
+  done
+  if [ -z "$again" ]; then exit "$code"; fi
+done
