@@ -56,6 +56,8 @@ type Collector struct {
 	// ContainerID changes whenever the container is replaced; known once the
 	// Collector is healthy.
 	ContainerID pulumi.StringOutput `pulumi:"containerId"`
+	// Address is the container's IPv4 address on the network.
+	Address pulumi.StringOutput
 }
 
 // NewCollector creates the Collector and waits until it is healthy.
@@ -133,6 +135,7 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 	component.ContainerID = pulumi.All(container.ID(), healthy.ID()).ApplyT(func(ids []any) string {
 		return string(ids[0].(pulumi.ID))
 	}).(pulumi.StringOutput)
+	component.Address = addressOf(container, args.NetworkName)
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{"containerId": component.ContainerID})
 }
 

@@ -31,7 +31,7 @@ type everything struct {
 	uiPort                     int
 	otlpGRPCPort, otlpHTTPPort *int
 	bundle                     *components.Bundle
-	echo                       bool
+	names                      []string
 	services, workloads, own   []verify.Expectation
 }
 
@@ -43,7 +43,7 @@ func newEverything(t *testing.T) everything {
 		jaeger:    tracing.JaegerSpec{Storage: tracing.StorageMemory, MaxTraces: 1000},
 		collector: tracing.CollectorSpec{SamplingRate: tracing.SamplingRateMax},
 		uiPort:    16686,
-		echo:      true,
+		names:     []string{"echo", "crashloop", "imagepull", "churn", "traced-app"},
 		services:  []verify.Expectation{{Name: "kubelet", Spans: []verify.SpanMatch{{Service: "kubelet"}}}},
 		workloads: []verify.Expectation{{Name: "echo", Spans: []verify.SpanMatch{{Service: "containerd"}}}},
 		own:       []verify.Expectation{{Name: "mine", Spans: []verify.SpanMatch{{Service: "shop"}}}},
@@ -107,7 +107,9 @@ func (e everything) compose(ctx *pulumi.Context, prefix string) error {
 	if err != nil {
 		return err
 	}
-	workloads, err := components.NewWorkloads(ctx, prefix+"workloads", components.WorkloadsArgs{Cluster: cluster, Echo: e.echo})
+	workloads, err := components.NewWorkloads(ctx, prefix+"workloads", components.WorkloadsArgs{
+		Cluster: cluster, Node: "k3d-traced-server-0", OTLPAddress: collector.Address, Names: e.names,
+	})
 	if err != nil {
 		return err
 	}
@@ -227,8 +229,10 @@ func TestAComponentRecordsWhatAReaderOfAPreviewWantsToKnow(t *testing.T) {
 		}},
 		"the node configuration shows its volume": {"NodeConfig", "node-config", map[string]any{"volume": "traced-tracing"}},
 		"the network shows its name":              {"Network", "network", map[string]any{"name": "traced"}},
-		"the workloads show which of them run":    {"Workloads", "workloads", map[string]any{"echo": true}},
-		"the verification shows its timeout":      {"Verification", "verification", map[string]any{"timeout": "1m30s"}},
+		"the workloads show which of them run": {"Workloads", "workloads", map[string]any{
+			"workloads": []any{"echo", "crashloop", "imagepull", "churn", "traced-app"},
+		}},
+		"the verification shows its timeout": {"Verification", "verification", map[string]any{"timeout": "1m30s"}},
 	}
 	for behaviour, test := range tests {
 		t.Run(behaviour, func(t *testing.T) {

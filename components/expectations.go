@@ -16,9 +16,15 @@ const (
 	serviceKubelet   = "kubelet"
 )
 
-// runPodSandbox is the CRI call that creates a pod's sandbox; its client span is
-// the kubelet's, its server span the runtime's.
-const runPodSandbox = "runtime.v1.RuntimeService/RunPodSandbox"
+// Calls of the container runtime interface: the client span is the kubelet's, the
+// server span the runtime's.
+//
+// Source: k8s.io/cri-api/pkg/apis/runtime/v1/api.proto.
+const (
+	criRunPodSandbox  = "runtime.v1.RuntimeService/RunPodSandbox"
+	criStartContainer = "runtime.v1.RuntimeService/StartContainer"
+	criPullImage      = "runtime.v1.ImageService/PullImage"
+)
 
 // minExpectedRate is the lowest rate, per million, of a trace to be kept at which a
 // service is expected within a verification's time. An idle node's kubelet starts
@@ -58,28 +64,80 @@ func ServiceExpectations(spec tracing.ClusterSpec, collectorRate int) []verify.E
 	return expectations
 }
 
-// EchoExpectations are the traces that the echo workload leaves: its sandbox as
-// the kubelet asked for it and as the runtime made it. A single pod's trace is
-// only certain when nothing on the way drops traces.
-func EchoExpectations(spec tracing.ClusterSpec, collectorRate int) []verify.Expectation {
-	if min(spec.Sampling.Kubelet, spec.Sampling.Runtime, collectorRate) < tracing.SamplingRateMax {
+// WorkloadExpectations are the traces that a workload leaves. A single pod's trace
+// is only certain when nothing on the way drops traces.
+func WorkloadExpectations(workload string, spec tracing.ClusterSpec, collectorRate int) []verify.Expectation {
+	if collectorRate < tracing.SamplingRateMax {
 		return nil
 	}
-	expectation := verify.Expectation{
-		Name: EchoPod,
-		Hint: describePod(spec, EchoPod),
+	if workload == TracedApp {
+		return []verify.Expectation{tracedAppExpectation(spec)}
+	}
+	if min(spec.Sampling.Kubelet, spec.Sampling.Runtime) < tracing.SamplingRateMax {
+		return nil
+	}
+	switch workload {
+	case EchoPod:
+		return []verify.Expectation{{
+			Name: EchoPod, Hint: describePod(spec, EchoPod), Spans: append(sandbox(), syncPod(spec, EchoPod)...),
+		}}
+	case CrashLoopPod:
+		// The first start and the first restart, ten seconds later.
+		return []verify.Expectation{{
+			Name: CrashLoopPod, Hint: describePod(spec, CrashLoopPod), Traces: 2,
+			Spans: append([]verify.SpanMatch{
+				{Service: serviceKubelet, Operation: criStartContainer},
+				{Service: tracing.ServiceContainerd, Operation: criStartContainer},
+			}, syncPod(spec, CrashLoopPod)...),
+		}}
+	case ImagePullPod:
+		failed := true
+		return []verify.Expectation{{
+			Name: ImagePullPod, Hint: describePod(spec, ImagePullPod),
+			Spans: append([]verify.SpanMatch{
+				{Service: serviceKubelet, Operation: criPullImage, Error: &failed},
+				{Service: tracing.ServiceContainerd, Operation: criPullImage},
+			}, syncPod(spec, ImagePullPod)...),
+		}}
+	case Churn:
+		return []verify.Expectation{{
+			Name: Churn, Traces: churnPods, Spans: append(sandbox(), syncPod(spec, Churn+"-*")...),
+			Hint: fmt.Sprintf("docker exec %s kubectl --namespace %s get events", spec.NodeNames()[0], WorkloadNamespace),
+		}}
+	}
+	return nil
+}
+
+// sandbox is a pod's sandbox as the kubelet asked for it and as the runtime made it.
+func sandbox() []verify.SpanMatch {
+	return []verify.SpanMatch{
+		{Service: serviceKubelet, Operation: criRunPodSandbox},
+		{Service: tracing.ServiceContainerd, Operation: criRunPodSandbox},
+	}
+}
+
+// syncPod is the kubelet's span around everything it does for a pod; releases that
+// have none do not say for which pod a span is.
+func syncPod(spec tracing.ClusterSpec, pod string) []verify.SpanMatch {
+	if !spec.Release.Rules.SyncPodSpans {
+		return nil
+	}
+	return []verify.SpanMatch{{
+		Service: serviceKubelet, Operation: "syncPod", Attributes: map[string]string{"k8s.pod": WorkloadNamespace + "/" + pod},
+	}}
+}
+
+// tracedAppExpectation is a request of the client, answered by the service, in one
+// trace. Neither asks Kubernetes or its sampling rates.
+func tracedAppExpectation(spec tracing.ClusterSpec) verify.Expectation {
+	return verify.Expectation{
+		Name: TracedApp, Traces: tracedAppRequests, NoErrors: true,
 		Spans: []verify.SpanMatch{
-			{Service: serviceKubelet, Operation: runPodSandbox},
-			{Service: tracing.ServiceContainerd, Operation: runPodSandbox},
+			{Service: tracedAppClient, Operation: "GET /hello"},
+			{Service: TracedApp, Operation: "GET /hello"},
 		},
+		Hint: fmt.Sprintf("docker exec %s kubectl --namespace %s logs %s", spec.NodeNames()[0], WorkloadNamespace, tracedAppClient),
 	}
-	if spec.Release.Rules.SyncPodSpans {
-		expectation.Spans = append(expectation.Spans, verify.SpanMatch{
-			Service: serviceKubelet, Operation: "syncPod",
-			Attributes: map[string]string{"k8s.pod": WorkloadNamespace + "/" + EchoPod},
-		})
-	}
-	return []verify.Expectation{expectation}
 }
 
 // describePod is the command that shows what became of a workload's pod.

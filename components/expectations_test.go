@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/kubetracing/kubetracing/components"
 	"github.com/kubetracing/kubetracing/components/tracing"
@@ -116,7 +117,54 @@ func TestEchoExpectations(t *testing.T) {
 			t.Parallel()
 			spec := newSpec(t, test.kubernetes)
 			spec.Sampling = test.sampling
-			assert.Equal(t, test.want, components.EchoExpectations(spec, test.collector))
+			assert.Equal(t, test.want, components.WorkloadExpectations("echo", spec, test.collector))
+		})
+	}
+}
+
+func TestWorkloadExpectations(t *testing.T) {
+	t.Parallel()
+	yes := true
+	of := func(service, operation string) verify.SpanMatch {
+		return verify.SpanMatch{Service: service, Operation: operation}
+	}
+	pod := func(name string) verify.SpanMatch {
+		return verify.SpanMatch{Service: "kubelet", Operation: "syncPod", Attributes: map[string]string{"k8s.pod": "kubetracing/" + name}}
+	}
+	failed := of("kubelet", "runtime.v1.ImageService/PullImage")
+	failed.Error = &yes
+	tests := map[string]struct {
+		traces   int
+		noErrors bool
+		spans    []verify.SpanMatch
+		named    []verify.SpanMatch
+	}{
+		"crashloop": {2, false, []verify.SpanMatch{
+			of("kubelet", "runtime.v1.RuntimeService/StartContainer"), of("containerd", "runtime.v1.RuntimeService/StartContainer"),
+		}, []verify.SpanMatch{pod("crashloop")}},
+		"imagepull": {0, false, []verify.SpanMatch{failed, of("containerd", "runtime.v1.ImageService/PullImage")}, []verify.SpanMatch{pod("imagepull")}},
+		"churn": {5, false, []verify.SpanMatch{
+			of("kubelet", "runtime.v1.RuntimeService/RunPodSandbox"), of("containerd", "runtime.v1.RuntimeService/RunPodSandbox"),
+		}, []verify.SpanMatch{pod("churn-*")}},
+		"traced-app": {3, true, []verify.SpanMatch{of("traced-app-client", "GET /hello"), of("traced-app", "GET /hello")}, nil},
+	}
+	for workload, test := range tests {
+		t.Run(workload, func(t *testing.T) {
+			t.Parallel()
+			for minor, spans := range map[string][]verify.SpanMatch{"1.25": test.spans, "1.37": append(test.spans[:2:2], test.named...)} {
+				spec := newSpec(t, minor)
+				spec.Sampling = tracing.Sampling{Kubelet: all, Runtime: all}
+				got := components.WorkloadExpectations(workload, spec, all)
+				require.Len(t, got, 1)
+				assert.Contains(t, got[0].Hint, "docker exec k3d-traced-server-0 kubectl --namespace kubetracing ")
+				got[0].Hint = ""
+				assert.Equal(t, verify.Expectation{Name: workload, Traces: test.traces, NoErrors: test.noErrors, Spans: spans}, got[0], minor)
+
+				assert.Empty(t, components.WorkloadExpectations(workload, spec, all-1), "the Collector may drop any trace")
+				spec.Sampling.Kubelet = all - 1
+				assert.Equal(t, workload == "traced-app", len(components.WorkloadExpectations(workload, spec, all)) == 1,
+					"only an application's own spans do not depend on Kubernetes' rates")
+			}
 		})
 	}
 }

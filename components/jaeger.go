@@ -43,6 +43,8 @@ type Jaeger struct {
 	URL pulumi.StringOutput `pulumi:"url"`
 	// ContainerID changes whenever the container is replaced.
 	ContainerID pulumi.StringOutput `pulumi:"containerId"`
+	// Address is the container's IPv4 address on the network.
+	Address pulumi.StringOutput
 	// Container is the healthy container, to wait for.
 	Container pulumi.Resource
 }
@@ -120,6 +122,7 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 	component.URL = pulumi.OutputWithDependencies(
 		ctx.Context(), pulumi.String(JaegerURL(args.UIPort)).ToStringOutput(), container).(pulumi.StringOutput)
 	component.ContainerID, component.Container = container.ID().ToStringOutput(), container
+	component.Address = addressOf(container, args.NetworkName)
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{
 		"url":         component.URL,
 		"containerId": component.ContainerID,

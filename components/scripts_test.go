@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
 )
 
 // commandScripts gives the scripts of a recorded command, by name.
@@ -481,6 +482,43 @@ func TestNodeImageScripts(t *testing.T) {
 			got := m.run(t, scripts["delete"], "", nil)
 			assert.NotZero(t, got.code)
 			assert.Contains(t, got.stderr, "image is in use")
+		})
+	})
+}
+
+func TestChurnScript(t *testing.T) {
+	t.Parallel()
+	churn := newEverything(t).record(t).one(t, tokenCommand, "workloads-churn").text(t, "create")
+	const kubectl = "docker exec -i k3d-traced-server-0 kubectl --namespace kubetracing "
+	const wait = kubectl + "wait --for jsonpath={.status.phase}=Succeeded --timeout 120s pods --selector kubetracing=churn"
+
+	t.Run("creates, waits and deletes", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "docker-exec", `case "$*" in *" create "*) cat > "$MACHINE/created" ;; *" delete "*) cat > "$MACHINE/deleted" ;; esac`)
+			got := m.run(t, churn, "", nil)
+			require.Zero(t, got.code, got.stderr)
+			assert.Empty(t, got.stdout)
+			assert.Equal(t, []string{
+				kubectl + "delete --ignore-not-found --filename -", kubectl + "create --filename -", wait, kubectl + "delete --filename -",
+			}, m.calls(t))
+			created := m.read(t, "created")
+			assert.Equal(t, 5, strings.Count(created, "kind: Pod"))
+			assert.Equal(t, 20, strings.Count(created, "kind: ConfigMap"))
+			assert.Equal(t, created, m.read(t, "deleted"))
+			for document := range strings.SplitSeq(created, "---\n") {
+				var object map[string]any
+				require.NoError(t, yaml.Unmarshal([]byte(document), &object), document)
+			}
+		})
+	})
+	t.Run("shows pods that do not run to their end", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "docker-exec", `case "$*" in *" wait "*) exit 1 ;; *" events "*) echo "Failed to pull image" ;; *) cat > /dev/null ;; esac`)
+			got := m.run(t, churn, "", nil)
+			assert.Equal(t, 1, got.code)
+			assert.Contains(t, got.stderr, "kubetracing: the pods of churn did not run to their end:\nFailed to pull image\n")
 		})
 	})
 }

@@ -2,6 +2,7 @@ package components
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
@@ -13,30 +14,56 @@ const workloadsType = "kubetracing:components:Workloads"
 // WorkloadNamespace is where the test workloads run.
 const WorkloadNamespace = "kubetracing"
 
-// EchoPod is the name of the echo workload and of its pod.
-const EchoPod = "echo"
-
 // WorkloadsArgs describe the test workloads.
 type WorkloadsArgs struct {
 	// Cluster is where they run. Required.
 	Cluster *Cluster
-	// Echo runs the pod that prints "hi".
-	Echo bool
+	// Node is the Docker container of a server, through which a workload that is a
+	// sequence of commands talks to the cluster. Required.
+	Node string
+	// OTLPAddress is the IPv4 address, on the nodes' network, of what takes OTLP.
+	// Required for TracedApp.
+	OTLPAddress pulumi.StringInput
+	// Names are the workloads to run: EchoPod, CrashLoopPod, ImagePullPod, Churn,
+	// TracedApp.
+	Names []string
 }
 
 // Workloads are the in-cluster test workloads, in a namespace of their own.
 type Workloads struct {
 	pulumi.ResourceState
 
-	// Done names the workloads that have run to their end; known when they have.
+	// Done names the workloads that have run to their end or, where they have none,
+	// have started; known when they have.
 	Done pulumi.StringArrayOutput `pulumi:"done"`
+}
+
+// workload is what every workload is made with.
+type workload struct {
+	args   WorkloadsArgs
+	parent *Workloads
+	// name is the prefix of its resources' names.
+	name      string
+	namespace *corev1.Namespace
+	// opts make an object one of the stack's cluster.
+	opts []pulumi.ResourceOption
+}
+
+// makers make the workloads. Each gives the resource that is there when the
+// workload has run.
+var makers = map[string]func(*pulumi.Context, workload) (pulumi.CustomResource, error){
+	EchoPod:      newEcho,
+	CrashLoopPod: newCrashLoop,
+	ImagePullPod: newImagePull,
+	Churn:        newChurn,
+	TracedApp:    newTracedApp,
 }
 
 // NewWorkloads runs the test workloads.
 func NewWorkloads(ctx *pulumi.Context, name string, args WorkloadsArgs, opts ...pulumi.ResourceOption) (*Workloads, error) {
 	component := &Workloads{}
 	if err := ctx.RegisterComponentResourceV2(workloadsType, name, pulumi.Map{
-		"echo": pulumi.Bool(args.Echo),
+		"workloads": stringArray(args.Names),
 	}, component, opts...); err != nil {
 		return nil, fmt.Errorf("workloads %q: %w", name, err)
 	}
@@ -56,41 +83,60 @@ func NewWorkloads(ctx *pulumi.Context, name string, args WorkloadsArgs, opts ...
 		return nil, fmt.Errorf("workloads %q: %w", name, err)
 	}
 	done := pulumi.StringArray{}
-	if args.Echo {
-		pod, err := newEchoPod(ctx, name+"-echo", namespace, inCluster)
-		if err != nil {
-			return nil, fmt.Errorf("workloads %q: %w", name, err)
+	for _, chosen := range slices.Sorted(slices.Values(args.Names)) {
+		newWorkload, known := makers[chosen]
+		if !known {
+			return nil, fmt.Errorf("workloads %q: there is no workload %q", name, chosen)
 		}
-		done = append(done, pod.ID().ApplyT(func(pulumi.ID) string { return EchoPod }).(pulumi.StringOutput))
+		last, err := newWorkload(ctx, workload{args, component, name + "-" + chosen, namespace, inCluster})
+		if err != nil {
+			return nil, fmt.Errorf("workloads %q: %s: %w", name, chosen, err)
+		}
+		done = append(done, last.ID().ApplyT(func(pulumi.ID) string { return chosen }).(pulumi.StringOutput))
 	}
 	component.Done = done.ToStringArrayOutput()
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{"done": component.Done})
 }
 
-// newEchoPod is `kubectl run --restart=Never -- echo hi` of the published recipe,
-// as an object that can be waited for. It is a bare pod, as there: a Job would
+// with adds options to those of every object, without a place to share.
+func (w workload) with(opts ...pulumi.ResourceOption) []pulumi.ResourceOption {
+	return append(w.opts[:len(w.opts):len(w.opts)], opts...)
+}
+
+// podTimeout is long enough for a slow image pull, and short enough for a bad image
+// to be reported while someone is still watching.
+var podTimeout = pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "4m"})
+
+// unawaited keeps an update from waiting for what will never be ready.
+//
+// Source: pulumi-kubernetes provider/pkg/metadata/annotations.go.
+var unawaited = pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")}
+
+func (w workload) metadata(name string, annotations pulumi.StringMap) metav1.ObjectMetaArgs {
+	metadata := metav1.ObjectMetaArgs{Name: pulumi.String(name), Namespace: w.namespace.Metadata.Name()}
+	if annotations != nil {
+		metadata.Annotations = annotations
+	}
+	return metadata
+}
+
+// newPod runs a container in a bare pod, as the published recipe does: a Job would
 // add its controller's seconds to every update, and a random suffix to the name
 // under which the kubelet's spans are found.
-func newEchoPod(
-	ctx *pulumi.Context, name string, namespace *corev1.Namespace, opts []pulumi.ResourceOption,
-) (*corev1.Pod, error) {
-	// Long enough for a slow image pull, short enough for a bad image to be
-	// reported while someone is still watching.
-	timeouts := pulumi.Timeouts(&pulumi.CustomTimeouts{Create: "4m"})
-	pod, err := corev1.NewPod(ctx, name, &corev1.PodArgs{
-		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(EchoPod), Namespace: namespace.Metadata.Name()},
+func (w workload) newPod(
+	ctx *pulumi.Context, pod, restart string, container corev1.ContainerArgs, annotations pulumi.StringMap,
+) (pulumi.CustomResource, error) {
+	container.Name = pulumi.String(pod)
+	made, err := corev1.NewPod(ctx, w.name, &corev1.PodArgs{
+		Metadata: w.metadata(pod, annotations),
 		Spec: corev1.PodSpecArgs{
-			RestartPolicy:                pulumi.String("Never"),
+			RestartPolicy:                pulumi.String(restart),
 			AutomountServiceAccountToken: pulumi.Bool(false),
-			Containers: corev1.ContainerArray{corev1.ContainerArgs{
-				Name:    pulumi.String(EchoPod),
-				Image:   pulumi.String(echoImage),
-				Command: stringArray([]string{"echo", "hi"}),
-			}},
+			Containers:                   corev1.ContainerArray{container},
 		},
-	}, append(opts[:len(opts):len(opts)], timeouts)...)
+	}, w.with(podTimeout)...)
 	if err != nil {
-		return nil, fmt.Errorf("pod %q: %w", EchoPod, err)
+		return nil, fmt.Errorf("pod %q: %w", pod, err)
 	}
-	return pod, nil
+	return made, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -37,8 +38,13 @@ func TestTheEchoPodSaysHiInANamespaceOfOurs(t *testing.T) {
 func TestWorkloadsLiveAndDieWithTheCluster(t *testing.T) {
 	t.Parallel()
 	recorded := newEverything(t).record(t)
-	for token, name := range map[string]string{tokenNamespace: "workloads-namespace", tokenPod: "workloads-echo"} {
-		object := recorded.one(t, token, name)
+	objects := 0
+	for _, args := range recorded.got {
+		if !strings.HasPrefix(args.TypeToken, "kubernetes:") {
+			continue
+		}
+		objects++
+		object, name := registration{args}, args.Name
 		request := object.RegisterRPC
 		assert.Equal(t, "urn:pulumi:test::kubetracing::"+componentPrefix+"Cluster$"+tokenProvider+
 			"::cluster-kubernetes::cluster-kubernetes-id", request.GetProvider(), "%s goes to the stack's own cluster", name)
@@ -48,12 +54,79 @@ func TestWorkloadsLiveAndDieWithTheCluster(t *testing.T) {
 		assert.True(t, request.GetDeleteBeforeReplace(), "%s has a fixed name", name)
 		assertChildOf(t, object, "Workloads", "workloads")
 	}
+	assert.Equal(t, 10, objects)
 }
 
-func TestWithoutEchoThereIsOnlyTheNamespace(t *testing.T) {
+func TestTheFailingWorkloadsAreNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	recorded := newEverything(t).record(t)
+	for name, want := range map[string]struct{ restart, image string }{
+		"crashloop": {"Always", "docker.io/library/busybox:1.37.0"},
+		"imagepull": {"Never", "registry.invalid/kubetracing/missing:1"},
+	} {
+		pod := recorded.one(t, tokenPod, "workloads-"+name)
+		assert.Equal(t, map[string]any{
+			"name": name, "namespace": "kubetracing", "annotations": map[string]any{"pulumi.com/skipAwait": "true"},
+		}, pod.input("metadata"))
+		spec, ok := pod.input("spec").(map[string]any)
+		require.True(t, ok)
+		assert.Equal(t, want.restart, spec["restartPolicy"], name)
+		assert.Equal(t, want.image, spec["containers"].([]any)[0].(map[string]any)["image"], name)
+	}
+}
+
+func TestChurnRunsAgainOnlyInAnotherCluster(t *testing.T) {
+	t.Parallel()
+	churn := newEverything(t).record(t).one(t, tokenCommand, "workloads-churn")
+	assert.Equal(t, []any{"cluster-k3d-id"}, churn.input("triggers"))
+	assert.Nil(t, churn.input("update"))
+	assert.True(t, strings.HasPrefix(churn.text(t, "create"), "CONFIG_MAPS='20'\nIMAGE='docker.io/library/busybox:1.37.0'\n"+
+		"NAMESPACE='kubetracing'\nNODE='k3d-traced-server-0'\nPODS='5'\nPREFIX='churn'\n"))
+	assert.Contains(t, churn.dependencies(), "workloads-namespace")
+	assert.Equal(t, "4m", churn.RegisterRPC.GetCustomTimeouts().GetCreate())
+}
+
+func TestTheTracedAppReachesTheCollectorThroughAService(t *testing.T) {
 	t.Parallel()
 	stack := newEverything(t)
-	stack.echo = false
+	recorded := &recorder{outputs: map[string]resource.PropertyMap{tokenContainer: {
+		"networkDatas": resource.NewProperty([]resource.PropertyValue{
+			resource.NewProperty(resource.PropertyMap{"networkName": resource.NewProperty("bridge"), "ipAddress": resource.NewProperty("172.17.0.9")}),
+			resource.NewProperty(resource.PropertyMap{"networkName": resource.NewProperty("traced"), "ipAddress": resource.NewProperty("172.20.0.3")}),
+		}),
+	}}}
+	require.NoError(t, recorded.run(func(ctx *pulumi.Context) error { return stack.compose(ctx, "") }))
+
+	service := recorded.one(t, "kubernetes:core/v1:Service", "workloads-traced-app-collector")
+	assert.Equal(t, map[string]any{"ports": []any{map[string]any{"name": "otlp-http", "port": 4318.0}}}, service.input("spec"),
+		"no selector finds what is outside the cluster")
+	slice := recorded.one(t, "kubernetes:discovery.k8s.io/v1:EndpointSlice", "workloads-traced-app-collector")
+	assert.Equal(t, map[string]any{
+		"name": "otel-collector", "namespace": "kubetracing", "labels": map[string]any{"kubernetes.io/service-name": "otel-collector"},
+	}, slice.input("metadata"))
+	assert.Equal(t, []any{map[string]any{"addresses": []any{"172.20.0.3"}}}, slice.input("endpoints"),
+		"the address on the nodes' network")
+	assert.Equal(t, []any{map[string]any{"name": "otlp-http", "port": 4318.0, "protocol": "TCP"}}, slice.input("ports"))
+
+	server := recorded.one(t, tokenPod, "workloads-traced-app-server")
+	assert.Subset(t, server.dependencies(), []string{"workloads-traced-app-collector", "workloads-traced-app-service"},
+		"a pod knows only the services that were there before it")
+	client := recorded.one(t, tokenPod, "workloads-traced-app")
+	assert.Contains(t, client.dependencies(), "workloads-traced-app-server")
+}
+
+func TestAnUnknownWorkloadIsAnError(t *testing.T) {
+	t.Parallel()
+	stack := newEverything(t)
+	stack.names = []string{"ecco"}
+	err := (&recorder{}).run(func(ctx *pulumi.Context) error { return stack.compose(ctx, "") })
+	require.ErrorContains(t, err, `there is no workload "ecco"`)
+}
+
+func TestWithoutWorkloadsThereIsOnlyTheNamespace(t *testing.T) {
+	t.Parallel()
+	stack := newEverything(t)
+	stack.names = nil
 	recorded := stack.record(t)
 	assert.Empty(t, recorded.names(tokenPod))
 	assert.Equal(t, []string{"workloads-namespace"}, recorded.names(tokenNamespace))
@@ -75,12 +148,12 @@ func TestTheVerificationsChecks(t *testing.T) {
 		"the workloads are looked for in everything": {
 			"verification-workloads", "false",
 			"- name: echo\n  spans:\n  - service: containerd\n",
-			"cluster-k3d-id [echo]",
+			"cluster-k3d-id [churn crashloop echo imagepull traced-app]",
 		},
 		"the user's own expectations come last": {
 			"verification-own", "false",
 			"- name: mine\n  spans:\n  - service: shop\n",
-			"collector-container-id " + digest + " cluster-k3d-id cluster-k3d-id [echo]",
+			"collector-container-id " + digest + " cluster-k3d-id cluster-k3d-id [churn crashloop echo imagepull traced-app]",
 		},
 	}
 	for behaviour, test := range tests {

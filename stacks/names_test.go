@@ -99,13 +99,3 @@ func TestPortsListsWhatIsPublished(t *testing.T) {
 		{"collector.otlpGrpcPort", 4317}, {"collector.otlpHttpPort", 4318},
 	}, settings.Ports())
 }
-
-func TestRunsTellsTheChosenWorkloads(t *testing.T) {
-	t.Parallel()
-
-	settings := stacks.Defaults()
-	assert.True(t, settings.Runs(stacks.WorkloadEcho))
-	assert.False(t, settings.Runs("churn"))
-	settings.Workloads = nil
-	assert.False(t, settings.Runs(stacks.WorkloadEcho))
-}

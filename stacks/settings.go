@@ -4,7 +4,6 @@
 package stacks
 
 import (
-	"slices"
 	"time"
 
 	"github.com/kubetracing/kubetracing/components/tracing"
@@ -153,8 +152,19 @@ type TailSamplingSettings struct {
 // Workload names a test workload.
 type Workload string
 
-// WorkloadEcho is a pod that prints "hi" and ends.
-const WorkloadEcho Workload = "echo"
+// The test workloads.
+const (
+	// WorkloadEcho is a pod that prints "hi" and ends.
+	WorkloadEcho Workload = "echo"
+	// WorkloadCrashLoop is a pod whose container fails whenever it is started.
+	WorkloadCrashLoop Workload = "crashloop"
+	// WorkloadImagePull is a pod whose image does not exist.
+	WorkloadImagePull Workload = "imagepull"
+	// WorkloadChurn creates pods and config maps and deletes them again.
+	WorkloadChurn Workload = "churn"
+	// WorkloadTracedApp is a service and a client that send spans of their own.
+	WorkloadTracedApp Workload = "traced-app"
+)
 
 // VerifySettings choose whether an update waits for its own spans.
 type VerifySettings struct {
@@ -198,9 +208,4 @@ func (s Settings) CollectorRate() int {
 		return s.Collector.TailSampling.Rate
 	}
 	return s.Sampling.Collector
-}
-
-// Runs tells whether a test workload is chosen.
-func (s Settings) Runs(workload Workload) bool {
-	return slices.Contains(s.Workloads, workload)
 }

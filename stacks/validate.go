@@ -23,7 +23,7 @@ var (
 	ociRuntimes    = []OCIRuntime{OCIRunc}
 	jaegerStorages = []tracing.JaegerStorage{tracing.StorageMemory, tracing.StorageBadger}
 	queues         = []Queue{QueueMemory, QueueDisk}
-	workloads      = []Workload{WorkloadEcho}
+	workloads      = []Workload{WorkloadEcho, WorkloadCrashLoop, WorkloadImagePull, WorkloadChurn, WorkloadTracedApp}
 	otlpProtocols  = []string{"grpc", "http"}
 )
 

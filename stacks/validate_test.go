@@ -168,7 +168,7 @@ func TestNewRefuses(t *testing.T) {
 		},
 		"an unknown workload": {
 			config: section("workloads", `["echo", "ping"]`),
-			want:   []stacks.Problem{{"kubetracing:workloads[1]", "ping", "must be one of: echo"}},
+			want:   []stacks.Problem{{"kubetracing:workloads[1]", "ping", "must be one of: echo, crashloop, imagepull, churn, traced-app"}},
 		},
 		"a workload that is listed twice": {
 			config: section("workloads", `["echo", "echo"]`),

@@ -63,6 +63,7 @@ func newRoot(compose plan.Compose) *cobra.Command {
 		newVerify(options),
 		newEnv(options),
 		newMatrix(),
+		newFollow(options),
 	)
 	return root
 }

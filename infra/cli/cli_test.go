@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,6 +32,20 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(roleVariable) {
 	case "kubetracing":
 		os.Exit(cli.Run(os.Args[1:], compose))
+	case "kubectl":
+		// Asks the cluster of its kubeconfig for what its argument names.
+		config, err := os.ReadFile(os.Getenv("KUBECONFIG"))
+		if err != nil {
+			os.Exit(90)
+		}
+		server := regexp.MustCompile(`server: "(.*)"`).FindSubmatch(config)
+		response, err := http.Get(string(server[1]) + os.Args[1]) //nolint:noctx // it ends with its test
+		if err != nil {
+			os.Exit(91)
+		}
+		_, _ = io.Copy(os.Stdout, response.Body)
+		_ = response.Body.Close()
+		os.Exit(0)
 	case "interrupted pulumi":
 		interrupts := make(chan os.Signal, 8)
 		signal.Notify(interrupts, os.Interrupt)

@@ -25,8 +25,8 @@ func (t Traces) All() []verify.Expectation {
 func Of(stack stacks.Stack) Traces {
 	spec, rate := stack.ClusterSpec(""), stack.Settings.CollectorRate()
 	expected := Traces{Services: components.ServiceExpectations(spec, rate), Own: stack.Expectations}
-	if stack.Settings.Runs(stacks.WorkloadEcho) {
-		expected.Workloads = components.EchoExpectations(spec, rate)
+	for _, workload := range stack.Settings.Workloads {
+		expected.Workloads = append(expected.Workloads, components.WorkloadExpectations(string(workload), spec, rate)...)
 	}
 	return expected
 }

@@ -35,7 +35,7 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 		return err
 	}
 	// What changes when something that spans pass through is replaced.
-	passedBy := jaeger.ContainerID
+	passedBy, otlpAddress := jaeger.ContainerID, jaeger.Address
 	if settings.Collector.Enabled {
 		collector, err := components.NewCollector(ctx, "collector", components.CollectorArgs{
 			ContainerName:   names.Collector(),
@@ -53,6 +53,7 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 			return err
 		}
 		passedBy = pulumi.Sprintf("%s %s", passedBy, collector.ContainerID)
+		otlpAddress = collector.Address
 	}
 
 	imageArgs := components.NodeImageArgs{
@@ -89,7 +90,7 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 		return err
 	}
 	workloads, err := components.NewWorkloads(ctx, "workloads", components.WorkloadsArgs{
-		Cluster: cluster, Echo: settings.Runs(stacks.WorkloadEcho),
+		Cluster: cluster, Node: spec.NodeNames()[0], OTLPAddress: otlpAddress, Names: workloadNames(settings),
 	})
 	if err != nil {
 		return err
@@ -127,4 +128,12 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 	ctx.Export("services", verification.Services)
 	ctx.Export("traces", verification.Traces)
 	return nil
+}
+
+func workloadNames(settings stacks.Settings) []string {
+	names := make([]string, len(settings.Workloads))
+	for i, workload := range settings.Workloads {
+		names[i] = string(workload)
+	}
+	return names
 }

@@ -1,0 +1,88 @@
+package cli_test
+
+import (
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// newCluster is a stack whose only node has a kubeconfig for an API server.
+func newCluster(t *testing.T) machine {
+	t.Helper()
+	api := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Audit-Id", "id-of"+r.URL.Path)
+		_, _ = io.WriteString(w, "pods\n")
+	}))
+	t.Cleanup(api.Close)
+	certificate := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: api.Certificate().Raw}))
+	key, err := x509.MarshalPKCS8PrivateKey(api.TLS.Certificates[0].PrivateKey)
+	require.NoError(t, err)
+	m := newMachine(t)
+	m.write(t, filepath.Join(m.folder, "k3s.yaml"), fmt.Sprintf(
+		"clusters: [{cluster: {server: 'https://127.0.0.1:6443', certificate-authority-data: %s}}]\n"+
+			"users: [{user: {client-certificate-data: %s, client-key-data: %s}}]\n",
+		certificate, certificate, base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))))
+	m.tool(t, "docker", `[ "$*" = "exec k3d-kubetracing-dev-server-0 cat /etc/rancher/k3s/k3s.yaml" ] && cat "$MACHINE/k3s.yaml"`)
+	m.tool(t, "kubectl", roleVariable+"=kubectl exec '"+m.self(t)+"' \"$@\"")
+	m.write(t, filepath.Join(m.root, "Pulumi.dev.yaml"), "config:\n  kubetracing:cluster: {apiPort: "+
+		api.URL[strings.LastIndex(api.URL, ":")+1:]+"}\n")
+	return m
+}
+
+// newTracingJaeger is a Jaeger that has a span of the request for pods.
+func newTracingJaeger(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"result":{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"apiserver"}}]},`+
+			`"scopeSpans":[{"spans":[{"traceId":"0af7651916cd43dd8448eb211c80319c","spanId":"b7ad6b7169203331","name":"List",`+
+			`"attributes":[{"key":"audit-id","value":{"stringValue":"id-of/api/v1/pods"}}]}]}]}]}}`)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func TestFollowShowsTheTraceOfARequest(t *testing.T) {
+	m := newCluster(t)
+	jaeger := newTracingJaeger(t)
+	got := m.run(t, "follow", "--jaeger", jaeger, "--", "kubectl", "/api/v1/pods?limit=500")
+	require.Zero(t, got.code, got.stderr)
+	assert.Equal(t, "pods\n", got.stdout, "the command's own output is as it is")
+	assert.Regexp(t, `(?m)^GET /api/v1/pods +200 +id-of/api/v1/pods +1 +apiserver +`+jaeger+`/trace/0af7651916cd43dd8448eb211c80319c$`, got.stderr)
+}
+
+func TestFollowSaysWhichRequestHasNoTrace(t *testing.T) {
+	m := newCluster(t)
+	got := m.run(t, "follow", "--timeout", "50ms", "--jaeger", newTracingJaeger(t), "--", "kubectl", "/api/v1/nodes")
+	assert.Equal(t, 2, got.code)
+	assert.Regexp(t, `(?m)^GET /api/v1/nodes +200 +id-of/api/v1/nodes +0 +MISSING$`, got.stderr)
+	assert.Contains(t, got.stderr, "kubetracing: 1 of 1 requests have no trace")
+
+	gone := httptest.NewServer(http.NotFoundHandler())
+	gone.Close()
+	got = m.run(t, "follow", "--timeout", "50ms", "--jaeger", gone.URL, "--", "kubectl", "/api/v1/nodes")
+	assert.Equal(t, 3, got.code)
+	assert.Contains(t, got.stderr, "kubetracing: Jaeger could not be asked: ")
+}
+
+func TestFollowPassesOnTheCommandsExitCode(t *testing.T) {
+	m := newCluster(t)
+	assert.Equal(t, 7, m.run(t, "follow", "--", "sh", "-c", "exit 7").code)
+}
+
+func TestFollowNeedsARunningStack(t *testing.T) {
+	m := newCluster(t)
+	m.tool(t, "docker", "echo 'Error: No such container' >&2; exit 1")
+	got := m.run(t, "follow", "--", "kubectl", "/api/v1/pods")
+	assert.Equal(t, 1, got.code)
+	assert.Contains(t, got.stderr, "read the kubeconfig of node k3d-kubetracing-dev-server-0 (does the stack run?): Error: No such container")
+}

@@ -1,0 +1,223 @@
+package follow_test
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
+	"sigs.k8s.io/yaml"
+
+	"github.com/kubetracing/kubetracing/components/verify"
+	"github.com/kubetracing/kubetracing/infra/follow"
+)
+
+// newCluster is an API server that asks for a client certificate, and a kubeconfig
+// for it.
+func newCluster(t *testing.T) (server string, kubeconfig []byte) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	require.NoError(t, err)
+	encodedKey, err := x509.MarshalECPrivateKey(key)
+	require.NoError(t, err)
+	data := func(kind string, der []byte) string {
+		return base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
+
+	api := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.TLS.PeerCertificates) == 0 {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		w.Header().Set("Audit-Id", "audit of "+r.URL.Path)
+		w.WriteHeader(http.StatusAccepted)
+		_, _ = io.WriteString(w, "asked for "+r.URL.RequestURI())
+	}))
+	api.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
+	api.StartTLS()
+	t.Cleanup(api.Close)
+	return api.URL, fmt.Appendf(nil, `
+clusters: [{cluster: {server: "https://127.0.0.1:1", certificate-authority-data: %s}}]
+users: [{user: {client-certificate-data: %s, client-key-data: %s}}]
+`, data("CERTIFICATE", api.Certificate().Raw), data("CERTIFICATE", der), data("EC PRIVATE KEY", encodedKey))
+}
+
+// addressIn is the server in a proxy's kubeconfig.
+func addressIn(t *testing.T, proxy *follow.Proxy) string {
+	t.Helper()
+	var config struct {
+		Clusters []struct {
+			Cluster struct {
+				Server string `json:"server"`
+			} `json:"cluster"`
+		} `json:"clusters"`
+	}
+	require.NoError(t, yaml.UnmarshalStrict([]byte(proxy.Kubeconfig()), &struct {
+		Clusters any `json:"clusters"`
+		Kind     any `json:"kind"`
+		Version  any `json:"apiVersion"`
+		Contexts any `json:"contexts"`
+		Current  any `json:"current-context"`
+	}{}))
+	require.NoError(t, yaml.Unmarshal([]byte(proxy.Kubeconfig()), &config))
+	return config.Clusters[0].Cluster.Server
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, http.NoBody)
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(body)
+}
+
+func TestTheProxyPassesOnAndNotes(t *testing.T) {
+	t.Parallel()
+	server, kubeconfig := newCluster(t)
+	before := time.Now()
+	proxy, err := follow.Start(t.Context(), kubeconfig, server)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, proxy.Close()) })
+
+	status, body := get(t, addressIn(t, proxy)+"/api/v1/pods?limit=500")
+	assert.Equal(t, http.StatusAccepted, status)
+	assert.Equal(t, "asked for /api/v1/pods?limit=500", body)
+	requests := proxy.Requests()
+	require.Len(t, requests, 1)
+	assert.WithinRange(t, requests[0].Start, before, requests[0].End)
+	requests[0].Start, requests[0].End = time.Time{}, time.Time{}
+	assert.Equal(t, follow.Request{
+		Method: "GET", Target: "/api/v1/pods?limit=500", Status: http.StatusAccepted, AuditID: "audit of /api/v1/pods",
+	}, requests[0])
+
+	// The credentials are only for whoever knows the path.
+	address := addressIn(t, proxy)
+	status, _ = get(t, address[:strings.LastIndex(address, "/")]+"/api/v1/pods")
+	assert.Equal(t, http.StatusNotFound, status)
+	assert.Len(t, proxy.Requests(), 1)
+}
+
+func TestAKubeconfigThatIsNoneIsAnError(t *testing.T) {
+	t.Parallel()
+	_, kubeconfig := newCluster(t)
+	for text, want := range map[string]string{
+		"": "it has no cluster or no user", "[": "read kubeconfig: ",
+		strings.Replace(string(kubeconfig), "client-key-data", "other", 1):            "client certificate",
+		strings.Replace(string(kubeconfig), "certificate-authority-data", "other", 1): "no certificate in certificate-authority-data",
+	} {
+		_, err := follow.Start(t.Context(), []byte(text), "")
+		require.ErrorContains(t, err, want)
+	}
+}
+
+var start = time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
+
+// list is the request whose trace is looked for.
+var list = follow.Request{
+	Method: "GET", Target: "/api/v1/pods?limit=500", AuditID: "4f", Start: start, End: start.Add(20 * time.Millisecond),
+}
+
+type span struct {
+	trace      byte
+	service    string
+	after      time.Duration
+	attributes map[string]string
+}
+
+func newJaeger(t *testing.T, spans ...span) (verify.Client, func() []string) {
+	t.Helper()
+	traces := ptrace.NewTraces()
+	for _, s := range spans {
+		resource := traces.ResourceSpans().AppendEmpty()
+		resource.Resource().Attributes().PutStr("service.name", s.service)
+		made := resource.ScopeSpans().AppendEmpty().Spans().AppendEmpty()
+		made.SetTraceID(pcommon.TraceID{15: s.trace})
+		made.SetStartTimestamp(pcommon.NewTimestampFromTime(start.Add(s.after)))
+		for key, value := range s.attributes {
+			made.Attributes().PutStr(key, value)
+		}
+	}
+	text, err := (&ptrace.JSONMarshaler{}).MarshalTraces(traces)
+	require.NoError(t, err)
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Query().Get("query.attributes"))
+		_ = json.NewEncoder(w).Encode(map[string]json.RawMessage{"result": text})
+	}))
+	t.Cleanup(server.Close)
+	return verify.Client{BaseURL: server.URL}, func() []string { return asked }
+}
+
+func TestARequestIsFoundByItsAuditIDOrByWhatItAskedForAndWhen(t *testing.T) {
+	t.Parallel()
+	target := map[string]string{"http.target": list.Target}
+	tests := map[string]struct {
+		spans []span
+		want  follow.Trace
+	}{
+		"by its audit id, with the whole trace": {
+			[]span{
+				{1, "apiserver", 0, map[string]string{"audit-id": "4e", "http.target": list.Target}},
+				{2, "etcd", 0, nil}, {2, "apiserver", 0, map[string]string{"audit-id": "4f"}}, {2, "apiserver", 0, nil},
+			},
+			follow.Trace{ID: pcommon.TraceID{15: 2}.String(), Services: []string{"apiserver", "etcd"}, Spans: 3},
+		},
+		"by target and time where spans have no audit id": {
+			[]span{{1, "apiserver", -time.Minute, target}, {2, "apiserver", 5 * time.Millisecond, target}, {3, "apiserver", time.Minute, target}},
+			follow.Trace{ID: pcommon.TraceID{15: 2}.String(), Services: []string{"apiserver"}, Spans: 1},
+		},
+		"not by the target of a request with another audit id": {
+			[]span{{1, "apiserver", 0, map[string]string{"audit-id": "4e", "http.target": list.Target}}}, follow.Trace{},
+		},
+		"not by another target": {
+			[]span{{1, "apiserver", 0, map[string]string{"http.target": "/api/v1/nodes"}}}, follow.Trace{},
+		},
+		"not in another service": {
+			[]span{{1, "shop", 0, map[string]string{"audit-id": "4f"}}}, follow.Trace{},
+		},
+	}
+	for behaviour, test := range tests {
+		t.Run(behaviour, func(t *testing.T) {
+			t.Parallel()
+			client, _ := newJaeger(t, test.spans...)
+			got, err := follow.Find(t.Context(), client, list)
+			require.NoError(t, err)
+			assert.Equal(t, test.want, got)
+		})
+	}
+}
+
+func TestJaegerSearchesByAuditIDFirst(t *testing.T) {
+	t.Parallel()
+	client, asked := newJaeger(t)
+	_, err := follow.Find(t.Context(), client, list)
+	require.NoError(t, err)
+	assert.Equal(t, []string{`{"audit-id":"4f"}`, `{"http.target":"/api/v1/pods?limit=500"}`}, asked())
+
+	_, err = follow.Find(context.Background(), verify.Client{BaseURL: "http://127.0.0.1:1"}, list)
+	require.ErrorContains(t, err, "query Jaeger: ")
+}

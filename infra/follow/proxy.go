@@ -1,0 +1,161 @@
+// Package follow runs a command against a cluster and notes its requests to
+// kube-apiserver with their audit ids, under which their traces are found.
+package follow
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"sigs.k8s.io/yaml"
+)
+
+// Request is one request that kube-apiserver answered.
+type Request struct {
+	Method string
+	// Target is path and query, as kube-apiserver got them.
+	Target string
+	Status int
+	// AuditID is what kube-apiserver calls the request in its audit log and, from
+	// 1.26 on, in its spans.
+	AuditID string
+	// Start and End are when the request was sent on and when its answer began.
+	Start, End time.Time
+}
+
+// Proxy is an HTTP server on 127.0.0.1 that passes requests on to a cluster and
+// adds the credentials. What it serves, it serves only below a random path, so that
+// no other user of the machine gets them.
+type Proxy struct {
+	server   *http.Server
+	address  string
+	mu       sync.Mutex
+	requests []Request
+}
+
+// auditHeader is the header in which kube-apiserver says the audit id.
+//
+// Source: k8s.io/apiserver pkg/apis/audit/types.go (HeaderAuditID).
+const auditHeader = "Audit-Id"
+
+// kubeconfig is the part of a kubeconfig that is needed to reach a cluster with a
+// client certificate.
+//
+// Source: k8s.io/client-go/tools/clientcmd/api/v1/types.go.
+type kubeconfig struct {
+	Clusters []struct {
+		Cluster struct {
+			Server string `json:"server"`
+			CA     []byte `json:"certificate-authority-data"`
+		} `json:"cluster"`
+	} `json:"clusters"`
+	Users []struct {
+		User struct {
+			Certificate []byte `json:"client-certificate-data"`
+			Key         []byte `json:"client-key-data"`
+		} `json:"user"`
+	} `json:"users"`
+}
+
+// Start starts a proxy to the first cluster of a kubeconfig. server replaces the
+// cluster's address unless it is empty.
+func Start(ctx context.Context, text []byte, server string) (*Proxy, error) {
+	var config kubeconfig
+	if err := yaml.Unmarshal(text, &config); err != nil {
+		return nil, fmt.Errorf("read kubeconfig: %w", err)
+	}
+	if len(config.Clusters) == 0 || len(config.Users) == 0 {
+		return nil, errors.New("read kubeconfig: it has no cluster or no user")
+	}
+	cluster, user := config.Clusters[0].Cluster, config.Users[0].User
+	certificate, err := tls.X509KeyPair(user.Certificate, user.Key)
+	if err != nil {
+		return nil, fmt.Errorf("read kubeconfig: client certificate: %w", err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(cluster.CA) {
+		return nil, errors.New("read kubeconfig: no certificate in certificate-authority-data")
+	}
+	if server == "" {
+		server = cluster.Server
+	}
+	target, err := url.Parse(server)
+	if err != nil {
+		return nil, fmt.Errorf("read kubeconfig: %w", err)
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	secret := "/" + rand.Text()
+	proxy := &Proxy{address: "http://" + listener.Addr().String() + secret}
+	reverse := &httputil.ReverseProxy{
+		Rewrite: func(request *httputil.ProxyRequest) {
+			request.SetURL(target)
+		},
+		Transport: recorder{proxy, &http.Transport{TLSClientConfig: &tls.Config{
+			RootCAs: roots, Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12,
+		}}},
+		// Watches are answered line by line.
+		FlushInterval: -1,
+	}
+	proxy.server = &http.Server{Handler: http.StripPrefix(secret, reverse), ReadHeaderTimeout: time.Minute}
+	go proxy.server.Serve(listener) //nolint:errcheck // it ends with Close
+	return proxy, nil
+}
+
+// Kubeconfig gives access through the proxy.
+func (p *Proxy) Kubeconfig() string {
+	return fmt.Sprintf(`apiVersion: v1
+kind: Config
+clusters: [{name: followed, cluster: {server: "%s"}}]
+contexts: [{name: followed, context: {cluster: followed, user: ""}}]
+current-context: followed
+`, p.address)
+}
+
+// Requests are those that have been answered so far, in the order of their answers.
+func (p *Proxy) Requests() []Request {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.requests)
+}
+
+// Close ends the proxy.
+func (p *Proxy) Close() error {
+	if err := p.server.Close(); err != nil {
+		return fmt.Errorf("close proxy: %w", err)
+	}
+	return nil
+}
+
+// recorder notes every answer.
+type recorder struct {
+	proxy *Proxy
+	next  http.RoundTripper
+}
+
+func (r recorder) RoundTrip(request *http.Request) (*http.Response, error) {
+	start := time.Now()
+	response, err := r.next.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	r.proxy.mu.Lock()
+	defer r.proxy.mu.Unlock()
+	r.proxy.requests = append(r.proxy.requests, Request{
+		Method: request.Method, Target: request.URL.RequestURI(), Status: response.StatusCode,
+		AuditID: response.Header.Get(auditHeader), Start: start, End: time.Now(),
+	})
+	return response, nil
+}

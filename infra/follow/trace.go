@@ -1,0 +1,83 @@
+package follow
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/kubetracing/kubetracing/components/verify"
+)
+
+// Trace is what Jaeger has of a request.
+type Trace struct {
+	ID string
+	// Services are those with a span in the trace, sorted.
+	Services []string
+	Spans    int
+}
+
+// apiserver is kube-apiserver's service name.
+//
+// Source: k8s.io/apiserver pkg/server/options/tracing.go.
+const apiserver = "apiserver"
+
+// slack is by how much a span's start may lie outside of the time in which its
+// request was under way.
+const slack = time.Second
+
+// Find finds the trace of a request, by its audit id where kube-apiserver puts that
+// on spans, else by what it asked for and when. It gives a trace without an id if
+// there is none yet.
+func Find(ctx context.Context, client verify.Client, request Request) (Trace, error) {
+	for _, attributes := range []map[string]string{
+		{auditAttribute: request.AuditID}, {targetAttribute: request.Target},
+	} {
+		spans, err := client.Spans(ctx, verify.Query{
+			Service: apiserver, Attributes: attributes, Since: request.Start.Add(-slack), Limit: candidates,
+		})
+		if err != nil {
+			return Trace{}, err
+		}
+		for _, span := range spans {
+			if span.Service == apiserver && request.made(span) {
+				return traceOf(span.TraceID, spans), nil
+			}
+		}
+	}
+	return Trace{}, nil
+}
+
+// Attributes of kube-apiserver's spans.
+//
+// Source: k8s.io/apiserver pkg/endpoints/handlers/trace_util.go (audit-id, from 1.26
+// on) and pkg/endpoints/filters/traces.go (http.target; audit-id on the root span of
+// newer releases).
+const (
+	auditAttribute  = "audit-id"
+	targetAttribute = "http.target"
+)
+
+// candidates bounds what a Jaeger that does not search by attribute gives.
+const candidates = 200
+
+// made tells whether a span is one of the request's.
+func (r Request) made(span verify.Span) bool {
+	if id, has := span.Attributes[auditAttribute]; has {
+		return id == r.AuditID
+	}
+	return span.Attributes[targetAttribute] == r.Target &&
+		span.Start.After(r.Start.Add(-slack)) && span.Start.Before(r.End.Add(slack))
+}
+
+func traceOf(id string, spans []verify.Span) Trace {
+	trace := Trace{ID: id}
+	for _, span := range spans {
+		if span.TraceID == id {
+			trace.Spans++
+			trace.Services = append(trace.Services, span.Service)
+		}
+	}
+	slices.Sort(trace.Services)
+	trace.Services = slices.Compact(trace.Services)
+	return trace
+}
