@@ -73,8 +73,13 @@ func (c Check) Run(ctx context.Context) Report {
 		report.Results[i] = Result{Expectation: expectation, Missing: expectation.Spans}
 		held[i] = map[string]bool{}
 	}
-	for {
-		report.Reason = c.look(ctx, &report, held)
+	for looked := false; ; looked = true {
+		reason := c.look(ctx, &report, held)
+		// A look that the deadline cut short says nothing about Jaeger if one before it
+		// was not.
+		if ctx.Err() == nil || !looked {
+			report.Reason = reason
+		}
 		if report.Met() {
 			return report
 		}

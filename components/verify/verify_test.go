@@ -3,6 +3,7 @@ package verify_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"testing"
 	"time"
@@ -405,6 +406,26 @@ func TestReasonTellsWhyJaegerCannotBeAsked(t *testing.T) {
 		assert.False(t, report.Met())
 		require.NoError(t, report.Reason)
 	})
+}
+
+// The deadline mostly comes in the middle of a look.
+func TestALookThatTheDeadlineCutsShortIsNoFailure(t *testing.T) {
+	t.Parallel()
+
+	answered := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-answered:
+			<-r.Context().Done()
+		default:
+			close(answered)
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	t.Cleanup(server.Close)
+	report := run(t, server.URL, time.Second, apiserver)
+	assert.False(t, report.Met())
+	require.NoError(t, report.Reason)
 }
 
 // A Jaeger that accepts connections and never answers must not outlast the

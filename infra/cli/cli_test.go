@@ -375,7 +375,7 @@ func TestVerifySaysWhatIsMissingAndWhy(t *testing.T) {
 "inspect "*collector) echo "exited, exit code 1, restarted 0 times" ;;
 "inspect "*) echo "running, exit code 0, restarted 0 times" ;;
 esac`)
-	verify := []string{"verify", "-e", "-", "--jaeger", jaeger, "--timeout", "50ms", "--container", "the-collector", "--container", "node"}
+	verify := []string{"verify", "-e", "-", "--jaeger", jaeger, "--timeout", "1s", "--container", "the-collector", "--container", "node"}
 
 	got := run(t, expectKubelet+expectEtcd, append(verify, "--output", "json")...)
 	assert.Equal(t, 2, got.code)

@@ -62,7 +62,7 @@ func TestFollowShowsTheTraceOfARequest(t *testing.T) {
 
 func TestFollowSaysWhichRequestHasNoTrace(t *testing.T) {
 	m := newCluster(t)
-	got := m.run(t, "follow", "--timeout", "50ms", "--jaeger", newTracingJaeger(t), "--", "kubectl", "/api/v1/nodes")
+	got := m.run(t, "follow", "--timeout", "1s", "--jaeger", newTracingJaeger(t), "--", "kubectl", "/api/v1/nodes")
 	assert.Equal(t, 2, got.code)
 	assert.Regexp(t, `(?m)^GET /api/v1/nodes +200 +id-of/api/v1/nodes +0 +MISSING$`, got.stderr)
 	assert.Contains(t, got.stderr, "kubetracing: 1 of 1 requests have no trace")
