@@ -149,7 +149,7 @@ func showTraces(ctx context.Context, w io.Writer, client verify.Client, requests
 	case missing == 0:
 		return nil
 	case reason != nil:
-		return exitError{fmt.Errorf("Jaeger could not be asked: %w", reason), exitUnreachable}
+		return exitError{fmt.Errorf("no answer from Jaeger: %w", reason), exitUnreachable}
 	default:
 		return exitError{fmt.Errorf("%d of %d requests have no trace: is sampling.apiserver below 1000000?", missing, len(requests)), exitMissing}
 	}

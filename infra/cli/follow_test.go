@@ -71,7 +71,7 @@ func TestFollowSaysWhichRequestHasNoTrace(t *testing.T) {
 	gone.Close()
 	got = m.run(t, "follow", "--timeout", "50ms", "--jaeger", gone.URL, "--", "kubectl", "/api/v1/nodes")
 	assert.Equal(t, 3, got.code)
-	assert.Contains(t, got.stderr, "kubetracing: Jaeger could not be asked: ")
+	assert.Contains(t, got.stderr, "kubetracing: no answer from Jaeger: ")
 }
 
 func TestFollowPassesOnTheCommandsExitCode(t *testing.T) {
