@@ -35,7 +35,7 @@ plan: ## Print everything that the stack would create; needs only Go
 plans: ## Rewrite the golden plans and rendered files after an intended change
 	go test ./infra/program ./components/tracing -update
 
-docs: ## Rewrite docs/configuration.md after a change of the settings
+docs: ## Rewrite what docs say about settings and versions, after a change of either
 	go test ./stacks -run Reference -update
 
 test: lint ## Run every test and linter that needs only Go
