@@ -64,9 +64,20 @@ func restartBoth(r *rig.Rig, ctx context.Context) error {
 	return r.Start(ctx)
 }
 
+// slowJaeger is a Jaeger that is there and does not answer: connections stay open,
+// exports time out.
+func slowJaeger(r *rig.Rig, _ context.Context) error {
+	if err := r.Jaeger.Pause(); err != nil {
+		return err
+	}
+	time.Sleep(6 * time.Second)
+	return r.Jaeger.Resume()
+}
+
 var events = []event{
 	{"kill -9 of the Collector", killCollector},
 	{"kill -9 of Jaeger", killJaeger},
+	{"Jaeger does not answer for 6 s", slowJaeger},
 	{"kill -9 of both", killBoth},
 	{"orderly restart of both", restartBoth},
 }
@@ -144,7 +155,7 @@ func TestAcknowledgedTracesSurviveEveryKill(t *testing.T) {
 			assert.Empty(t, result.lost, "acknowledged, but not in Jaeger")
 		})
 	}
-	for _, during := range events[:2] {
+	for _, during := range events[:3] {
 		t.Run("in memory: "+during.name, func(t *testing.T) {
 			result := account(t, inMemory, during)
 			report(writer, "memory, queue in memory", during, result)

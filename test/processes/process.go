@@ -162,6 +162,23 @@ func (p *Process) Kill() error {
 	return nil
 }
 
+// Pause stops the process where it is, as one does that is out of CPU or memory;
+// Resume lets it go on.
+func (p *Process) Pause() error { return p.signal(syscall.SIGSTOP) }
+
+// Resume undoes Pause.
+func (p *Process) Resume() error { return p.signal(syscall.SIGCONT) }
+
+func (p *Process) signal(signal syscall.Signal) error {
+	if p.command == nil {
+		return fmt.Errorf("signal %s: it does not run", p.name)
+	}
+	if err := p.command.Process.Signal(signal); err != nil {
+		return fmt.Errorf("signal %s: %w", p.name, err)
+	}
+	return nil
+}
+
 // Usage tells what the running process has used since it was started last.
 func (p *Process) Usage() (Usage, error) {
 	if p.command == nil {
