@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
@@ -18,6 +19,10 @@ const clusterType = "kubetracing:components:Cluster"
 var (
 	//go:embed scripts/cluster-lib.sh
 	clusterLibrary string
+	//go:embed scripts/runtime-containerd.sh
+	runtimeContainerdScript string
+	//go:embed scripts/runtime-crio.sh
+	runtimeCRIOScript string
 	//go:embed scripts/cluster-create.sh
 	clusterCreateScript string
 	//go:embed scripts/cluster-update.sh
@@ -69,6 +74,8 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 	component := &Cluster{}
 	if err := ctx.RegisterComponentResourceV2(clusterType, name, pulumi.Map{
 		"kubernetes": pulumi.String(spec.Release.Kubernetes),
+		"runtime":    pulumi.String(spec.Runtime.Name),
+		"oci":        pulumi.String(spec.Runtime.Default),
 		"servers":    pulumi.Int(spec.Servers),
 		"agents":     pulumi.Int(spec.Agents),
 		"samplingRatePerMillion": pulumi.Map{
@@ -89,9 +96,17 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 		"OWNER":       args.Owner.Value,
 		"NODES":       fmt.Sprint(len(spec.Nodes())),
 	}
+	runtimeScript := runtimeContainerdScript
+	if spec.Runtime.Name == tracing.RuntimeCRIO {
+		runtimeScript = runtimeCRIOScript
+	}
+	library := clusterLibrary + script(map[string]string{
+		"HANDLERS": strings.Join(spec.Runtime.Handlers(), " "),
+		"RECEIVER": spec.ReceiverGRPC(),
+	}, runtimeScript)
 	command, err := local.NewCommand(ctx, name+"-k3d", &local.CommandArgs{
-		Create: pulumi.String(script(literals, clusterLibrary+clusterCreateScript)),
-		Update: pulumi.String(script(literals, clusterLibrary+clusterUpdateScript)),
+		Create: pulumi.String(script(literals, library+clusterCreateScript)),
+		Update: pulumi.String(script(literals, library+clusterUpdateScript)),
 		Delete: pulumi.String(script(literals, clusterLibrary+clusterDeleteScript)),
 		Stdin:  pulumi.String(args.Files.K3d),
 		Environment: pulumi.StringMap{

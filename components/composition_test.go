@@ -32,6 +32,7 @@ type everything struct {
 	otlpGRPCPort, otlpHTTPPort *int
 	bundle                     *components.Bundle
 	names                      []string
+	ociBundles                 map[tracing.OCIRuntime]components.Bundle
 	services, workloads, own   []verify.Expectation
 }
 
@@ -55,7 +56,8 @@ func newSpec(t *testing.T, kubernetes string) tracing.ClusterSpec {
 	release, err := tracing.ResolveRelease(kubernetes)
 	require.NoError(t, err)
 	return tracing.ClusterSpec{
-		Name: "traced", Release: release, NodeImage: "traced-node:0123456789ab", Servers: 1,
+		Name: "traced", Release: release, Runtime: tracing.Runtime{Name: tracing.RuntimeContainerd, Default: tracing.OCIRunc},
+		NodeImage: "traced-node:0123456789ab", Servers: 1,
 		Network: "traced", Receiver: tracing.CollectorAlias, ConfigVolume: "traced-tracing", APIPort: 6550,
 		OwnerLabel: testOwner.String(),
 		Sampling: tracing.Sampling{
@@ -107,8 +109,18 @@ func (e everything) compose(ctx *pulumi.Context, prefix string) error {
 	if err != nil {
 		return err
 	}
+	var runtimeClasses *components.RuntimeClasses
+	if classes := e.spec.Runtime.Classes; len(classes) > 0 {
+		runtimeClasses, err = components.NewRuntimeClasses(ctx, prefix+"runtime-classes", components.RuntimeClassesArgs{
+			Cluster: cluster, Classes: classes,
+		})
+		if err != nil {
+			return err
+		}
+	}
 	workloads, err := components.NewWorkloads(ctx, prefix+"workloads", components.WorkloadsArgs{
 		Cluster: cluster, Node: "k3d-traced-server-0", OTLPAddress: collector.Address, Names: e.names,
+		RuntimeClasses: runtimeClasses,
 	})
 	if err != nil {
 		return err
@@ -128,7 +140,8 @@ func (e everything) compose(ctx *pulumi.Context, prefix string) error {
 func (e everything) nodeImage() components.NodeImageArgs {
 	return components.NodeImageArgs{
 		Repository: "traced-node", Base: e.spec.Release.Image,
-		Containerd: e.spec.Release.ContainerdRelease(), Bundle: e.bundle, Owner: testOwner,
+		Runtime: e.spec.Runtime, Containerd: e.spec.Release.ContainerdRelease(),
+		Bundle: e.bundle, OCIBundles: e.ociBundles, Owner: testOwner,
 	}
 }
 
@@ -215,7 +228,7 @@ func TestAComponentRecordsWhatAReaderOfAPreviewWantsToKnow(t *testing.T) {
 		want            map[string]any
 	}{
 		"the cluster shows its version, size and rates": {"Cluster", "cluster", map[string]any{
-			"kubernetes": stack.spec.Release.Kubernetes, "servers": 1.0, "agents": 0.0,
+			"kubernetes": stack.spec.Release.Kubernetes, "runtime": "containerd", "oci": "runc", "servers": 1.0, "agents": 0.0,
 			"samplingRatePerMillion": map[string]any{"apiserver": 1.0, "etcd": 2.0, "kubelet": 3.0, "runtime": 4.0},
 		}},
 		"Jaeger shows its image, port and storage": {"Jaeger", "jaeger", map[string]any{

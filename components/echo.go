@@ -11,7 +11,7 @@ const EchoPod = "echo"
 // newEcho is `kubectl run --restart=Never -- echo hi` of the published recipe, as
 // an object that can be waited for.
 func newEcho(ctx *pulumi.Context, w workload) (pulumi.CustomResource, error) {
-	return w.newPod(ctx, EchoPod, "Never", corev1.ContainerArgs{
+	return w.newPod(ctx, underClass(EchoPod, w.class), "Never", corev1.ContainerArgs{
 		Image: pulumi.String(echoImage), Command: stringArray([]string{"echo", "hi"}),
 	}, nil)
 }

@@ -60,7 +60,11 @@ func ServiceExpectations(spec tracing.ClusterSpec, collectorRate int) []verify.E
 			tracing.ServiceEtcd, serviceAPIServer)
 	}
 	expect(rates.Kubelet, fmt.Sprintf("docker exec %s kubectl get --raw /api/v1/nodes/%s/proxy/configz", node, node), serviceKubelet)
-	expect(rates.Runtime, fmt.Sprintf("docker exec %s ctr plugins ls", node), tracing.ServiceContainerd)
+	expect(rates.Runtime, runtimeHint(spec), spec.Runtime.Service())
+	if rates.Runtime == tracing.SamplingRateMax && spec.Runtime.ConmonRsTraces() {
+		// It only works when a pod comes or goes, in the trace of what CRI-O does then.
+		expect(rates.Runtime, runtimeHint(spec), tracing.ServiceConmonRs, tracing.ServiceCRIO)
+	}
 	return expectations
 }
 
@@ -78,16 +82,26 @@ func WorkloadExpectations(workload string, spec tracing.ClusterSpec, collectorRa
 	}
 	switch workload {
 	case EchoPod:
-		return []verify.Expectation{{
-			Name: EchoPod, Hint: describePod(spec, EchoPod), Spans: append(sandbox(), syncPod(spec, EchoPod)...),
-		}}
+		classes := []tracing.OCIRuntime{""}
+		if spec.Release.Rules.SyncPodSpans {
+			// Without the kubelet's naming the pod, one pod's trace is like another's.
+			classes = append(classes, spec.Runtime.Classes...)
+		}
+		var expectations []verify.Expectation
+		for _, class := range classes {
+			pod := underClass(EchoPod, class)
+			expectations = append(expectations, verify.Expectation{
+				Name: pod, Hint: describePod(spec, pod), Spans: append(sandbox(spec), syncPod(spec, pod)...),
+			})
+		}
+		return expectations
 	case CrashLoopPod:
 		// The first start and the first restart, ten seconds later.
 		return []verify.Expectation{{
 			Name: CrashLoopPod, Hint: describePod(spec, CrashLoopPod), Traces: 2,
 			Spans: append([]verify.SpanMatch{
 				{Service: serviceKubelet, Operation: criStartContainer},
-				{Service: tracing.ServiceContainerd, Operation: criStartContainer},
+				{Service: spec.Runtime.Service(), Operation: criStartContainer},
 			}, syncPod(spec, CrashLoopPod)...),
 		}}
 	case ImagePullPod:
@@ -96,12 +110,12 @@ func WorkloadExpectations(workload string, spec tracing.ClusterSpec, collectorRa
 			Name: ImagePullPod, Hint: describePod(spec, ImagePullPod),
 			Spans: append([]verify.SpanMatch{
 				{Service: serviceKubelet, Operation: criPullImage, Error: &failed},
-				{Service: tracing.ServiceContainerd, Operation: criPullImage},
+				{Service: spec.Runtime.Service(), Operation: criPullImage},
 			}, syncPod(spec, ImagePullPod)...),
 		}}
 	case Churn:
 		return []verify.Expectation{{
-			Name: Churn, Traces: churnPods, Spans: append(sandbox(), syncPod(spec, Churn+"-*")...),
+			Name: Churn, Traces: churnPods, Spans: append(sandbox(spec), syncPod(spec, Churn+"-*")...),
 			Hint: fmt.Sprintf("docker exec %s kubectl --namespace %s get events", spec.NodeNames()[0], WorkloadNamespace),
 		}}
 	}
@@ -109,10 +123,10 @@ func WorkloadExpectations(workload string, spec tracing.ClusterSpec, collectorRa
 }
 
 // sandbox is a pod's sandbox as the kubelet asked for it and as the runtime made it.
-func sandbox() []verify.SpanMatch {
+func sandbox(spec tracing.ClusterSpec) []verify.SpanMatch {
 	return []verify.SpanMatch{
 		{Service: serviceKubelet, Operation: criRunPodSandbox},
-		{Service: tracing.ServiceContainerd, Operation: criRunPodSandbox},
+		{Service: spec.Runtime.Service(), Operation: criRunPodSandbox},
 	}
 }
 
@@ -143,4 +157,14 @@ func tracedAppExpectation(spec tracing.ClusterSpec) verify.Expectation {
 // describePod is the command that shows what became of a workload's pod.
 func describePod(spec tracing.ClusterSpec, pod string) string {
 	return fmt.Sprintf("docker exec %s kubectl --namespace %s describe pod %s", spec.NodeNames()[0], WorkloadNamespace, pod)
+}
+
+// runtimeHint is the command that shows whether the first node's container runtime
+// can trace.
+func runtimeHint(spec tracing.ClusterSpec) string {
+	node := spec.NodeNames()[0]
+	if spec.Runtime.Name == tracing.RuntimeCRIO {
+		return fmt.Sprintf("docker exec %s %s/crio status config", node, tracing.CRIODirectory)
+	}
+	return fmt.Sprintf("docker exec %s ctr plugins ls", node)
 }

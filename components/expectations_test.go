@@ -168,3 +168,56 @@ func TestWorkloadExpectations(t *testing.T) {
 		})
 	}
 }
+
+func TestConmonRsIsExpectedWhereItTraces(t *testing.T) {
+	t.Parallel()
+	const hint = "docker exec k3d-traced-server-0 /opt/kubetracing/crio/bin/crio status config"
+	conmonRs := verify.Expectation{
+		Name: "conmonrs with crio", Spans: []verify.SpanMatch{{Service: "conmonrs"}, {Service: "crio"}}, Hint: hint,
+	}
+	crio := verify.Expectation{Name: "crio", Spans: []verify.SpanMatch{{Service: "crio"}}, Hint: hint}
+	tests := map[string]struct {
+		version string
+		rate    int
+		want    []verify.Expectation
+	}{
+		"in a release that has it with tracing":   {"1.36.3", all, []verify.Expectation{crio, conmonRs}},
+		"not where the bundle has conmon":         {"1.27.4", all, []verify.Expectation{crio}},
+		"not where it is compiled without":        {"1.37.0", all, []verify.Expectation{crio}},
+		"not where its few spans may be left out": {"1.36.3", all / 2, []verify.Expectation{crio}},
+	}
+	for behaviour, test := range tests {
+		t.Run(behaviour, func(t *testing.T) {
+			t.Parallel()
+			spec := newSpec(t, "1.36")
+			spec.Sampling = tracing.Sampling{Runtime: test.rate}
+			spec.Runtime = tracing.Runtime{
+				Name: tracing.RuntimeCRIO, CRIO: tracing.CRIORelease{Version: test.version}, Default: tracing.OCIRunc,
+			}
+			assert.Equal(t, test.want, components.ServiceExpectations(spec, all))
+		})
+	}
+}
+
+func TestEveryRuntimeClassLeavesATraceOfItsOwn(t *testing.T) {
+	t.Parallel()
+	traces := func(kubernetes string) (names, pods []string) {
+		spec := newSpec(t, kubernetes)
+		spec.Runtime.Classes = []tracing.OCIRuntime{tracing.OCIRunc, tracing.OCIYouki}
+		for _, expectation := range components.WorkloadExpectations("echo", spec, all) {
+			names = append(names, expectation.Name)
+			for _, span := range expectation.Spans {
+				if pod := span.Attributes["k8s.pod"]; pod != "" {
+					pods = append(pods, pod)
+				}
+			}
+		}
+		return names, pods
+	}
+	names, pods := traces("1.37")
+	assert.Equal(t, []string{"echo", "echo-runc", "echo-youki"}, names)
+	assert.Equal(t, []string{"kubetracing/echo", "kubetracing/echo-runc", "kubetracing/echo-youki"}, pods)
+	names, pods = traces("1.26")
+	assert.Equal(t, []string{"echo"}, names, "without the pod's name, one trace is like another")
+	assert.Empty(t, pods)
+}

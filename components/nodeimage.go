@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/mod/sumdb/dirhash"
 
@@ -35,12 +36,13 @@ var imagePresentScript string
 //go:embed scripts/image-remove.sh
 var imageRemoveScript string
 
-// Bundle says where an upstream containerd comes from if not from its official
-// release: either Directory, or URL and SHA256.
+// Bundle says where a runtime comes from if not from its official release: either
+// Directory, or URL and SHA256.
 type Bundle struct {
-	// Directory holds bin/containerd and its companions.
+	// Directory holds the binaries in a folder bin.
 	Directory string
-	// URL is a .tar.gz with the same layout, SHA256 its checksum.
+	// URL is a .tar.gz with the same layout or, for an OCI runtime, with its binary;
+	// SHA256 is its checksum.
 	URL, SHA256 string
 }
 
@@ -50,15 +52,20 @@ type NodeImageArgs struct {
 	Repository string
 	// Base is the k3s image to build on. Required.
 	Base string
-	// Containerd is the release to put in front of k3s' own. Required.
+	// Runtime is what the image carries. Required.
+	Runtime tracing.Runtime
+	// Containerd is the release to put in front of k3s' own. Required for containerd.
 	Containerd tracing.ContainerdRelease
-	// Bundle replaces the official release. Optional.
+	// Bundle replaces the official release of the container runtime. Optional.
 	Bundle *Bundle
+	// OCIBundles bring crun and youki. All bundles with a directory have the same
+	// one. Optional.
+	OCIBundles map[tracing.OCIRuntime]Bundle
 	// Owner marks the image as the stack's. Required.
 	Owner Owner
 }
 
-// NodeImage is a k3s node image with an upstream containerd that can trace.
+// NodeImage is a k3s node image with a container runtime that can trace.
 type NodeImage struct {
 	pulumi.ResourceState
 
@@ -74,23 +81,101 @@ func (a NodeImageArgs) buildArguments() map[string]string {
 	arguments := map[string]string{
 		"BASE":        a.Base,
 		"TOOLS":       toolsImage,
+		"RUNTIME":     string(a.Runtime.Name),
+		"REQUIRED":    strings.Join(a.required(), " "),
 		"OWNER_LABEL": a.Owner.Label,
 		"OWNER_VALUE": a.Owner.Value,
 	}
+	official := func(prefix, version string, sums map[string]string) {
+		arguments[prefix+"_VERSION"] = version
+		arguments[prefix+"_SHA256_AMD64"] = sums["amd64"]
+		arguments[prefix+"_SHA256_ARM64"] = sums["arm64"]
+	}
 	switch {
-	case a.Bundle == nil:
-		arguments["SOURCE"] = "official"
-		arguments["VERSION"] = a.Containerd.Version
-		arguments["SHA256_AMD64"] = a.Containerd.SHA256["amd64"]
-		arguments["SHA256_ARM64"] = a.Containerd.SHA256["arm64"]
-	case a.Bundle.URL != "":
+	case a.Bundle != nil && a.Bundle.URL != "":
 		arguments["SOURCE"] = "url"
 		arguments["URL"] = a.Bundle.URL
 		arguments["SHA256"] = a.Bundle.SHA256
-	default:
+	case a.Bundle != nil:
 		arguments["SOURCE"] = "directory"
+	default:
+		arguments["SOURCE"] = string(a.Runtime.Name) + "-official"
+		if a.Runtime.Name == tracing.RuntimeCRIO {
+			official("CRIO", a.Runtime.CRIO.Version, a.Runtime.CRIO.SHA256)
+		} else {
+			official("CONTAINERD", a.Containerd.Version, a.Containerd.SHA256)
+		}
+	}
+	for _, oci := range []tracing.OCIRuntime{tracing.OCICrun, tracing.OCIYouki} {
+		key := strings.ToUpper(string(oci))
+		switch bundle, given := a.OCIBundles[oci]; {
+		case given && bundle.URL != "":
+			arguments[key] = string(oci) + "-url"
+			arguments[key+"_URL"] = bundle.URL
+			arguments[key+"_SHA256"] = bundle.SHA256
+		case given:
+			arguments[key] = "directory"
+		case oci == tracing.OCICrun && a.Runtime.Uses(oci) && a.Runtime.Name == tracing.RuntimeContainerd:
+			release := tracing.CrunRelease()
+			arguments[key] = "crio-official"
+			official("CRIO", release.Version, release.SHA256)
+		}
 	}
 	return arguments
+}
+
+// required lists the binaries that the image must have, below /opt/kubetracing.
+func (a NodeImageArgs) required() []string {
+	if a.Runtime.Name == tracing.RuntimeContainerd {
+		files := []string{"containerd/bin/containerd", "containerd/bin/containerd-shim-runc-v2"}
+		for _, oci := range []tracing.OCIRuntime{tracing.OCICrun, tracing.OCIYouki} {
+			if a.Runtime.Uses(oci) {
+				files = append(files, "oci/bin/"+string(oci))
+			}
+		}
+		return files
+	}
+	files := []string{"crio/bin/crio", "crio/bin/pinns"}
+	for _, monitor := range a.Runtime.Monitors() {
+		files = append(files, "crio/bin/"+monitor)
+	}
+	for _, oci := range []tracing.OCIRuntime{tracing.OCIRunc, tracing.OCICrun, tracing.OCIYouki} {
+		if a.Runtime.Uses(oci) {
+			files = append(files, "oci/bin/"+string(oci))
+		}
+	}
+	return files
+}
+
+// directory is the one directory that bundles come from; empty if none does.
+func (a NodeImageArgs) directory() string {
+	if a.Bundle != nil && a.Bundle.Directory != "" {
+		return a.Bundle.Directory
+	}
+	for _, bundle := range a.OCIBundles {
+		if bundle.Directory != "" {
+			return bundle.Directory
+		}
+	}
+	return ""
+}
+
+// fromDirectory lists the required binaries that can only come from the directory.
+func (a NodeImageArgs) fromDirectory() []string {
+	var names []string
+	for _, file := range a.required() {
+		name := path.Base(file)
+		bundle := a.Bundle
+		if oci, given := a.OCIBundles[tracing.OCIRuntime(name)]; given {
+			bundle = &oci
+		} else if strings.HasPrefix(file, "oci/") && a.Runtime.Name == tracing.RuntimeContainerd {
+			continue
+		}
+		if bundle != nil && bundle.Directory != "" {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // Tag is the image reference: the tag is a digest of everything the image is
@@ -115,24 +200,34 @@ func (a NodeImageArgs) Tag() (string, error) {
 // contents of the files that the Dockerfile takes from it. Without a directory it
 // is empty.
 func (a NodeImageArgs) directoryDigest() (string, error) {
-	if a.Bundle == nil || a.Bundle.Directory == "" {
+	given := a.directory()
+	if given == "" {
 		return "", nil
 	}
-	directory := a.Bundle.Directory
+	directory := given
 	if !filepath.IsAbs(directory) {
 		root, err := projectRoot()
 		if err != nil {
-			return "", fmt.Errorf("runtime bundle %s: %w", directory, err)
+			return "", fmt.Errorf("runtime bundle %s: %w", given, err)
 		}
 		directory = filepath.Join(root, directory)
 	}
 	binaries := filepath.Join(directory, "bin")
-	if _, err := os.Stat(filepath.Join(binaries, "containerd")); err != nil {
-		return "", fmt.Errorf("runtime bundle %s must hold bin/containerd: %w", a.Bundle.Directory, err)
+	var missing []string
+	for _, name := range a.fromDirectory() {
+		// Some releases' bundles call their binaries crio-NAME.
+		_, err := os.Stat(filepath.Join(binaries, name))
+		_, prefixedErr := os.Stat(filepath.Join(binaries, "crio-"+name))
+		if err != nil && prefixedErr != nil {
+			missing = append(missing, "bin/"+name)
+		}
+	}
+	if len(missing) > 0 {
+		return "", fmt.Errorf("runtime bundle %s must hold %s", given, strings.Join(missing, ", "))
 	}
 	digest, err := dirhash.HashDir(binaries, "bin", dirhash.Hash1)
 	if err != nil {
-		return "", fmt.Errorf("digest of runtime bundle %s: %w", a.Bundle.Directory, err)
+		return "", fmt.Errorf("digest of runtime bundle %s: %w", given, err)
 	}
 	return digest, nil
 }
@@ -154,16 +249,26 @@ func projectRoot() (string, error) {
 	}
 }
 
+// runtimeVersion is the container runtime's release.
+func (a NodeImageArgs) runtimeVersion() string {
+	if a.Runtime.Name == tracing.RuntimeCRIO {
+		return a.Runtime.CRIO.Version
+	}
+	return a.Containerd.Version
+}
+
 // context is the build context: our folder, or the directory that holds the
 // bundle. Relative bundle directories are below the project's root.
 func (a NodeImageArgs) context() string {
-	if a.Bundle == nil || a.Bundle.Directory == "" {
+	directory := a.directory()
+	switch {
+	case directory == "":
 		return nodeImageContext
+	case path.IsAbs(directory):
+		return directory
+	default:
+		return path.Join("..", directory)
 	}
-	if path.IsAbs(a.Bundle.Directory) {
-		return a.Bundle.Directory
-	}
-	return path.Join("..", a.Bundle.Directory)
 }
 
 // NewNodeImage builds a node image in the Docker daemon.
@@ -174,8 +279,8 @@ func NewNodeImage(ctx *pulumi.Context, name string, args NodeImageArgs, opts ...
 	}
 	component := &NodeImage{}
 	if err := ctx.RegisterComponentResourceV2(nodeImageType, name, pulumi.Map{
-		"base":       pulumi.String(args.Base),
-		"containerd": pulumi.String(args.Containerd.Version),
+		"base":                    pulumi.String(args.Base),
+		string(args.Runtime.Name): pulumi.String(args.runtimeVersion()),
 	}, component, opts...); err != nil {
 		return nil, fmt.Errorf("node image %q: %w", name, err)
 	}

@@ -23,7 +23,8 @@ func TestTheNodeImageIsBuiltFromWhereItsContainerdComesFrom(t *testing.T) {
 	base := newEverything(t)
 	containerd := base.spec.Release.ContainerdRelease()
 	common := map[string]any{
-		"BASE": base.spec.Release.Image, "TOOLS": "busybox:1.37.0",
+		"BASE": base.spec.Release.Image, "TOOLS": "busybox:1.37.0", "RUNTIME": "containerd",
+		"REQUIRED":    "containerd/bin/containerd containerd/bin/containerd-shim-runc-v2",
 		"OWNER_LABEL": testOwner.Label, "OWNER_VALUE": testOwner.Value,
 	}
 	tests := map[string]struct {
@@ -34,8 +35,8 @@ func TestTheNodeImageIsBuiltFromWhereItsContainerdComesFrom(t *testing.T) {
 		"the official release, checked on either architecture": {
 			nil,
 			map[string]any{
-				"SOURCE": "official", "VERSION": containerd.Version,
-				"SHA256_AMD64": containerd.SHA256["amd64"], "SHA256_ARM64": containerd.SHA256["arm64"],
+				"SOURCE": "containerd-official", "CONTAINERD_VERSION": containerd.Version,
+				"CONTAINERD_SHA256_AMD64": containerd.SHA256["amd64"], "CONTAINERD_SHA256_ARM64": containerd.SHA256["arm64"],
 			},
 			"../components/nodeimage",
 		},
@@ -149,8 +150,104 @@ func TestADirectoryWithoutContainerdIsRefused(t *testing.T) {
 	for _, directory := range []string{t.TempDir(), "bundles/absent"} {
 		args.Bundle = &components.Bundle{Directory: directory}
 		_, err := args.Tag()
-		require.ErrorContains(t, err, "runtime bundle "+directory+" must hold bin/containerd")
+		require.ErrorContains(t, err, "runtime bundle "+directory+" must hold bin/containerd, bin/containerd-shim-runc-v2")
 	}
+}
+
+// newCRIO is a stack with the CRI-O of Kubernetes 1.34.
+func newCRIO(t *testing.T, standard tracing.OCIRuntime, classes ...tracing.OCIRuntime) everything {
+	t.Helper()
+	stack := newEverything(t)
+	stack.spec = newSpec(t, "1.34")
+	release, published := stack.spec.Release.CRIORelease()
+	require.True(t, published)
+	stack.spec.Runtime = tracing.Runtime{Name: tracing.RuntimeCRIO, CRIO: release, Default: standard, Classes: classes}
+	return stack
+}
+
+func TestTheNodeImageTakesEveryRuntimeFromItsBundle(t *testing.T) {
+	t.Parallel()
+	youki := components.Bundle{URL: "https://mirror.example/youki.tar.gz", SHA256: strings.Repeat("b", 64)}
+	crun := tracing.CrunRelease()
+	official := func(release tracing.CRIORelease) map[string]any {
+		return map[string]any{
+			"CRIO_VERSION": release.Version, "CRIO_SHA256_AMD64": release.SHA256["amd64"], "CRIO_SHA256_ARM64": release.SHA256["arm64"],
+		}
+	}
+	with := func(arguments map[string]any, more map[string]any) map[string]any {
+		maps.Copy(arguments, more)
+		return arguments
+	}
+	side := newEverything(t)
+	side.spec.Runtime.Default, side.spec.Runtime.Classes = tracing.OCICrun, []tracing.OCIRuntime{tracing.OCIRunc, tracing.OCIYouki}
+	side.ociBundles = map[tracing.OCIRuntime]components.Bundle{tracing.OCIYouki: youki}
+	crio := newCRIO(t, tracing.OCICrun)
+	own := newCRIO(t, tracing.OCIYouki)
+	own.spec.Runtime.CRIO = tracing.CRIORelease{Version: "1.27.0"}
+	own.bundle = &components.Bundle{URL: "https://mirror.example/cri-o.tar.gz", SHA256: strings.Repeat("a", 64)}
+	tests := map[string]struct {
+		stack  everything
+		absent []string
+		want   map[string]any
+	}{
+		"containerd's crun is that of a CRI-O bundle, youki has one of its own": {side, []string{"URL"}, with(official(crun), map[string]any{
+			"RUNTIME": "containerd", "SOURCE": "containerd-official", "CRUN": "crio-official",
+			"YOUKI": "youki-url", "YOUKI_URL": youki.URL, "YOUKI_SHA256": youki.SHA256,
+			"REQUIRED": "containerd/bin/containerd containerd/bin/containerd-shim-runc-v2 oci/bin/crun oci/bin/youki",
+		})},
+		"CRI-O's bundle has its OCI runtimes": {crio, []string{"CRUN", "YOUKI", "CONTAINERD_VERSION"},
+			with(official(crio.spec.Runtime.CRIO), map[string]any{
+				"RUNTIME": "crio", "SOURCE": "crio-official",
+				"REQUIRED": "crio/bin/crio crio/bin/pinns crio/bin/conmonrs oci/bin/crun",
+			})},
+		"a bundle of one's own may have youki, and an old one has no conmon-rs": {own, []string{"CRIO_VERSION", "YOUKI"}, map[string]any{
+			"RUNTIME": "crio", "SOURCE": "url", "URL": own.bundle.URL, "SHA256": own.bundle.SHA256,
+			"REQUIRED": "crio/bin/crio crio/bin/pinns crio/bin/conmon oci/bin/youki",
+		}},
+	}
+	for behaviour, test := range tests {
+		t.Run(behaviour, func(t *testing.T) {
+			t.Parallel()
+			build, ok := test.stack.record(t).one(t, tokenImage, "node-image-build").input("build").(map[string]any)
+			require.True(t, ok)
+			arguments, ok := build["args"].(map[string]any)
+			require.True(t, ok)
+			for name, value := range test.want {
+				assert.Equal(t, value, arguments[name], name)
+			}
+			for _, name := range test.absent {
+				assert.NotContains(t, arguments, name)
+			}
+		})
+	}
+}
+
+func TestADirectoryMustHoldEveryRuntimeThatIsTakenFromIt(t *testing.T) {
+	t.Parallel()
+	directory := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(directory, "bin"), 0o755))
+	for _, name := range []string{"crio", "crio-conmonrs", "crio-conmon", "crun"} {
+		require.NoError(t, os.WriteFile(filepath.Join(directory, "bin", name), []byte(name), 0o755))
+	}
+	args := newCRIO(t, tracing.OCICrun, tracing.OCIYouki).nodeImage()
+	args.Bundle = &components.Bundle{Directory: directory}
+	_, err := args.Tag()
+	require.EqualError(t, err, "runtime bundle "+directory+" must hold bin/pinns, bin/youki")
+
+	args.OCIBundles = map[tracing.OCIRuntime]components.Bundle{tracing.OCIYouki: {URL: "https://mirror.example/youki"}}
+	_, err = args.Tag()
+	require.EqualError(t, err, "runtime bundle "+directory+" must hold bin/pinns", "youki comes from elsewhere")
+}
+
+func TestTheChecksOfTheNodesAreThoseOfTheirRuntime(t *testing.T) {
+	t.Parallel()
+	containerd := newEverything(t).record(t).one(t, tokenCommand, "cluster-k3d").text(t, "create")
+	assert.Contains(t, containerd, "HANDLERS=''\n", "runc is k3s' own")
+	assert.Contains(t, containerd, "ctr plugins ls")
+	crio := newCRIO(t, tracing.OCIRunc, tracing.OCICrun).record(t).one(t, tokenCommand, "cluster-k3d").text(t, "create")
+	assert.Contains(t, crio, "HANDLERS='runc crun'\n")
+	assert.Contains(t, crio, "RECEIVER='otel-collector:4317'\n")
+	assert.NotContains(t, crio, "ctr plugins ls")
 }
 
 // newBundle is a directory whose containerd has some content.
@@ -158,7 +255,9 @@ func newBundle(t *testing.T, content string) (directory string) {
 	t.Helper()
 	directory = t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(directory, "bin"), 0o755))
-	require.NoError(t, os.WriteFile(filepath.Join(directory, "bin", "containerd"), []byte(content), 0o755))
+	for _, name := range []string{"containerd", "containerd-shim-runc-v2"} {
+		require.NoError(t, os.WriteFile(filepath.Join(directory, "bin", name), []byte(content), 0o755))
+	}
 	return directory
 }
 
@@ -188,7 +287,7 @@ func TestTheNodeConfigurationCarriesOneVariableAFile(t *testing.T) {
 	for _, file := range files.Node {
 		want[tracing.ConfigDirectory+"/"+file.Name] = file.Content
 	}
-	require.Len(t, want, 6)
+	require.Len(t, want, 7)
 
 	recorded := stack.record(t)
 	command := recorded.one(t, tokenCommand, "node-config-files")

@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
 // commandScripts gives the scripts of a recorded command, by name.
@@ -221,6 +223,46 @@ echo 'level=fatal msg="unknown feature gate"' >&2
 			assert.Empty(t, m.callsOf(t, "k3d"))
 		})
 	})
+}
+
+// crioAnswers is what a node says whose CRI-O has taken its configuration.
+const crioAnswers = `case "$*" in *"crio status config"*) cat <<'EOF'
+[crio.runtime.runtimes.crun]
+[crio.runtime.runtimes.runc]
+[crio.tracing]
+tracing_endpoint = "otel-collector:4317"
+EOF
+return ;; esac
+`
+
+func TestClusterCreateAsksCRIO(t *testing.T) {
+	t.Parallel()
+	create := newCRIO(t, tracing.OCIRunc, tracing.OCICrun).record(t).one(t, tokenCommand, "cluster-k3d").text(t, "create")
+
+	t.Run("and keeps a node that traces", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "docker-exec", crioAnswers+readyNode)
+			got := m.run(t, create, k3dConfiguration, nodeConfig)
+			require.Zero(t, got.code, got.stderr)
+			assert.Equal(t, ours, m.read(t, "nodes"))
+		})
+	})
+	for behaviour, test := range map[string]struct{ lost, says string }{
+		"a CRI-O that exports elsewhere":     {"otel-collector", "kubetracing: CRI-O on k3d-traced-server-0 has not taken its tracing configuration from crio.conf\n"},
+		"a CRI-O that has dropped a handler": {"runtimes.crun", "CRI-O on k3d-traced-server-0 has dropped the runtime handler crun; docker logs k3d-traced-server-0 says why\n"},
+	} {
+		t.Run("and does not keep "+behaviour, func(t *testing.T) {
+			t.Parallel()
+			onEveryShell(t, func(t *testing.T, m *machine) {
+				m.file(t, "docker-exec", strings.ReplaceAll(crioAnswers, test.lost, "another")+readyNode)
+				got := m.run(t, create, k3dConfiguration, nodeConfig)
+				assert.Equal(t, 1, got.code)
+				assert.Contains(t, got.stderr, test.says)
+				assert.Empty(t, m.read(t, "nodes"))
+			})
+		})
+	}
 }
 
 func TestClusterUpdate(t *testing.T) {
@@ -610,7 +652,7 @@ eval "env -i PATH=/usr/bin:/bin ${kept-} /bin/sh -c \"\$script\""
 			passed = append(passed, arguments[i+1])
 		}
 		assert.ElementsMatch(t, []string{
-			"FILE_a_b__txt", "FILE_apiserver_tracing__yaml", "FILE_containerd__env", "FILE_k3s__sh",
+			"FILE_a_b__txt", "FILE_apiserver_tracing__yaml", "FILE_containerd__env", "FILE_containerd__sh", "FILE_k3s__sh",
 			"FILE_k3s_server__yaml", "FILE_kubelet__yaml",
 		}, passed, "by name, so that no file stands in a process list")
 		assert.Contains(t, calls, "<--entrypoint></bin/sh><busybox:1.37.0><-c>")
@@ -626,6 +668,7 @@ eval "env -i PATH=/usr/bin:/bin ${kept-} /bin/sh -c \"\$script\""
 			"apiserver-tracing.yaml": environment["FILE_apiserver_tracing__yaml"],
 			"containerd.env":         environment["FILE_containerd__env"],
 			"k3s.sh":                 environment["FILE_k3s__sh"],
+			"containerd.sh":          environment["FILE_containerd__sh"],
 			"k3s-server.yaml":        environment["FILE_k3s_server__yaml"],
 			"kubelet.yaml":           environment["FILE_kubelet__yaml"],
 		}, written)

@@ -7,6 +7,8 @@ import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
 const workloadsType = "kubetracing:components:Workloads"
@@ -27,6 +29,8 @@ type WorkloadsArgs struct {
 	// Names are the workloads to run: EchoPod, CrashLoopPod, ImagePullPod, Churn,
 	// TracedApp.
 	Names []string
+	// RuntimeClasses are those under which the echo workload runs too. Optional.
+	RuntimeClasses *RuntimeClasses
 }
 
 // Workloads are the in-cluster test workloads, in a namespace of their own.
@@ -45,6 +49,8 @@ type workload struct {
 	// name is the prefix of its resources' names.
 	name      string
 	namespace *corev1.Namespace
+	// class is the RuntimeClass of its pods; empty means none.
+	class tracing.OCIRuntime
 	// opts make an object one of the stack's cluster.
 	opts []pulumi.ResourceOption
 }
@@ -82,20 +88,44 @@ func NewWorkloads(ctx *pulumi.Context, name string, args WorkloadsArgs, opts ...
 	if err != nil {
 		return nil, fmt.Errorf("workloads %q: %w", name, err)
 	}
+	if args.RuntimeClasses != nil {
+		inCluster = append(inCluster, pulumi.DependsOn(args.RuntimeClasses.Created))
+	}
 	done := pulumi.StringArray{}
 	for _, chosen := range slices.Sorted(slices.Values(args.Names)) {
 		newWorkload, known := makers[chosen]
 		if !known {
 			return nil, fmt.Errorf("workloads %q: there is no workload %q", name, chosen)
 		}
-		last, err := newWorkload(ctx, workload{args, component, name + "-" + chosen, namespace, inCluster})
-		if err != nil {
-			return nil, fmt.Errorf("workloads %q: %s: %w", name, chosen, err)
+		for _, class := range args.classes(chosen) {
+			runs := underClass(chosen, class)
+			last, err := newWorkload(ctx, workload{args, component, name + "-" + runs, namespace, class, inCluster})
+			if err != nil {
+				return nil, fmt.Errorf("workloads %q: %s: %w", name, runs, err)
+			}
+			done = append(done, last.ID().ApplyT(func(pulumi.ID) string { return runs }).(pulumi.StringOutput))
 		}
-		done = append(done, last.ID().ApplyT(func(pulumi.ID) string { return chosen }).(pulumi.StringOutput))
 	}
 	component.Done = done.ToStringArrayOutput()
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{"done": component.Done})
+}
+
+// classes are the RuntimeClasses under which a workload runs; "" is none. Only echo
+// is there to be compared.
+func (a WorkloadsArgs) classes(workload string) []tracing.OCIRuntime {
+	classes := []tracing.OCIRuntime{""}
+	if workload == EchoPod && a.RuntimeClasses != nil {
+		classes = append(classes, a.RuntimeClasses.Classes...)
+	}
+	return classes
+}
+
+// underClass names a workload under a RuntimeClass, as echo-crun.
+func underClass(workload string, class tracing.OCIRuntime) string {
+	if class == "" {
+		return workload
+	}
+	return workload + "-" + string(class)
 }
 
 // with adds options to those of every object, without a place to share.
@@ -127,10 +157,15 @@ func (w workload) newPod(
 	ctx *pulumi.Context, pod, restart string, container corev1.ContainerArgs, annotations pulumi.StringMap,
 ) (pulumi.CustomResource, error) {
 	container.Name = pulumi.String(pod)
+	var runtimeClass pulumi.StringPtrInput
+	if w.class != "" {
+		runtimeClass = pulumi.String(w.class)
+	}
 	made, err := corev1.NewPod(ctx, w.name, &corev1.PodArgs{
 		Metadata: w.metadata(pod, annotations),
 		Spec: corev1.PodSpecArgs{
 			RestartPolicy:                pulumi.String(restart),
+			RuntimeClassName:             runtimeClass,
 			AutomountServiceAccountToken: pulumi.Bool(false),
 			Containers:                   corev1.ContainerArray{container},
 		},

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubetracing/kubetracing/components"
+	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/components/verify"
 )
 
@@ -55,6 +56,31 @@ func TestWorkloadsLiveAndDieWithTheCluster(t *testing.T) {
 		assertChildOf(t, object, "Workloads", "workloads")
 	}
 	assert.Equal(t, 10, objects)
+}
+
+func TestEchoRunsUnderEveryRuntimeClass(t *testing.T) {
+	t.Parallel()
+	stack := newEverything(t)
+	stack.spec.Runtime.Classes = []tracing.OCIRuntime{tracing.OCIRunc, tracing.OCICrun}
+	recorded := stack.record(t)
+	assert.Subset(t, recorded.names(tokenPod), []string{"workloads-echo", "workloads-echo-runc", "workloads-echo-crun"})
+	for _, class := range []string{"runc", "crun"} {
+		object := recorded.one(t, "kubernetes:node.k8s.io/v1:RuntimeClass", "runtime-classes-"+class)
+		assert.Equal(t, map[string]any{"name": class}, object.input("metadata"))
+		assert.Equal(t, class, object.input("handler"))
+		assert.Contains(t, object.dependencies(), "cluster-k3d")
+		assert.True(t, object.RegisterRPC.GetDeleteBeforeReplace())
+		assertChildOf(t, object, "RuntimeClasses", "runtime-classes")
+
+		pod := recorded.one(t, tokenPod, "workloads-echo-"+class)
+		spec, ok := pod.input("spec").(map[string]any)
+		require.True(t, ok)
+		assert.Equal(t, class, spec["runtimeClassName"])
+		assert.Contains(t, pod.dependencies(), "runtime-classes-"+class, "a pod of an unknown class is refused")
+	}
+	spec, ok := recorded.one(t, tokenPod, "workloads-echo").input("spec").(map[string]any)
+	require.True(t, ok)
+	assert.NotContains(t, spec, "runtimeClassName", "the default needs no class")
 }
 
 func TestTheFailingWorkloadsAreNotWaitedFor(t *testing.T) {

@@ -34,6 +34,11 @@ func run(ctx *pulumi.Context) error {
 		// said, so that it does not bury it in its own words.
 		os.Exit(constant.ExitStatusLoggedError)
 	}
+	for _, note := range stack.Notes() {
+		if err := ctx.Log.Warn(note, nil); err != nil {
+			return err
+		}
+	}
 	return program.Compose(ctx, stack)
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
@@ -20,8 +21,9 @@ func TestDecodesEveryKey(t *testing.T) {
 	settings := settingsOf(t, map[string]string{
 		"kubetracing:cluster": `{"kubernetes": "v1.30.14+k3s2", "image": "registry.test/k3s:v1.30.14-k3s2",
 			"servers": 3, "agents": 2, "apiPort": 7550}`,
-		"kubetracing:runtime": `{"name": "containerd", "oci": "runc",
-			"bundle": {"url": "https://mirror.test/containerd.tar.gz", "sha256": "` + digest + `"}}`,
+		"kubetracing:runtime": `{"name": "crio", "oci": "crun", "runtimeClasses": ["youki", "crun"], "version": "1.34.0",
+			"bundle": {"url": "https://mirror.test/cri-o.tar.gz", "sha256": "` + digest + `"},
+			"ociBundles": {"crun": {"directory": "oci"}, "youki": {"directory": "oci"}}}`,
 		"kubetracing:sampling": `{"apiserver": 1, "etcd": 2, "kubelet": 3, "runtime": 4, "collector": 1000000}`,
 		"kubetracing:jaeger":   `{"image": "registry.test/jaeger:2", "uiPort": 17686, "storage": "badger", "retention": "48h", "maxTraces": 5}`,
 		"kubetracing:collector": `{"image": "registry.test/collector:0.1", "otlpGrpcPort": 14317, "otlpHttpPort": 14318,
@@ -39,8 +41,11 @@ func TestDecodesEveryKey(t *testing.T) {
 			Kubernetes: "v1.30.14+k3s2", Image: "registry.test/k3s:v1.30.14-k3s2", Servers: 3, Agents: 2, APIPort: 7550,
 		},
 		Runtime: stacks.RuntimeSettings{
-			Name: "containerd", OCI: "runc",
-			Bundle: &stacks.BundleSettings{URL: "https://mirror.test/containerd.tar.gz", SHA256: digest},
+			Name: "crio", OCI: "crun", RuntimeClasses: []tracing.OCIRuntime{"youki", "crun"}, Version: "1.34.0",
+			Bundle: &stacks.BundleSettings{URL: "https://mirror.test/cri-o.tar.gz", SHA256: digest},
+			OCIBundles: stacks.OCIBundleSettings{
+				Crun: &stacks.BundleSettings{Directory: "oci"}, Youki: &stacks.BundleSettings{Directory: "oci"},
+			},
 		},
 		Sampling: stacks.SamplingSettings{APIServer: 1, Etcd: 2, Kubelet: 3, Runtime: 4, Collector: 1_000_000},
 		Jaeger:   stacks.JaegerSettings{Image: "registry.test/jaeger:2", UIPort: 17686, Storage: "badger", Retention: 48 * time.Hour, MaxTraces: 5},

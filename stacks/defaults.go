@@ -36,7 +36,7 @@ func Defaults() Settings {
 			// k3d's documentation uses 6550 for a fixed API port.
 			APIPort: 6550,
 		},
-		Runtime: RuntimeSettings{Name: RuntimeContainerd, OCI: OCIRunc},
+		Runtime: RuntimeSettings{Name: tracing.RuntimeContainerd, OCI: tracing.OCIRunc},
 		// A development cluster makes few enough spans to keep them all; the first
 		// trace should never be missing because of a rate.
 		Sampling: SamplingSettings{

@@ -1,16 +1,21 @@
 package stacks
 
-import "github.com/kubetracing/kubetracing/components/tracing"
+import (
+	"slices"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
 
 // Combination is a Kubernetes minor on a container runtime.
 type Combination struct {
-	Kubernetes string      `json:"kubernetes"`
-	Runtime    RuntimeName `json:"runtime"`
-	OCI        OCIRuntime  `json:"oci"`
+	Kubernetes string              `json:"kubernetes"`
+	Runtime    tracing.RuntimeName `json:"runtime"`
+	OCI        tracing.OCIRuntime  `json:"oci"`
 }
 
 // Combinations are worth trying one by one: every minor on the default runtimes,
-// and the newest on each of the others that needs nothing but its name.
+// and each of the others that needs nothing but its name on the newest that it is
+// to be had for.
 func Combinations() []Combination {
 	defaults := Defaults()
 	var all []Combination
@@ -19,10 +24,16 @@ func Combinations() []Combination {
 	}
 	for _, name := range runtimeNames {
 		for _, oci := range ociRuntimes {
-			settings := Defaults()
-			settings.Runtime.Name, settings.Runtime.OCI = name, oci
-			if settings.Runtime != defaults.Runtime && len(validate("", settings)) == 0 {
-				all = append(all, Combination{tracing.NewestMinor(), name, oci})
+			if name == defaults.Runtime.Name && oci == defaults.Runtime.OCI {
+				continue
+			}
+			for _, minor := range slices.Backward(tracing.Minors()) {
+				settings := Defaults()
+				settings.Cluster.Kubernetes, settings.Runtime.Name, settings.Runtime.OCI = minor, name, oci
+				if len(validate("", settings)) == 0 {
+					all = append(all, Combination{minor, name, oci})
+					break
+				}
 			}
 		}
 	}

@@ -99,8 +99,8 @@ func writeKey(t *testing.T, text *strings.Builder, key string, kind reflect.Type
 // choices are the values of the enumerated types.
 func choices() map[reflect.Type][]string {
 	return map[reflect.Type][]string{
-		reflect.TypeFor[RuntimeName]():           texts(runtimeNames),
-		reflect.TypeFor[OCIRuntime]():            texts(ociRuntimes),
+		reflect.TypeFor[tracing.RuntimeName]():   texts(runtimeNames),
+		reflect.TypeFor[tracing.OCIRuntime]():    texts(ociRuntimes),
 		reflect.TypeFor[tracing.JaegerStorage](): texts(jaegerStorages),
 		reflect.TypeFor[Queue]():                 texts(queues),
 		reflect.TypeFor[Workload]():              texts(workloads),

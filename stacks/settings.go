@@ -35,33 +35,49 @@ type ClusterSettings struct {
 	APIPort int `mapstructure:"apiPort"`
 }
 
-// RuntimeName names a container runtime.
-type RuntimeName string
-
-// RuntimeContainerd is upstream containerd under k3s.
-const RuntimeContainerd RuntimeName = "containerd"
-
-// OCIRuntime names a low-level runtime that starts containers.
-type OCIRuntime string
-
-// OCIRunc is the runc that comes with the node image.
-const OCIRunc OCIRuntime = "runc"
-
-// RuntimeSettings choose the container runtime.
+// RuntimeSettings choose what runs the containers.
 type RuntimeSettings struct {
-	Name RuntimeName `mapstructure:"name"`
-	OCI  OCIRuntime  `mapstructure:"oci"`
-	// Bundle says where the runtime's release comes from; nil means the pinned
-	// official release.
+	// Name is the container runtime.
+	Name tracing.RuntimeName `mapstructure:"name"`
+	// OCI is the OCI runtime of pods that name no RuntimeClass.
+	OCI tracing.OCIRuntime `mapstructure:"oci"`
+	// RuntimeClasses are the OCI runtimes that get a RuntimeClass of their name, side
+	// by side.
+	RuntimeClasses []tracing.OCIRuntime `mapstructure:"runtimeClasses"`
+	// Bundle says where the container runtime's release comes from; nil means the
+	// pinned official release.
 	Bundle *BundleSettings `mapstructure:"bundle"`
+	// Version is the CRI-O release that Bundle holds; empty means the one that goes
+	// with the Kubernetes minor.
+	Version string `mapstructure:"version"`
+	// OCIBundles say where OCI runtimes come from that no official bundle has.
+	OCIBundles OCIBundleSettings `mapstructure:"ociBundles"`
 }
 
-// BundleSettings name a runtime release: either Directory, or URL and SHA256.
+// OCIBundleSettings say where OCI runtimes come from.
+type OCIBundleSettings struct {
+	Crun  *BundleSettings `mapstructure:"crun"`
+	Youki *BundleSettings `mapstructure:"youki"`
+}
+
+// Of gives the bundle of an OCI runtime; nil means that none is chosen.
+func (b OCIBundleSettings) Of(oci tracing.OCIRuntime) *BundleSettings {
+	switch oci {
+	case tracing.OCICrun:
+		return b.Crun
+	case tracing.OCIYouki:
+		return b.Youki
+	default:
+		return nil
+	}
+}
+
+// BundleSettings name a release: either Directory, or URL and SHA256.
 type BundleSettings struct {
-	// Directory holds the unpacked release (bin/containerd and its companions);
-	// relative paths are below the project's root.
+	// Directory holds the unpacked release's binaries in bin; relative paths are
+	// below the project's root.
 	Directory string `mapstructure:"directory"`
-	// URL is a .tar.gz of the release's layout.
+	// URL is a .tar.gz with a folder bin or, for an OCI runtime, with its binary.
 	URL string `mapstructure:"url"`
 	// SHA256 is the hexadecimal checksum of what URL gives.
 	SHA256 string `mapstructure:"sha256"`

@@ -89,6 +89,7 @@ func (s Stack) ClusterSpec(nodeImage string) tracing.ClusterSpec {
 	return tracing.ClusterSpec{
 		Name:         s.Names.Cluster,
 		Release:      s.Release,
+		Runtime:      s.Runtime(),
 		NodeImage:    nodeImage,
 		Servers:      s.Settings.Cluster.Servers,
 		Agents:       s.Settings.Cluster.Agents,
@@ -99,6 +100,57 @@ func (s Stack) ClusterSpec(nodeImage string) tracing.ClusterSpec {
 		OwnerLabel:   OwnerLabel + "=" + s.Names.Owner,
 		Sampling:     tracing.Sampling(s.Settings.Sampling),
 	}
+}
+
+// Runtime is what runs the containers.
+func (s Stack) Runtime() tracing.Runtime {
+	runtime := s.Settings.Runtime.runtime()
+	if runtime.Name == tracing.RuntimeCRIO {
+		runtime.CRIO, _ = s.Release.CRIORelease()
+		if version := s.Settings.Runtime.Version; version != "" {
+			runtime.CRIO = tracing.CRIORelease{Version: version}
+		}
+	}
+	return runtime
+}
+
+// Architectures are those (as amd64) that the stack's official bundles are
+// published for; nil if it takes none.
+func (s Stack) Architectures() []string {
+	runtime := s.Runtime()
+	switch {
+	case s.Settings.Runtime.Bundle != nil:
+		return nil
+	case runtime.Name == tracing.RuntimeCRIO:
+		return slices.Sorted(maps.Keys(runtime.CRIO.SHA256))
+	default:
+		return slices.Sorted(maps.Keys(s.Release.ContainerdRelease().SHA256))
+	}
+}
+
+// Notes say in whole sentences what the stack's choices leave out, so that nobody
+// waits for spans that cannot come.
+func (s Stack) Notes() []string {
+	runtime := s.Runtime()
+	var notes []string
+	if runtime.Name == tracing.RuntimeCRIO {
+		switch runtime.CRIO.ConmonRs() {
+		case tracing.ConmonRsAbsent:
+			notes = append(notes, fmt.Sprintf(
+				"The bundle of CRI-O %s has no conmon-rs: conmon, which knows no tracing, watches the containers.", runtime.CRIO.Version))
+		case tracing.ConmonRsSilent:
+			notes = append(notes, fmt.Sprintf(
+				"The conmon-rs that goes with CRI-O %s is compiled without tracing: it sends no spans.", runtime.CRIO.Version))
+		}
+	}
+	if runtime.Name == tracing.RuntimeCRIO && runtime.Uses(tracing.OCIYouki) && runtime.CRIO.ConmonRs() == tracing.ConmonRsTraces {
+		notes = append(notes, "youki does not run under conmon-rs: conmon, which knows no tracing, watches its containers.")
+	}
+	if len(runtime.Classes) > 0 && !s.Release.Rules.SyncPodSpans {
+		notes = append(notes, fmt.Sprintf(
+			"The kubelet of %s names no pod in its spans: the traces of the RuntimeClasses cannot be told apart.", s.Release.Kubernetes))
+	}
+	return notes
 }
 
 // receiver is the network alias of what the nodes export their spans to.

@@ -34,13 +34,19 @@ func TestClusterSpecTakesEverySetting(t *testing.T) {
 	stack, err := stacks.New("kubetracing", "sampled", map[string]string{
 		"kubetracing:cluster":  `{"kubernetes": "1.31", "servers": 3, "agents": 2, "apiPort": 7550}`,
 		"kubetracing:sampling": `{"apiserver": 1, "etcd": 2, "kubelet": 3, "runtime": 4, "collector": 5}`,
+		"kubetracing:runtime": `{"name": "crio", "oci": "crun", "runtimeClasses": ["runc", "youki"],
+			"bundle": {"directory": "bundle"}, "version": "1.34.0"}`,
 	})
 	require.NoError(t, err)
 	release, err := tracing.ResolveRelease("1.31")
 	require.NoError(t, err)
 	assert.Equal(t, tracing.ClusterSpec{
-		Name:         "kubetracing-sampled",
-		Release:      release,
+		Name:    "kubetracing-sampled",
+		Release: release,
+		Runtime: tracing.Runtime{
+			Name: tracing.RuntimeCRIO, CRIO: tracing.CRIORelease{Version: "1.34.0"},
+			Default: tracing.OCICrun, Classes: []tracing.OCIRuntime{tracing.OCIRunc, tracing.OCIYouki},
+		},
 		NodeImage:    "sha256:node",
 		Servers:      3,
 		Agents:       2,
@@ -101,4 +107,57 @@ func TestOpenReportsMistakesOfTheExpectationsWithAllOthers(t *testing.T) {
 	require.ErrorContains(t, err, "kubetracing:verify.expectations: none.yaml: must be a file; relative paths are below the project's root")
 	_, err = stacks.Open(root, "kubetracing", "dev", section("verify", `{"expectations": "."}`))
 	require.ErrorContains(t, err, "kubetracing:verify.expectations: .: must be readable: ")
+}
+
+func TestTheRuntimeFollowsKubernetes(t *testing.T) {
+	t.Parallel()
+
+	for minor, version := range map[string]string{"1.25": "1.25.4", "1.30": "1.30.13", "1.36": "1.36.3"} {
+		stack, err := stacks.New("kubetracing", "crio", map[string]string{
+			"kubetracing:cluster": `{"kubernetes": "` + minor + `"}`,
+			"kubetracing:runtime": `{"name": "crio"}`,
+		})
+		require.NoError(t, err)
+		assert.Equal(t, version, stack.Runtime().CRIO.Version, "CRI-O for Kubernetes %s", minor)
+	}
+	stack, err := stacks.New("kubetracing", "dev", nil)
+	require.NoError(t, err)
+	assert.Equal(t, tracing.Runtime{Name: tracing.RuntimeContainerd, Default: tracing.OCIRunc}, stack.Runtime())
+}
+
+func TestNotesSayWhichSpansCannotCome(t *testing.T) {
+	t.Parallel()
+
+	bundle := `"bundle": {"directory": "bundle"}, `
+	tests := map[string]struct {
+		kubernetes, runtime string
+		want                []string
+	}{
+		"containerd promises nothing that it does not keep": {"1.37", `{"name": "containerd", "runtimeClasses": ["runc", "crun"]}`, nil},
+		"a conmon-rs that traces":                           {"1.36", `{"name": "crio"}`, nil},
+		"a bundle without conmon-rs": {"1.27", `{"name": "crio"}`, []string{
+			"The bundle of CRI-O 1.27.4 has no conmon-rs: conmon, which knows no tracing, watches the containers.",
+		}},
+		"a conmon-rs without tracing": {"1.37", `{"name": "crio", ` + bundle + `"version": "1.37.0"}`, []string{
+			"The conmon-rs that goes with CRI-O 1.37.0 is compiled without tracing: it sends no spans.",
+		}},
+		"an OCI runtime that conmon-rs cannot run": {"1.36", `{"name": "crio", ` + bundle + `"oci": "youki"}`, []string{
+			"youki does not run under conmon-rs: conmon, which knows no tracing, watches its containers.",
+		}},
+		"an old bundle for a new Kubernetes": {"1.37", `{"name": "crio", ` + bundle + `"version": "1.34.0"}`, nil},
+		"a kubelet that names no pods": {"1.26", `{"name": "containerd", "runtimeClasses": ["runc", "crun"]}`, []string{
+			"The kubelet of v1.26.15+k3s1 names no pod in its spans: the traces of the RuntimeClasses cannot be told apart.",
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stack, err := stacks.New("kubetracing", "dev", map[string]string{
+				"kubetracing:cluster": `{"kubernetes": "` + test.kubernetes + `"}`,
+				"kubetracing:runtime": test.runtime,
+			})
+			require.NoError(t, err)
+			assert.Equal(t, test.want, stack.Notes())
+		})
+	}
 }

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/distribution/reference"
 
@@ -19,8 +18,8 @@ import (
 
 // The values that each enumerated key accepts.
 var (
-	runtimeNames   = []RuntimeName{RuntimeContainerd}
-	ociRuntimes    = []OCIRuntime{OCIRunc}
+	runtimeNames   = []tracing.RuntimeName{tracing.RuntimeContainerd, tracing.RuntimeCRIO}
+	ociRuntimes    = []tracing.OCIRuntime{tracing.OCIRunc, tracing.OCICrun, tracing.OCIYouki}
 	jaegerStorages = []tracing.JaegerStorage{tracing.StorageMemory, tracing.StorageBadger}
 	queues         = []Queue{QueueMemory, QueueDisk}
 	workloads      = []Workload{WorkloadEcho, WorkloadCrashLoop, WorkloadImagePull, WorkloadChurn, WorkloadTracedApp}
@@ -64,7 +63,7 @@ func (v *validator) reject(key string, value any, rule string) {
 func validate(project string, s Settings) []Problem {
 	v := &validator{project: project}
 	v.cluster(s.Cluster)
-	v.runtime(s.Runtime)
+	v.runtime(s)
 	v.sampling(s.Sampling)
 	v.etcdRate(s)
 	v.jaeger(s.Jaeger)
@@ -110,32 +109,6 @@ func (v *validator) cluster(c ClusterSettings) {
 	}
 	if c.Servers+c.Agents > maxNodes {
 		v.reject("cluster.agents", c.Agents, fmt.Sprintf("with %d servers, %s", c.Servers, ruleNodes))
-	}
-}
-
-func (v *validator) runtime(r RuntimeSettings) {
-	oneOf(v, "runtime.name", r.Name, runtimeNames)
-	oneOf(v, "runtime.oci", r.OCI, ociRuntimes)
-	if r.Bundle == nil {
-		return
-	}
-	b := *r.Bundle
-	if (b.Directory == "") == (b.URL == "") {
-		v.reject("runtime.bundle", fmt.Sprintf("directory %q, url %q", b.Directory, b.URL), "must have either directory or url")
-	}
-	if strings.ContainsFunc(b.Directory, unicode.IsControl) {
-		v.reject("runtime.bundle.directory", strconv.Quote(b.Directory), "must be a path: control characters are none")
-	}
-	if b.URL == "" && b.SHA256 != "" {
-		v.reject("runtime.bundle.sha256", b.SHA256, "goes with url: nothing checks a directory")
-	}
-	if b.URL != "" {
-		if !isHTTPURL(b.URL) {
-			v.reject("runtime.bundle.url", b.URL, "must be an http or https URL")
-		}
-		if !sha256Hex.MatchString(b.SHA256) {
-			v.reject("runtime.bundle.sha256", b.SHA256, "must be the 64 lower case hexadecimal digits of the archive's SHA-256")
-		}
 	}
 }
 

@@ -17,6 +17,7 @@ const (
 	ruleSHA256    = "must be the 64 lower case hexadecimal digits of the archive's SHA-256"
 	ruleGRPC      = "must be host:port for protocol grpc"
 	ruleHTTP      = "must be an http or https URL for protocol http"
+	ruleYouki     = "is in no official bundle: give runtime.ociBundles.youki or, with crio, a runtime.bundle that has bin/youki"
 	ruleCollector = "needs a Collector, but collector.enabled is false"
 	ruleTimeout   = "must be above 0 and at most 1h0m0s"
 	ruleImage     = "must be an image reference: invalid reference format"
@@ -156,11 +157,11 @@ func TestNewRefuses(t *testing.T) {
 
 		"an unknown runtime": {
 			config: section("runtime", `{"name": "docker"}`),
-			want:   []stacks.Problem{{"kubetracing:runtime.name", "docker", "must be one of: containerd"}},
+			want:   []stacks.Problem{{"kubetracing:runtime.name", "docker", "must be one of: containerd, crio"}},
 		},
 		"an unknown OCI runtime": {
 			config: section("runtime", `{"oci": "kata"}`),
-			want:   []stacks.Problem{{"kubetracing:runtime.oci", "kata", "must be one of: runc"}},
+			want:   []stacks.Problem{{"kubetracing:runtime.oci", "kata", "must be one of: runc, crun, youki"}},
 		},
 		"an unknown storage": {
 			config: section("jaeger", `{"storage": "cassandra"}`),
@@ -173,6 +174,66 @@ func TestNewRefuses(t *testing.T) {
 		"a workload that is listed twice": {
 			config: section("workloads", `["echo", "echo"]`),
 			want:   []stacks.Problem{{"kubetracing:workloads[1]", "echo", "is listed twice"}},
+		},
+
+		"a RuntimeClass that is listed twice, and one that nobody knows": {
+			config: section("runtime", `{"runtimeClasses": ["crun", "kata", "crun"]}`),
+			want: []stacks.Problem{
+				{"kubetracing:runtime.runtimeClasses[1]", "kata", "must be one of: runc, crun, youki"},
+				{"kubetracing:runtime.runtimeClasses[2]", "crun", "is listed twice"},
+			},
+		},
+		"CRI-O for a Kubernetes that has no official bundle": {
+			config: section("runtime", `{"name": "crio"}`),
+			want: []stacks.Problem{{"kubetracing:runtime.name", "crio",
+				"has no official bundle with a published checksum for Kubernetes 1.37: " +
+					"give runtime.bundle and runtime.version, or choose a Kubernetes from 1.25 to 1.36"}},
+		},
+		"a bundle of an unknown CRI-O": {
+			config: section("runtime", `{"name": "crio", "bundle": {"directory": "bundle"}}`),
+			want: []stacks.Problem{{"kubetracing:runtime.version", `""`,
+				"must say which CRI-O release runtime.bundle holds: none is known to go with Kubernetes 1.37"}},
+		},
+		"a release that is no CRI-O's": {
+			config: merged(section("cluster", `{"kubernetes": "1.36"}`),
+				section("runtime", `{"name": "crio", "bundle": {"directory": "bundle"}, "version": "v1.36"}`)),
+			want: []stacks.Problem{{"kubetracing:runtime.version", "v1.36", "must be a CRI-O release from 1.25 on, as 1.34.0"}},
+		},
+		"another release of the official bundle": {
+			config: merged(section("cluster", `{"kubernetes": "1.36"}`), section("runtime", `{"name": "crio", "version": "1.36.0"}`)),
+			want: []stacks.Problem{{"kubetracing:runtime.version", "1.36.0",
+				"goes with runtime.bundle: it says which CRI-O release the bundle holds"}},
+		},
+		"a release of CRI-O for containerd": {
+			config: section("runtime", `{"version": "1.36.0"}`),
+			want: []stacks.Problem{{"kubetracing:runtime.version", "1.36.0",
+				"goes with runtime.name crio: containerd's release follows from Kubernetes'"}},
+		},
+		"youki where no bundle has it": {
+			config: merged(section("cluster", `{"kubernetes": "1.36"}`),
+				section("runtime", `{"name": "crio", "oci": "youki", "runtimeClasses": ["runc", "youki"]}`)),
+			want: []stacks.Problem{
+				{"kubetracing:runtime.oci", "youki", ruleYouki},
+				{"kubetracing:runtime.runtimeClasses[1]", "youki", ruleYouki},
+			},
+		},
+		"youki from a bundle of containerd": {
+			config: section("runtime", `{"oci": "youki", "bundle": {"directory": "bundle"}}`),
+			want:   []stacks.Problem{{"kubetracing:runtime.oci", "youki", ruleYouki}},
+		},
+		"bundles of OCI runtimes that are malformed, or of no use": {
+			config: section("runtime", `{"runtimeClasses": ["youki"], "ociBundles": {
+				"crun": {"directory": "oci"}, "youki": {"url": "youki.tar.gz", "sha256": "0"}}}`),
+			want: []stacks.Problem{
+				{"kubetracing:runtime.ociBundles.crun", "crun", "is not used: neither runtime.oci nor runtime.runtimeClasses names it"},
+				{"kubetracing:runtime.ociBundles.youki.url", "youki.tar.gz", "must be an http or https URL"},
+				{"kubetracing:runtime.ociBundles.youki.sha256", "0", ruleSHA256},
+			},
+		},
+		"bundles from two directories": {
+			config: section("runtime", `{"oci": "crun", "bundle": {"directory": "one"}, "ociBundles": {"crun": {"directory": "two"}}}`),
+			want: []stacks.Problem{{"kubetracing:runtime.ociBundles.crun.directory", "two",
+				"must be that of kubetracing:runtime.bundle (one): an image is built from one directory, so put all binaries into its bin"}},
 		},
 
 		"a node image with a space": {

@@ -67,7 +67,7 @@ wait_for() {
   done
 }
 
-# A runtime without its tracing plugin, a kubelet that did not read its file and a
+# A runtime that cannot trace, a kubelet that did not read its file and a
 # kube-apiserver that was not told of its own say nothing and send nothing: ask
 # them. kube-apiserver has no endpoint that shows its arguments in every minor; k3s
 # logs them at each start (pkg/daemons/control/server.go). With the argument, a
@@ -82,10 +82,7 @@ not_tracing() {
     esac
   done
   for node in $(registered_nodes); do
-    plugin=$(docker exec "$node" ctr plugins ls | awk '$1 == "io.containerd.tracing.processor.v1" { print $NF }')
-    if [ "$plugin" != ok ]; then
-      echo "containerd on $node cannot trace: its tracing plugin is ${plugin:-not compiled in}. Is runtime.bundle an upstream release?"
-    fi
+    cannot_trace "$node"
     if ! in_cluster get --raw "/api/v1/nodes/$node/proxy/configz" | grep -q '"tracing":{"endpoint"'; then
       echo "the kubelet on $node has not taken its tracing configuration from kubelet.yaml"
     fi

@@ -12,6 +12,8 @@ type ClusterSpec struct {
 	Name string
 	// Release is the k3s release and the rules that hold for it.
 	Release Release
+	// Runtime is what runs the containers.
+	Runtime Runtime
 	// NodeImage is the image reference of every node.
 	NodeImage string
 	// Servers (at least 1) and Agents (at least 0) count the nodes.
@@ -46,6 +48,9 @@ type Node struct {
 func (s ClusterSpec) EmbeddedEtcd() bool {
 	return s.Servers > 1 || s.Sampling.Etcd > 0
 }
+
+// ReceiverGRPC is the host:port of the receiver for OTLP over gRPC.
+func (s ClusterSpec) ReceiverGRPC() string { return grpcTarget(s.Receiver) }
 
 // Nodes lists the cluster's nodes, servers first, named as k3d names them.
 //
@@ -99,19 +104,38 @@ type ClusterFiles struct {
 	Node []File
 }
 
+// runtimeRenderers render the files of the container runtime.
+func runtimeRenderers(spec ClusterSpec) map[string]func() (string, error) {
+	runtime, containerd, rate := spec.Runtime, spec.Release.Rules.Containerd, spec.Sampling.Runtime
+	if runtime.Name == RuntimeCRIO {
+		return map[string]func() (string, error){
+			FileCRIO:       func() (string, error) { return crioConfiguration(runtime, spec.Receiver, rate) },
+			FileCRIOScript: func() (string, error) { return crioScript(), nil },
+		}
+	}
+	renderers := map[string]func() (string, error){
+		FileContainerd:       func() (string, error) { return containerdEnvironment(spec.Receiver, rate), nil },
+		FileContainerdScript: func() (string, error) { return containerdScript(runtime, containerd), nil },
+	}
+	if len(runtime.Handlers()) > 0 {
+		renderers[FileContainerdHandlers] = func() (string, error) { return containerdHandlers(runtime, containerd), nil }
+	}
+	return renderers
+}
+
 // RenderCluster renders a cluster's files.
 func RenderCluster(spec ClusterSpec) (ClusterFiles, error) {
 	rules, sampling := spec.Release.Rules, spec.Sampling
 	renderers := map[string]func() (string, error){
 		FileAPIServerTracing: func() (string, error) { return apiServerTracing(rules, spec.Receiver, sampling.APIServer) },
-		FileContainerd:       func() (string, error) { return containerdEnvironment(spec.Receiver, sampling.Runtime), nil },
 		FileK3sServer:        func() (string, error) { return k3sServerConfig(spec) },
 		FileK3sSupervisor:    func() (string, error) { return k3sSupervisor, nil },
 		FileKubelet:          func() (string, error) { return kubeletConfig(rules, spec.Receiver, sampling.Kubelet) },
 	}
 	if spec.Agents > 0 {
-		renderers[FileK3sAgent] = k3sAgentConfig
+		renderers[FileK3sAgent] = func() (string, error) { return k3sAgentConfig(spec) }
 	}
+	maps.Copy(renderers, runtimeRenderers(spec))
 
 	var files ClusterFiles
 	for _, name := range slices.Sorted(maps.Keys(renderers)) {

@@ -43,6 +43,7 @@ func single(t *testing.T, version string) tracing.ClusterSpec {
 	return tracing.ClusterSpec{
 		Name:         "kubetracing-dev",
 		Release:      release,
+		Runtime:      tracing.Runtime{Name: tracing.RuntimeContainerd, Default: tracing.OCIRunc},
 		NodeImage:    release.Image,
 		Servers:      1,
 		Network:      "kubetracing-dev",
@@ -66,6 +67,23 @@ func several(t *testing.T, version string) tracing.ClusterSpec {
 	return spec
 }
 
+// crio is a cluster of one server with the CRI-O of its minor and runc.
+func crio(t *testing.T, version string) tracing.ClusterSpec {
+	t.Helper()
+	spec := single(t, version)
+	release, published := spec.Release.CRIORelease()
+	require.True(t, published)
+	spec.Runtime = tracing.Runtime{Name: tracing.RuntimeCRIO, CRIO: release, Default: tracing.OCIRunc}
+	return spec
+}
+
+// withRuntimes is a cluster with a RuntimeClass for every OCI runtime.
+func withRuntimes(spec tracing.ClusterSpec, standard tracing.OCIRuntime) tracing.ClusterSpec {
+	spec.Runtime.Default = standard
+	spec.Runtime.Classes = []tracing.OCIRuntime{tracing.OCIRunc, tracing.OCICrun, tracing.OCIYouki}
+	return spec
+}
+
 func TestRenderClusterGolden(t *testing.T) {
 	t.Parallel()
 
@@ -78,15 +96,38 @@ func TestRenderClusterGolden(t *testing.T) {
 			directory: "cluster-1.37-1-server",
 			spec:      single(t, "1.37"),
 			files: []string{
-				"apiserver-tracing.yaml", "containerd.env", "k3s-server.yaml", "k3s.sh", "kubelet.yaml",
+				"apiserver-tracing.yaml", "containerd.env", "containerd.sh", "k3s-server.yaml", "k3s.sh", "kubelet.yaml",
 			},
 		},
 		"three servers and two agents of the minor that needs every workaround": {
 			directory: "cluster-1.25-3-servers-2-agents",
 			spec:      several(t, "1.25"),
 			files: []string{
-				"apiserver-tracing.yaml", "containerd.env", "k3s-agent.yaml", "k3s-server.yaml", "k3s.sh", "kubelet.yaml",
+				"apiserver-tracing.yaml", "containerd.env", "containerd.sh",
+				"k3s-agent.yaml", "k3s-server.yaml", "k3s.sh", "kubelet.yaml",
 			},
+		},
+		"containerd with every OCI runtime": {
+			directory: "cluster-1.33-oci-runtimes",
+			spec:      withRuntimes(single(t, "1.33"), tracing.OCICrun),
+			files: []string{
+				"apiserver-tracing.yaml", "containerd-handlers.toml", "containerd.env", "containerd.sh", "k3s-server.yaml", "k3s.sh", "kubelet.yaml",
+			},
+		},
+		"CRI-O whose conmon-rs traces, with every OCI runtime": {
+			directory: "cluster-1.34-crio",
+			spec:      withRuntimes(crio(t, "1.34"), tracing.OCICrun),
+			files:     []string{"apiserver-tracing.yaml", "crio.conf", "crio.sh", "k3s-server.yaml", "k3s.sh", "kubelet.yaml"},
+		},
+		"servers and an agent with a CRI-O whose bundle has no conmon-rs": {
+			directory: "cluster-1.27-crio-2-servers-1-agent",
+			spec: func() tracing.ClusterSpec {
+				spec := crio(t, "1.27")
+				spec.Servers, spec.Agents = 2, 1
+				spec.Sampling.Runtime = 250_000
+				return spec
+			}(),
+			files: []string{"apiserver-tracing.yaml", "crio.conf", "crio.sh", "k3s-agent.yaml", "k3s-server.yaml", "k3s.sh", "kubelet.yaml"},
 		},
 	}
 	for name, test := range tests {

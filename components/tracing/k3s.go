@@ -10,9 +10,18 @@ const (
 	FileAPIServerTracing = "apiserver-tracing.yaml"
 	FileKubelet          = "kubelet.yaml"
 	FileContainerd       = "containerd.env"
-	FileK3sServer        = "k3s-server.yaml"
-	FileK3sAgent         = "k3s-agent.yaml"
-	FileK3sSupervisor    = "k3s.sh"
+	// FileContainerdHandlers are containerd's runtime handlers beside runc, if it has
+	// any.
+	FileContainerdHandlers = "containerd-handlers.toml"
+	// FileContainerdScript and FileCRIOScript are POSIX shell scripts that start the
+	// runtime: the first in containerd's place, the second in the background.
+	FileContainerdScript = "containerd.sh"
+	FileCRIOScript       = "crio.sh"
+	// FileCRIO is CRI-O's whole configuration.
+	FileCRIO          = "crio.conf"
+	FileK3sServer     = "k3s-server.yaml"
+	FileK3sAgent      = "k3s-agent.yaml"
+	FileK3sSupervisor = "k3s.sh"
 )
 
 // k3sSupervisor lets k3s restart without its node; the node image starts it.
@@ -25,24 +34,38 @@ var k3sSupervisor string
 // requests that nobody asked about. CoreDNS and local storage stay.
 var disabledComponents = []string{"metrics-server", "servicelb", "traefik"}
 
+// disabled are the add-ons that a cluster does without. RuntimeClasses of k3s' own
+// would be in the way of ours: it has some for runtimes that it may find, crun
+// among them, since k3s-io/k3s#8751. Earlier releases do not know the add-on and do
+// not mind.
+func disabled(runtime Runtime) []string {
+	if len(runtime.Classes) == 0 {
+		return disabledComponents
+	}
+	return append([]string{"runtimes"}, disabledComponents...)
+}
+
 // k3sConfig is a k3s configuration file: command-line arguments by their long
 // names. Arguments stand in a mounted file instead of on the node's command
 // line because a container's command line cannot change without replacing it.
 //
 // Source: https://docs.k3s.io/installation/configuration#configuration-file.
 type k3sConfig struct {
-	Disable          []string `json:"disable,omitempty"`
-	EtcdArg          []string `json:"etcd-arg,omitempty"`
-	KubeAPIServerArg []string `json:"kube-apiserver-arg,omitempty"`
-	KubeletArg       []string `json:"kubelet-arg"`
+	// ContainerRuntimeEndpoint is the socket of a runtime that k3s does not start.
+	ContainerRuntimeEndpoint string   `json:"container-runtime-endpoint,omitempty"`
+	Disable                  []string `json:"disable,omitempty"`
+	EtcdArg                  []string `json:"etcd-arg,omitempty"`
+	KubeAPIServerArg         []string `json:"kube-apiserver-arg,omitempty"`
+	KubeletArg               []string `json:"kubelet-arg"`
 }
 
 func k3sServerConfig(spec ClusterSpec) (string, error) {
 	rules := spec.Release.Rules
 	config := k3sConfig{
-		Disable:          disabledComponents,
-		KubeAPIServerArg: []string{"tracing-config-file=" + ConfigDirectory + "/" + FileAPIServerTracing},
-		KubeletArg:       kubeletArguments(),
+		ContainerRuntimeEndpoint: runtimeEndpoint(spec.Runtime),
+		Disable:                  disabled(spec.Runtime),
+		KubeAPIServerArg:         []string{"tracing-config-file=" + ConfigDirectory + "/" + FileAPIServerTracing},
+		KubeletArg:               kubeletArguments(),
 	}
 	if rules.NeedsFeatureGates {
 		config.KubeAPIServerArg = append(config.KubeAPIServerArg, "feature-gates=APIServerTracing=true")
@@ -56,8 +79,19 @@ func k3sServerConfig(spec ClusterSpec) (string, error) {
 	return encode("k3s server configuration", config)
 }
 
-func k3sAgentConfig() (string, error) {
-	return encode("k3s agent configuration", k3sConfig{KubeletArg: kubeletArguments()})
+func k3sAgentConfig(spec ClusterSpec) (string, error) {
+	return encode("k3s agent configuration", k3sConfig{
+		ContainerRuntimeEndpoint: runtimeEndpoint(spec.Runtime),
+		KubeletArg:               kubeletArguments(),
+	})
+}
+
+// runtimeEndpoint is empty for containerd, which k3s starts itself.
+func runtimeEndpoint(runtime Runtime) string {
+	if runtime.Name == RuntimeCRIO {
+		return "unix://" + crioSocket
+	}
+	return ""
 }
 
 // kubeletArguments hands the kubelet our configuration file. k3s up to 1.31

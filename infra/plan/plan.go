@@ -20,6 +20,8 @@ import (
 type Plan struct {
 	Stack      string
 	Kubernetes string
+	// Notes say what the stack's choices leave out.
+	Notes []string
 	// Images are the references that the stack uses, sorted.
 	Images []string
 	// Ports are the published addresses, by the keys that choose them.
@@ -56,6 +58,7 @@ func New(project, name string, stack stacks.Stack, compose Compose) (Plan, error
 	plan := Plan{
 		Stack:      name,
 		Kubernetes: stack.Release.Kubernetes,
+		Notes:      stack.Notes(),
 		Ports:      map[string]string{},
 		Files:      map[string]string{},
 	}
@@ -80,11 +83,15 @@ func (p Plan) YAML() ([]byte, error) {
 	}{
 		{"stack", p.Stack},
 		{"kubernetes", p.Kubernetes},
+		{"notes", p.Notes},
 		{"images", p.Images},
 		{"ports", p.Ports},
 		{"files", p.Files},
 		{"resources", p.Resources},
 	} {
+		if section.key == "notes" && len(p.Notes) == 0 {
+			continue
+		}
 		encoded, err := yaml.Marshal(map[string]any{section.key: section.value})
 		if err != nil {
 			return nil, fmt.Errorf("encode plan: %w", err)

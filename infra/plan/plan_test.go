@@ -116,7 +116,7 @@ func TestAPlanHidesSecretsWhereverTheyStand(t *testing.T) {
 func TestAPlanReadsFromTopToBottom(t *testing.T) {
 	t.Parallel()
 	text, err := plan.Plan{
-		Stack: "test", Kubernetes: "v1.37.0+k3s1", Images: []string{"image"},
+		Stack: "test", Kubernetes: "v1.37.0+k3s1", Notes: []string{"No spans."}, Images: []string{"image"},
 		Ports:     map[string]string{"jaeger.uiPort": "127.0.0.1:1"},
 		Files:     map[string]string{"file": "one\ntwo\n"},
 		Resources: []plan.Resource{{Name: "name", Type: "type", Parent: "parent", Inputs: map[string]any{"b": 1, "a": true}}},
@@ -124,6 +124,8 @@ func TestAPlanReadsFromTopToBottom(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, `stack: test
 kubernetes: v1.37.0+k3s1
+notes:
+- No spans.
 images:
 - image
 ports:

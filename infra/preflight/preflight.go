@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,13 +24,18 @@ type Needs struct {
 	Cluster string
 	// Owner is the value of the label on everything that is its own.
 	Owner string
+	// Architectures are those for which its runtime is to be had; none means any.
+	Architectures []string
 	// Ports are published on 127.0.0.1.
 	Ports []stacks.Port
 }
 
 // NeedsOf lists what a stack wants.
 func NeedsOf(stack stacks.Stack) Needs {
-	needs := Needs{Cluster: stack.Names.Cluster, Owner: stack.Names.Owner, Ports: stack.Settings.Ports()}
+	needs := Needs{
+		Cluster: stack.Names.Cluster, Owner: stack.Names.Owner,
+		Architectures: stack.Architectures(), Ports: stack.Settings.Ports(),
+	}
 	for i := range needs.Ports {
 		// In full, as a message names it.
 		needs.Ports[i].Key = stack.Project + ":" + needs.Ports[i].Key
@@ -44,6 +50,7 @@ func Check(ctx context.Context, needs Needs) error {
 	if err != nil {
 		return errors.Join(append(problems, err)...)
 	}
+	problems = append(problems, architecture(ctx, needs)...)
 	problems = append(problems, foreignCluster(needs, containers)...)
 	problems = append(problems, takenPorts(ctx, needs, containers)...)
 	return errors.Join(problems...)
@@ -86,6 +93,22 @@ func listContainers(ctx context.Context) ([]container, error) {
 		}
 	}
 	return containers, nil
+}
+
+// architecture finds out whether the nodes can have the runtime.
+func architecture(ctx context.Context, needs Needs) []error {
+	if len(needs.Architectures) == 0 {
+		return nil
+	}
+	output, err := exec.CommandContext(ctx, "docker", "version", "--format", "{{.Server.Arch}}").Output()
+	if err != nil {
+		return []error{fmt.Errorf("ask the Docker daemon for its architecture: %w", err)}
+	}
+	if arch := strings.TrimSpace(string(output)); !slices.Contains(needs.Architectures, arch) {
+		return []error{fmt.Errorf("no official bundle of the container runtime is pinned for this Docker host's architecture %s, only for %s: give runtime.bundle",
+			arch, strings.Join(needs.Architectures, " and "))}
+	}
+	return nil
 }
 
 // foreignCluster finds a k3d cluster that has our name but not our label.

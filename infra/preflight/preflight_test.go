@@ -78,7 +78,7 @@ func TestAStackNeedsItsNameAndItsPorts(t *testing.T) {
 	stack, err := stacks.New("traced", "dev", map[string]string{"traced:collector": `{"otlpGrpcPort":24317}`})
 	require.NoError(t, err)
 	assert.Equal(t, preflight.Needs{
-		Cluster: "traced-dev", Owner: "traced/dev",
+		Cluster: "traced-dev", Owner: "traced/dev", Architectures: []string{"amd64", "arm64"},
 		Ports: []stacks.Port{
 			{Key: "traced:cluster.apiPort", Number: 6550},
 			{Key: "traced:jaeger.uiPort", Number: 16686},
@@ -91,6 +91,18 @@ func TestAMachineWithEverythingIsAccepted(t *testing.T) {
 	newMachine(t)
 	require.NoError(t, preflight.Check(t.Context(), needs()))
 	require.NoError(t, preflight.Docker(t.Context()))
+}
+
+func TestTheRuntimeIsToBeHadForTheDaemonsArchitecture(t *testing.T) {
+	m := newMachine(t)
+	m.tool(t, "docker", `case "$*" in "version --format {{.Server.Arch}}") echo s390x ;; esac`)
+	wanted := needs()
+	require.NoError(t, preflight.Check(t.Context(), wanted), "a bundle of one's own is for any")
+	wanted.Architectures = []string{"amd64", "arm64"}
+	require.EqualError(t, preflight.Check(t.Context(), wanted), "no official bundle of the container runtime is pinned for this "+
+		"Docker host's architecture s390x, only for amd64 and arm64: give runtime.bundle")
+	wanted.Architectures = append(wanted.Architectures, "s390x")
+	require.NoError(t, preflight.Check(t.Context(), wanted))
 }
 
 func TestAPortThatWasLookedAtIsFreeAgain(t *testing.T) {

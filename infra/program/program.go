@@ -59,8 +59,10 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 	imageArgs := components.NodeImageArgs{
 		Repository: names.NodeImage(),
 		Base:       stack.BaseImage(),
+		Runtime:    stack.Runtime(),
 		Containerd: stack.Release.ContainerdRelease(),
 		Bundle:     (*components.Bundle)(settings.Runtime.Bundle),
+		OCIBundles: ociBundles(settings.Runtime),
 		Owner:      owner,
 	}
 	imageTag, err := imageArgs.Tag()
@@ -89,9 +91,18 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 	if err != nil {
 		return err
 	}
-	workloads, err := components.NewWorkloads(ctx, "workloads", components.WorkloadsArgs{
+	workloadsArgs := components.WorkloadsArgs{
 		Cluster: cluster, Node: spec.NodeNames()[0], OTLPAddress: otlpAddress, Names: workloadNames(settings),
-	})
+	}
+	if classes := settings.Runtime.RuntimeClasses; len(classes) > 0 {
+		workloadsArgs.RuntimeClasses, err = components.NewRuntimeClasses(ctx, "runtime-classes", components.RuntimeClassesArgs{
+			Cluster: cluster, Classes: classes,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	workloads, err := components.NewWorkloads(ctx, "workloads", workloadsArgs)
 	if err != nil {
 		return err
 	}
@@ -136,4 +147,15 @@ func workloadNames(settings stacks.Settings) []string {
 		names[i] = string(workload)
 	}
 	return names
+}
+
+// ociBundles are the bundles that bring OCI runtimes.
+func ociBundles(settings stacks.RuntimeSettings) map[tracing.OCIRuntime]components.Bundle {
+	bundles := map[tracing.OCIRuntime]components.Bundle{}
+	for _, oci := range []tracing.OCIRuntime{tracing.OCICrun, tracing.OCIYouki} {
+		if bundle := settings.OCIBundles.Of(oci); bundle != nil {
+			bundles[oci] = components.Bundle(*bundle)
+		}
+	}
+	return bundles
 }

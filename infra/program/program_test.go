@@ -119,6 +119,7 @@ func TestAPlanOfTwoServersAndTwoAgents(t *testing.T) {
 		"jaeger-container:/etc/jaeger/config.yaml",
 		"nodes:/etc/kubetracing/apiserver-tracing.yaml",
 		"nodes:/etc/kubetracing/containerd.env",
+		"nodes:/etc/kubetracing/containerd.sh",
 		"nodes:/etc/kubetracing/k3s-agent.yaml",
 		"nodes:/etc/kubetracing/k3s-server.yaml",
 		"nodes:/etc/kubetracing/k3s.sh",

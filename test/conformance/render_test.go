@@ -32,6 +32,7 @@ func render(t *testing.T, k3s string, sampling tracing.Sampling) rendered {
 	return renderSpec(t, tracing.ClusterSpec{
 		Name:         "conformance",
 		Release:      release,
+		Runtime:      tracing.Runtime{Name: tracing.RuntimeContainerd, Default: tracing.OCIRunc},
 		NodeImage:    release.Image,
 		Servers:      1,
 		Agents:       1,

@@ -9,6 +9,8 @@ set -u
 cd /run/kubetracing
 
 if [ "$1" = restart ]; then
+  # A container runtime that k3s does not start restarts before it.
+  if [ -e /etc/kubetracing/crio.sh ]; then sh /etc/kubetracing/crio.sh restart || exit 1; fi
   old=$(cat k3s.pid) && kill -HUP "$(cat supervisor.pid)" || exit 1
   tries=0
   while [ "$(cat k3s.pid)" = "$old" ]; do

@@ -1,0 +1,34 @@
+package tracing
+
+import (
+	_ "embed"
+	"fmt"
+)
+
+// A node image holds only binaries and one-line starters; what is done with the
+// binaries stands in mounted scripts, so that it changes without another image.
+var (
+	//go:embed scripts/containerd.sh
+	containerdLauncher string
+	//go:embed scripts/crio.sh
+	crioLauncher string
+)
+
+// crioStartSeconds is how long a node waits for its CRI-O to answer. It takes a
+// second or two; the rest is for repairing its storage after a crash.
+const crioStartSeconds = 60
+
+// ContainerdDirectory holds containerd and its companions in a node image.
+const ContainerdDirectory = "/opt/kubetracing/containerd/bin"
+
+// containerdScript is what k3s starts as containerd.
+func containerdScript(runtime Runtime, containerd string) string {
+	return fmt.Sprintf("FILES=%s\nSTATE=/run\nBUNDLE=%s\nDEFAULT_RUNTIME=%s\nCRI_PLUGIN=%s\n",
+		ConfigDirectory, ContainerdDirectory, runtime.Default, criPlugin(containerd)) + containerdLauncher
+}
+
+// crioScript starts CRI-O and keeps it running.
+func crioScript() string {
+	return fmt.Sprintf("FILES=%s\nBUNDLE=%s\nSOCKET=%s\nPID_FILE=/run/kubetracing-crio.pid\nSTART_SECONDS=%d\n",
+		ConfigDirectory, CRIODirectory, crioSocket, crioStartSeconds) + crioLauncher
+}

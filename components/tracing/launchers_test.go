@@ -1,0 +1,130 @@
+package tracing_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/BurntSushi/toml"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
+
+// What k3s writes, cut down to the tables that are near ours.
+const (
+	k3sConfigV2 = `version = 2
+[plugins."io.containerd.grpc.v1.cri".containerd]
+  snapshotter = "overlayfs"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+`
+	k3sConfigV3 = `version = 3
+[plugins.'io.containerd.cri.v1.images']
+  snapshotter = "overlayfs"
+[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc]
+  runtime_type = "io.containerd.runc.v2"
+`
+	k3sConfigV3WithTable = k3sConfigV3 + `[plugins.'io.containerd.cri.v1.runtime'.containerd]
+  enable_selinux = false
+`
+)
+
+// startContainerd runs the script that k3s starts as containerd, with a containerd
+// that says how it was started.
+func startContainerd(t *testing.T, spec tracing.ClusterSpec, k3sConfig string) (said string, config map[string]any) {
+	t.Helper()
+	folder := t.TempDir()
+	write := func(name, content string, mode os.FileMode) string {
+		path := filepath.Join(folder, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, []byte(content), mode))
+		return path
+	}
+	files := nodeFiles(t, spec)
+	for name, content := range files {
+		write(name, content, 0o644)
+	}
+	// A symbolic link to a shell: a file just written could not be executed while a
+	// concurrent fork holds it open.
+	containerd := write("containerd", `echo "$@"; echo "$OTEL_SERVICE_NAME"; cat "$2"`, 0o644)
+	shell, err := exec.LookPath("sh")
+	require.NoError(t, err)
+	bundle := filepath.Join(folder, "bundle")
+	require.NoError(t, os.Mkdir(bundle, 0o755))
+	require.NoError(t, os.Symlink(shell, filepath.Join(bundle, "containerd")))
+	script := strings.NewReplacer(
+		"FILES=/etc/kubetracing\n", "FILES="+folder+"\n",
+		"STATE=/run\n", "STATE="+folder+"\n",
+		"BUNDLE=/opt/kubetracing/containerd/bin\n", "BUNDLE="+bundle+"\n",
+		`exec containerd "$@"`, `exec containerd `+containerd+` "$@"`,
+	).Replace(files["containerd.sh"])
+	original := write("config.toml", k3sConfig, 0o644)
+	output, err := exec.CommandContext(t.Context(), "sh", "-c", script, "containerd", "-c", original, "--root", "/somewhere").CombinedOutput()
+	require.NoError(t, err, string(output))
+	lines := strings.SplitN(string(output), "\n", 3)
+	require.NoError(t, toml.Unmarshal([]byte(lines[2]), &config))
+	after, err := os.ReadFile(original)
+	require.NoError(t, err)
+	assert.Equal(t, k3sConfig, string(after), "k3s' own file stays as it is")
+	assert.Equal(t, "containerd", lines[1], "the environment is read")
+	return strings.ReplaceAll(lines[0], folder, ""), config
+}
+
+// table gives a table of a decoded configuration.
+func table(t *testing.T, config map[string]any, path ...string) map[string]any {
+	t.Helper()
+	for _, key := range path {
+		inner, ok := config[key].(map[string]any)
+		require.True(t, ok, "table %v in %v", path, config)
+		config = inner
+	}
+	return config
+}
+
+func TestContainerdStartsWithItsHandlers(t *testing.T) {
+	t.Parallel()
+
+	tests := map[string]struct {
+		kubernetes, config, plugin string
+	}{
+		"a configuration of version 2":                      {"1.25", k3sConfigV2, "io.containerd.grpc.v1.cri"},
+		"a configuration of version 3":                      {"1.36", k3sConfigV3, "io.containerd.cri.v1.runtime"},
+		"a configuration of version 3 with the table in it": {"1.36", k3sConfigV3WithTable, "io.containerd.cri.v1.runtime"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := withRuntimes(single(t, test.kubernetes), tracing.OCICrun)
+			said, config := startContainerd(t, spec, test.config)
+			assert.Equal(t, "-c /kubetracing-containerd.toml --root /somewhere", said)
+			containerd := table(t, config, "plugins", test.plugin, "containerd")
+			assert.Equal(t, "crun", containerd["default_runtime_name"])
+			for _, oci := range []string{"crun", "youki"} {
+				assert.Equal(t, map[string]any{
+					"runtime_type": "io.containerd.runc.v2",
+					"options":      map[string]any{"BinaryName": "/opt/kubetracing/oci/bin/" + oci},
+				}, table(t, containerd, "runtimes", oci))
+			}
+			assert.Contains(t, table(t, containerd, "runtimes"), "runc", "what k3s wrote is still there")
+		})
+	}
+
+	t.Run("runc alone leaves k3s' configuration to containerd", func(t *testing.T) {
+		t.Parallel()
+		said, config := startContainerd(t, single(t, "1.36"), k3sConfigV3)
+		assert.Equal(t, "-c /config.toml --root /somewhere", said)
+		assert.NotContains(t, table(t, config, "plugins", "io.containerd.cri.v1.runtime", "containerd"), "default_runtime_name")
+	})
+
+	t.Run("runc stays the default beside others", func(t *testing.T) {
+		t.Parallel()
+		_, config := startContainerd(t, withRuntimes(single(t, "1.36"), tracing.OCIRunc), k3sConfigV3)
+		containerd := table(t, config, "plugins", "io.containerd.cri.v1.runtime", "containerd")
+		assert.NotContains(t, containerd, "default_runtime_name")
+		assert.Contains(t, table(t, containerd, "runtimes"), "youki")
+	})
+}

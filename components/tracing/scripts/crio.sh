@@ -1,0 +1,46 @@
+
+# k3d's entrypoint runs this before k3s, and ends the node if it fails. Its own
+# log is a file in the node: what matters goes to the node's log.
+#
+# crio.sh restart: ends CRI-O, which is started anew with what the files here say
+# then, and waits for it. Containers go on.
+set -eu
+say() { echo "level=$1 msg=\"kubetracing: $2\"" > /proc/1/fd/2; }
+export PATH="$BUNDLE:$PATH"
+# It names a file of k3s' that does not exist yet, which crictl would not forgive.
+unset CRI_CONFIG_FILE
+
+# A CRI-O that ends is started again, as its systemd unit would.
+supervise() {
+  while :; do
+    crio --config "$FILES/crio.conf" > /proc/1/fd/1 2>&1 &
+    echo "$!" > "$PID_FILE"
+    code=0
+    wait "$!" || code=$?
+    say error "CRI-O ended with exit code $code; starting it again"
+    sleep 1
+  done
+}
+
+old=
+if [ "${1:-}" = restart ]; then
+  old=$(cat "$PID_FILE")
+  kill -TERM "$old"
+else
+  rm -f "$PID_FILE"
+  supervise &
+fi
+
+answers() { crictl --runtime-endpoint "unix://$SOCKET" version > /dev/null 2>&1; }
+
+# k3s gives up on a runtime that does not answer.
+waited=0
+until [ "$(cat "$PID_FILE" 2> /dev/null)" != "$old" ] && answers; do
+  if [ "$waited" -ge "$START_SECONDS" ]; then
+    say fatal "CRI-O does not answer after ${START_SECONDS}s; its own words are above"
+    exit 1
+  fi
+  sleep 1
+  waited=$((waited + 1))
+done
+say info "CRI-O answers"

@@ -1,0 +1,149 @@
+package stacks
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/Masterminds/semver/v3"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
+
+func (v *validator) runtime(s Settings) {
+	r := s.Runtime
+	oneOf(v, "runtime.name", r.Name, runtimeNames)
+	oneOf(v, "runtime.oci", r.OCI, ociRuntimes)
+	for i, class := range r.RuntimeClasses {
+		key := "runtime.runtimeClasses[" + strconv.Itoa(i) + "]"
+		oneOf(v, key, class, ociRuntimes)
+		if slices.Contains(r.RuntimeClasses[:i], class) {
+			v.reject(key, class, "is listed twice")
+		}
+	}
+	v.bundle("runtime.bundle", r.Bundle)
+	v.crio(s)
+	v.ociBundles(r)
+	v.youki(r)
+	v.oneDirectory(r)
+}
+
+// bundle checks the form of a bundle; nil is none.
+func (v *validator) bundle(key string, bundle *BundleSettings) {
+	if bundle == nil {
+		return
+	}
+	b := *bundle
+	if (b.Directory == "") == (b.URL == "") {
+		v.reject(key, fmt.Sprintf("directory %q, url %q", b.Directory, b.URL), "must have either directory or url")
+	}
+	if strings.ContainsFunc(b.Directory, unicode.IsControl) {
+		v.reject(key+".directory", strconv.Quote(b.Directory), "must be a path: control characters are none")
+	}
+	if b.URL == "" && b.SHA256 != "" {
+		v.reject(key+".sha256", b.SHA256, "goes with url: nothing checks a directory")
+	}
+	if b.URL != "" {
+		if !isHTTPURL(b.URL) {
+			v.reject(key+".url", b.URL, "must be an http or https URL")
+		}
+		if !sha256Hex.MatchString(b.SHA256) {
+			v.reject(key+".sha256", b.SHA256, "must be the 64 lower case hexadecimal digits of the archive's SHA-256")
+		}
+	}
+}
+
+// crio checks that it is known which CRI-O to take, and from where.
+func (v *validator) crio(s Settings) {
+	r := s.Runtime
+	if r.Name != tracing.RuntimeCRIO {
+		if r.Version != "" {
+			v.reject("runtime.version", r.Version, "goes with runtime.name crio: containerd's release follows from Kubernetes'")
+		}
+		return
+	}
+	release, err := tracing.ResolveRelease(s.Cluster.Kubernetes)
+	if err != nil {
+		return
+	}
+	_, published := release.CRIORelease()
+	switch {
+	case r.Version == "":
+	case !isRelease(r.Version):
+		v.reject("runtime.version", r.Version, "must be a CRI-O release from 1.25 on, as 1.34.0")
+	case r.Bundle == nil:
+		v.reject("runtime.version", r.Version, "goes with runtime.bundle: it says which CRI-O release the bundle holds")
+	}
+	switch {
+	case published:
+	case r.Bundle == nil:
+		v.reject("runtime.name", r.Name, fmt.Sprintf("has no official bundle with a published checksum for Kubernetes 1.%d: "+
+			"give runtime.bundle and runtime.version, or choose a Kubernetes from %s", release.Minor, tracing.CRIORange()))
+	case r.Version == "":
+		v.reject("runtime.version", r.Version, fmt.Sprintf("must say which CRI-O release runtime.bundle holds: "+
+			"none is known to go with Kubernetes 1.%d", release.Minor))
+	}
+}
+
+// isRelease tells whether a version is a CRI-O release that this program knows
+// how to configure.
+func isRelease(version string) bool {
+	parsed, err := semver.StrictNewVersion(version)
+	return err == nil && parsed.Major() == 1 && parsed.Minor() >= 25
+}
+
+// ociBundles checks the bundles of OCI runtimes.
+func (v *validator) ociBundles(r RuntimeSettings) {
+	for _, oci := range ociRuntimes {
+		bundle := r.OCIBundles.Of(oci)
+		key := "runtime.ociBundles." + string(oci)
+		v.bundle(key, bundle)
+		if bundle != nil && !r.runtime().Uses(oci) {
+			v.reject(key, oci, "is not used: neither runtime.oci nor runtime.runtimeClasses names it")
+		}
+	}
+}
+
+// youki refuses youki where nothing brings it.
+func (v *validator) youki(r RuntimeSettings) {
+	if r.OCIBundles.Youki != nil || (r.Name == tracing.RuntimeCRIO && r.Bundle != nil) {
+		return
+	}
+	const rule = "is in no official bundle: give runtime.ociBundles.youki or, with crio, a runtime.bundle that has bin/youki"
+	if r.OCI == tracing.OCIYouki {
+		v.reject("runtime.oci", r.OCI, rule)
+	}
+	if i := slices.Index(r.RuntimeClasses, tracing.OCIYouki); i >= 0 {
+		v.reject(fmt.Sprintf("runtime.runtimeClasses[%d]", i), tracing.OCIYouki, rule)
+	}
+}
+
+// oneDirectory refuses bundles from several directories: Docker builds the node
+// image from one.
+func (v *validator) oneDirectory(r RuntimeSettings) {
+	first, firstKey := "", ""
+	for _, bundle := range []struct {
+		key   string
+		value *BundleSettings
+	}{
+		{"runtime.bundle", r.Bundle},
+		{"runtime.ociBundles.crun", r.OCIBundles.Crun},
+		{"runtime.ociBundles.youki", r.OCIBundles.Youki},
+	} {
+		switch {
+		case bundle.value == nil || bundle.value.Directory == "":
+		case first == "":
+			first, firstKey = bundle.value.Directory, bundle.key
+		case bundle.value.Directory != first:
+			v.reject(bundle.key+".directory", bundle.value.Directory, fmt.Sprintf(
+				"must be that of %s:%s (%s): an image is built from one directory, so put all binaries into its bin", v.project, firstKey, first))
+		}
+	}
+}
+
+// runtime is what the settings choose, but for CRI-O's release.
+func (r RuntimeSettings) runtime() tracing.Runtime {
+	return tracing.Runtime{Name: r.Name, Default: r.OCI, Classes: r.RuntimeClasses}
+}
