@@ -74,7 +74,7 @@ func newTracedApp(ctx *pulumi.Context, w workload) (pulumi.CustomResource, error
 		return nil, fmt.Errorf("pod %q: %w", TracedApp, err)
 	}
 	client, err := corev1.NewPod(ctx, w.name, w.scripted(
-		w.metadata(tracedAppClient, nil), tracedAppClient, "client.sh", "Never",
+		w.metadata(tracedAppClient, nil), tracedAppClient, "client.sh", "OnFailure",
 	), w.with(
 		pulumi.DependsOn([]pulumi.Resource{w.args.Cluster.Lifecycle, pod}), podTimeout)...)
 	if err != nil {

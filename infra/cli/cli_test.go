@@ -511,7 +511,7 @@ func TestPulumisExitCodeIsPassedOn(t *testing.T) {
 	}{
 		"of up":           {"up", []string{"up"}, "up --yes --skip-preview --stack dev"},
 		"of preview":      {"preview", []string{"preview"}, "preview --diff --suppress-progress --stack dev"},
-		"of destroy":      {"destroy", []string{"destroy"}, "destroy --yes --skip-preview --remove --stack dev"},
+		"of destroy":      {"destroy", []string{"destroy"}, "destroy --yes --skip-preview --remove --stack dev --refresh"},
 		"of stack ls":     {"ls", []string{"destroy"}, "stack ls --json --non-interactive"},
 		"of stack output": {"output", []string{"up"}, "stack output --json --show-secrets --stack dev --non-interactive"},
 		"of any other":    {"refresh", []string{"pulumi", "refresh"}, "refresh"},
@@ -567,6 +567,20 @@ func TestDestroyForgetsOnlyTheLocalStateOfNoStack(t *testing.T) {
 			assert.DirExists(t, state)
 		})
 	}
+}
+
+// The docker provider cannot remove what is gone already.
+func TestADestroyThatFailsIsTriedAgainWithWhatIsReallyThere(t *testing.T) {
+	m := newMachine(t)
+	m.withStack(t, "dev")
+	m.tool(t, "pulumi", fakePulumi+`
+case "$*" in *--refresh) ;; destroy*) echo "No such container" >&2; exit 255 ;; esac`)
+	got := m.run(t, "destroy", "--", "--parallel", "1")
+	require.Zero(t, got.code, got.stderr)
+	const destroy = "destroy --yes --skip-preview --remove --stack dev --parallel 1"
+	assert.Equal(t, []string{"stack ls --json --non-interactive", destroy, destroy + " --refresh"}, m.calls(t))
+	assert.Contains(t, got.stderr, "kubetracing: not everything could be removed; trying again with what is really there\n")
+	assert.NoDirExists(t, filepath.Join(m.root, ".kubetracing", "state"))
 }
 
 func TestDestroyOfNoStackSaysSo(t *testing.T) {

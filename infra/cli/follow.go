@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -28,6 +30,7 @@ const nodeKubeconfig = "/etc/rancher/k3s/k3s.yaml"
 func newFollow(options *options) *cobra.Command {
 	var jaeger string
 	var timeout time.Duration
+	var all bool
 	command := &cobra.Command{
 		Use:   "follow -- COMMAND ARGUMENTS...",
 		Short: "Run a command against the cluster and show the trace of each of its requests",
@@ -60,6 +63,9 @@ could not be asked.`,
 			}
 			ended := runFollowed(ctx, proxy, arguments)
 			requests := proxy.Requests()
+			if !all {
+				requests = withoutDiscovery(requests)
+			}
 			if err := proxy.Close(); err != nil {
 				return err
 			}
@@ -75,7 +81,17 @@ could not be asked.`,
 	flags := command.Flags()
 	flags.StringVar(&jaeger, "jaeger", "", "Jaeger's query URL (default: the stack's)")
 	flags.DurationVar(&timeout, "timeout", 20*time.Second, "how long to look for the traces")
+	flags.BoolVar(&all, "all", false, "show requests that ask what the API offers, too; kubectl makes dozens of them now and then")
 	return command
+}
+
+// discovery are the paths under which kube-apiserver says what its API offers.
+//
+// Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/ (Discovery API).
+var discovery = regexp.MustCompile(`^/(api(/v1)?|apis(/[^/]+){0,2}|openapi/.*|version)$`)
+
+func withoutDiscovery(requests []follow.Request) []follow.Request {
+	return slices.DeleteFunc(requests, func(r follow.Request) bool { return discovery.MatchString(pathOf(r.Target)) })
 }
 
 // withStderr adds to an error what the command said.

@@ -74,6 +74,18 @@ func TestFollowSaysWhichRequestHasNoTrace(t *testing.T) {
 	assert.Contains(t, got.stderr, "kubetracing: no answer from Jaeger: ")
 }
 
+func TestFollowLeavesOutWhatAsksForTheAPIsOffer(t *testing.T) {
+	m := newCluster(t)
+	jaeger := newTracingJaeger(t)
+	for _, path := range []string{"/api", "/api/v1", "/apis", "/apis/apps", "/apis/apps/v1", "/openapi/v2", "/version"} {
+		got := m.run(t, "follow", "--jaeger", jaeger, "--", "kubectl", path)
+		assert.Zero(t, got.code, path)
+		assert.NotContains(t, got.stderr, "GET ", path)
+	}
+	got := m.run(t, "follow", "--all", "--timeout", "1s", "--jaeger", jaeger, "--", "kubectl", "/apis/apps/v1")
+	assert.Contains(t, got.stderr, "GET /apis/apps/v1 ")
+}
+
 func TestFollowPassesOnTheCommandsExitCode(t *testing.T) {
 	m := newCluster(t)
 	assert.Equal(t, 7, m.run(t, "follow", "--", "sh", "-c", "exit 7").code)

@@ -58,7 +58,7 @@ func newDestroy(options *options) *cobra.Command {
 				return nil
 			}
 			arguments := append([]string{"destroy", "--yes", "--skip-preview", "--remove", "--stack", space.Stack}, extra...)
-			if err := runPulumi(ctx, space, arguments...); err != nil {
+			if err := destroyEverything(ctx, space, arguments); err != nil {
 				return err
 			}
 			if err := revokeAccess(space); err != nil {
@@ -69,6 +69,20 @@ func newDestroy(options *options) *cobra.Command {
 			}
 			return nil
 		})
+}
+
+// destroyEverything also destroys what is only half there. The docker provider
+// cannot remove a container that is gone already; Pulumi forgets such a container
+// when it looks at the world first, which a destroy that works need not wait for.
+//
+// Source: kreuzwerker/terraform-provider-docker#703.
+func destroyEverything(ctx context.Context, space workspace.Workspace, arguments []string) error {
+	err := runPulumi(ctx, space, arguments...)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "kubetracing: not everything could be removed; trying again with what is really there")
+	return runPulumi(ctx, space, append(arguments, "--refresh")...)
 }
 
 // newPassthrough runs any other Pulumi command where the stack is, as
