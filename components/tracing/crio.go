@@ -29,6 +29,8 @@ type crioConfig struct {
 }
 
 type crioTable struct {
+	CleanShutdownFile string `toml:"clean_shutdown_file"`
+
 	API     crioAPI     `toml:"api"`
 	Runtime crioRuntime `toml:"runtime"`
 	Image   crioImage   `toml:"image"`
@@ -87,7 +89,11 @@ func crioConfiguration(runtime Runtime, receiver string, rate int) (string, erro
 	encoder := toml.NewEncoder(&text)
 	encoder.Indent = ""
 	err := encoder.Encode(crioConfig{CRIO: crioTable{
-		API: crioAPI{Listen: crioSocket},
+		// Without that file, a CRI-O that was killed, with its node or alone, does not
+		// repair its storage by removing it: images would go, and a directory that a
+		// running container uses would keep CRI-O from starting.
+		CleanShutdownFile: "",
+		API:               crioAPI{Listen: crioSocket},
 		Runtime: crioRuntime{
 			// k3s tells the kubelet to use systemd only where systemd started it.
 			CgroupManager: "cgroupfs",
