@@ -127,20 +127,25 @@ func runFollowed(ctx context.Context, proxy *follow.Proxy, arguments []string) e
 func showTraces(ctx context.Context, w io.Writer, client verify.Client, requests []follow.Request) error {
 	traces := make([]follow.Trace, len(requests))
 	var reason error
-	for {
+	for looked := false; ; looked = true {
 		missing := 0
-		reason = nil
+		var failed error
 		for i, request := range requests {
 			if traces[i].ID != "" {
 				continue
 			}
 			trace, err := follow.Find(ctx, client, request)
 			if err != nil {
-				reason = err
+				failed = err
 			}
 			if traces[i] = trace; trace.ID == "" {
 				missing++
 			}
+		}
+		// A look that the deadline cut short says nothing about Jaeger if one before it
+		// was not.
+		if ctx.Err() == nil || !looked {
+			reason = failed
 		}
 		if missing == 0 || wait(ctx, pollInterval) != nil {
 			break
