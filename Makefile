@@ -68,7 +68,7 @@ e2e: ## Create, change and destroy a real stack; needs Docker and k3d
 
 bench: ## Compare with the manual way, side by side; needs Docker and k3d
 	@$(KUBETRACING) help > /dev/null
-	go run ./test/bench $(BENCH)
+	cd test/bench && go run . $(or $(BENCH),lifecycle)
 
 matrix: ## Print every Kubernetes minor and runtime to try, as a CI's matrix
 	@$(KUBETRACING) matrix

@@ -60,11 +60,12 @@ const (
 )
 
 type otlpExporter struct {
-	Endpoint string            `json:"endpoint"`
-	TLS      tlsSettings       `json:"tls"`
-	Headers  map[string]string `json:"headers,omitempty"`
-	Queue    sendingQueue      `json:"sending_queue"`
-	Retry    *retryOnFailure   `json:"retry_on_failure,omitempty"`
+	Endpoint    string            `json:"endpoint"`
+	TLS         tlsSettings       `json:"tls"`
+	Compression string            `json:"compression,omitempty"`
+	Headers     map[string]string `json:"headers,omitempty"`
+	Queue       sendingQueue      `json:"sending_queue"`
+	Retry       *retryOnFailure   `json:"retry_on_failure,omitempty"`
 }
 
 type tlsSettings struct {
@@ -98,7 +99,12 @@ type retryOnFailure struct {
 // and their names in that order.
 func collectorExporters(spec CollectorSpec) (map[string]any, []string) {
 	exporters := map[string]any{
-		jaegerOTLPExporter: spec.queued(otlpExporter{Endpoint: grpcTarget(JaegerAlias), TLS: tlsSettings{Insecure: true}}),
+		jaegerOTLPExporter: spec.queued(otlpExporter{
+			Endpoint: grpcTarget(JaegerAlias), TLS: tlsSettings{Insecure: true},
+			// Jaeger is on the same machine: the default, gzip, would cost the Collector
+			// more than everything else that it does, and save nobody anything.
+			Compression: "none",
+		}),
 	}
 	names := []string{jaegerOTLPExporter}
 	for _, extra := range spec.Exporters {

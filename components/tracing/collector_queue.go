@@ -12,7 +12,7 @@ type fileStorage struct {
 	Directory       string `json:"directory"`
 	CreateDirectory bool   `json:"create_directory"`
 	Timeout         string `json:"timeout"`
-	FSync           bool   `json:"fsync"`
+	Recreate        bool   `json:"recreate"`
 }
 
 func newFileStorage() fileStorage {
@@ -20,7 +20,9 @@ func newFileStorage() fileStorage {
 		Directory: CollectorDataDirectory + "/queues", CreateDirectory: true,
 		// How long a start waits for the lock of a predecessor that is just ending.
 		Timeout: "10s",
-		// What is acknowledged is on disk, so that not even a power cut loses it.
-		FSync: true,
+		// Without fsync, as badger is: what is written survives the process, however it
+		// ends, but not a power cut, which may even leave a file that cannot be read. A
+		// Collector that starts with an empty queue then is better than none.
+		Recreate: true,
 	}
 }

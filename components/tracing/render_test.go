@@ -320,7 +320,7 @@ func TestExtraExportersDoNotReplaceJaeger(t *testing.T) {
 	config := decoded(t, rendered)
 	exporters := config["exporters"].(map[string]any)
 	for name, want := range map[string]map[string]any{
-		"otlp_grpc/jaeger": {"endpoint": "jaeger:4317", "tls": map[string]any{"insecure": true}},
+		"otlp_grpc/jaeger": {"endpoint": "jaeger:4317", "tls": map[string]any{"insecure": true}, "compression": "none"},
 		"otlp_http/vendor": {"endpoint": "https://otlp.test/v1", "tls": map[string]any{"insecure": false}},
 		"otlp_grpc/tempo":  {"endpoint": "tempo:4317", "tls": map[string]any{"insecure": true}},
 	} {

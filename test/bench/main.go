@@ -1,116 +1,53 @@
-// Command bench compares a stack's life with the manual way of the published
-// recipes, side by side on the same Docker daemon: docker run of Jaeger and the
-// Collector, k3d cluster create with hand-written files, kubectl run of a pod.
-// It prints medians and ratios; it judges nothing.
+// Command bench measures what a stack costs, next to the published recipes. Each
+// part prints one table with medians and ratios; it judges nothing.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
-	"io"
+	"maps"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
-	"text/tabwriter"
-	"time"
 )
 
-// stackName keeps the benchmark's stack apart from a developer's.
-const stackName = "bench"
+// parts are the benchmarks, by the name that chooses them. Each defines its flags
+// and gives what runs once they are parsed.
+var parts = map[string]func(*flag.FlagSet) func() error{
+	"lifecycle": lifecycle,
+	"pipeline":  pipeline,
+}
 
 func main() {
-	runs := flag.Int("runs", 3, "counted pairs")
-	stackFile := flag.String("stack-file", os.Getenv("KUBETRACING_E2E_STACK"), "the stack's file; default Pulumi.dev.yaml")
-	jaeger := flag.String("jaeger", "jaegertracing/jaeger:2.20.0", "Jaeger image of the manual way")
-	collector := flag.String("collector", "otel/opentelemetry-collector:0.161.0", "Collector image of the manual way")
-	k3s := flag.String("k3s", "rancher/k3s:v1.37.1-k3s1", "k3s image of the manual way")
-	etcd := flag.Bool("etcd", false, "embedded etcd in the manual way too; the recipe has none")
-	flag.Parse()
-	if err := run(*runs, *stackFile, manual{jaeger: *jaeger, collector: *collector, k3s: *k3s, etcd: *etcd}); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(runs int, stackFile string, m manual) error {
-	folder, err := os.MkdirTemp("", "kubetracing-bench-")
-	if err != nil {
+func run(args []string) error {
+	names := strings.Join(slices.Sorted(maps.Keys(parts)), ", ")
+	if len(args) == 0 {
+		return errors.New("which part: " + names)
+	}
+	part, ok := parts[args[0]]
+	if !ok {
+		return fmt.Errorf("no part %q; there are: %s", args[0], names)
+	}
+	flags := flag.NewFlagSet("bench "+args[0], flag.ExitOnError)
+	do := part(flags)
+	if err := flags.Parse(args[1:]); err != nil {
 		return err
 	}
-	defer os.RemoveAll(folder)
-	ours, err := newStack(folder, stackFile)
-	if err != nil {
-		return err
+	if flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	if m.folder, err = filepath.Abs(filepath.Join(folder, "manual")); err != nil {
-		return err
-	}
-
-	times := map[string][]time.Duration{}
-	// One uncounted pair warms the caches of both.
-	for i := range runs + 1 {
-		steps := []struct {
-			name string
-			do   func() error
-		}{
-			{"up", func() error { return ours.kubetracing("up") }},
-			{"no-op up", func() error { return ours.kubetracing("up") }},
-			{"no-op preview", func() error { return ours.kubetracing("preview") }},
-			{"plan", func() error { return ours.kubetracing("plan") }},
-			{"destroy", func() error { return ours.kubetracing("destroy") }},
-			{"manual up", m.up},
-			{"manual down", m.down},
-		}
-		for _, step := range steps {
-			started := time.Now()
-			if err := step.do(); err != nil {
-				return fmt.Errorf("%s: %w", step.name, err)
-			}
-			took := time.Since(started)
-			fmt.Fprintf(os.Stderr, "run %d: %s %.2fs\n", i, step.name, took.Seconds())
-			if i > 0 {
-				times[step.name] = append(times[step.name], took)
-			}
-		}
-	}
-	return report(os.Stdout, times)
+	return do()
 }
 
-func report(w io.Writer, times map[string][]time.Duration) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "step\tmedian\tmin\tmax\tratio to manual, pair by pair (median)")
-	for _, row := range []struct{ name, against string }{
-		{"up", "manual up"},
-		{"manual up", ""},
-		{"destroy", "manual down"},
-		{"manual down", ""},
-		{"no-op up", ""},
-		{"no-op preview", ""},
-		{"plan", ""},
-	} {
-		sorted := slices.Sorted(slices.Values(times[row.name]))
-		ratio := ""
-		if row.against != "" {
-			ratios := make([]float64, len(times[row.name]))
-			for i, took := range times[row.name] {
-				ratios[i] = took.Seconds() / times[row.against][i].Seconds()
-			}
-			slices.Sort(ratios)
-			ratio = fmt.Sprintf("%.2f", ratios[len(ratios)/2])
-		}
-		fmt.Fprintf(table, "%s\t%.2fs\t%.2fs\t%.2fs\t%s\n", row.name,
-			sorted[len(sorted)/2].Seconds(), sorted[0].Seconds(), sorted[len(sorted)-1].Seconds(), ratio)
-	}
-	return table.Flush()
-}
-
-// quietly runs a command and shows what it printed only if it fails.
-func quietly(command *exec.Cmd) error {
-	output, err := command.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s: %w\n%s", strings.Join(command.Args, " "), err, output)
-	}
-	return nil
+// median is the middle of an odd number of values, else the upper of the two.
+func median(values []float64) float64 {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
 }

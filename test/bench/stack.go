@@ -5,6 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+
+	"github.com/kubetracing/kubetracing/test/processes/build"
 )
 
 // stack is our way.
@@ -15,7 +17,7 @@ type stack struct {
 // newStack makes a project that shares its program with the checkout but keeps
 // its configuration and state to itself.
 func newStack(folder, stackFile string) (stack, error) {
-	checkout, err := os.Getwd()
+	checkout, err := build.Repository()
 	if err != nil {
 		return stack{}, err
 	}
@@ -50,4 +52,22 @@ func (s stack) kubetracing(name string) error {
 	command := exec.Command(filepath.Join(s.root, "infra", "run"), name, "--root", s.root, "--stack", stackName)
 	command.Dir = s.root
 	return quietly(command)
+}
+
+// changeRate lets the kubelet sample half of what it does, and updates the stack.
+// The file has the other rate again afterwards: the next life begins with it.
+func (s stack) changeRate() error {
+	path := filepath.Join(s.root, "Pulumi."+stackName+".yaml")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	defer os.WriteFile(path, before, 0o600) //nolint:errcheck // in a temporary folder
+	command := exec.Command(filepath.Join(s.root, "infra", "run"), "pulumi", "--root", s.root, "--stack", stackName,
+		"--", "config", "set", "--stack", stackName, "--path", "kubetracing:sampling.kubelet", "500000")
+	command.Dir = s.root
+	if err := quietly(command); err != nil {
+		return err
+	}
+	return s.kubetracing("up")
 }

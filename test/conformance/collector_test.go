@@ -20,7 +20,17 @@ var collectorSpecs = map[string]tracing.CollectorSpec{
 		{Name: "plain", Endpoint: "collector.example:4317", Protocol: "grpc", Insecure: true},
 		{Name: "secured", Endpoint: "collector.example:4317", Protocol: "grpc"},
 		{Name: "web", Endpoint: "https://collector.example:4318", Protocol: "http"},
+		{Name: "headers", Endpoint: "collector.example:4317", Protocol: "grpc", Headers: []string{"authorization", "x-tenant"}},
 	}},
+	"queues on disk": {SamplingRate: tracing.SamplingRateMax, DiskQueue: true},
+	"tail sampling":  {TailSampling: &tracing.TailSampling{SlowMilliseconds: 500, Rate: 100_000, Wait: "10s"}},
+	"tail sampling that keeps errors and slow traces only": {
+		TailSampling: &tracing.TailSampling{SlowMilliseconds: 1, Rate: 0, Wait: "1s"},
+	},
+	"everything at once": {
+		TailSampling: &tracing.TailSampling{SlowMilliseconds: 500, Rate: 1, Wait: "5m0s"}, DiskQueue: true, Debug: true,
+		Exporters: []tracing.OTLPExporter{{Name: "web", Endpoint: "https://collector.example", Protocol: "http"}},
+	},
 }
 
 func TestTheCollectorAcceptsItsConfiguration(t *testing.T) {

@@ -9,19 +9,32 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
+// jaegerSpecs are the shapes that Jaeger's configuration can take.
+var jaegerSpecs = map[string]tracing.JaegerSpec{
+	"memory": {Storage: tracing.StorageMemory, MaxTraces: 100_000},
+	"badger": {Storage: tracing.StorageBadger, Retention: "72h0m0s"},
+}
+
 func TestJaegerAcceptsItsConfiguration(t *testing.T) {
-	config, err := tracing.RenderJaeger(tracing.JaegerSpec{Storage: tracing.StorageMemory})
-	require.NoError(t, err)
-	_, err = jaegerReader.read(t, config)
-	require.NoError(t, err)
+	for name, spec := range jaegerSpecs {
+		t.Run(name, func(t *testing.T) {
+			config, err := tracing.RenderJaeger(spec)
+			require.NoError(t, err)
+			_, err = jaegerReader.read(t, config)
+			require.NoError(t, err)
+		})
+	}
 }
 
 func TestJaegerRefusesAKeyThatDoesNotExist(t *testing.T) {
-	config, err := tracing.RenderJaeger(tracing.JaegerSpec{Storage: tracing.StorageMemory})
-	require.NoError(t, err)
-	for _, key := range []string{"max_traces", "trace_storage", "use_v2", "backends"} {
+	for key, spec := range map[string]string{
+		"max_traces": "memory", "trace_storage": "memory", "use_v2": "memory", "backends": "memory",
+		"max_recv_msg_size_mib": "memory", "directories": "badger", "ephemeral": "badger", "spans": "badger",
+	} {
 		t.Run(key, func(t *testing.T) {
-			_, err := jaegerReader.read(t, spoil(t, config, key+":", key+"_x:"))
+			config, err := tracing.RenderJaeger(jaegerSpecs[spec])
+			require.NoError(t, err)
+			_, err = jaegerReader.read(t, spoil(t, config, key+":", key+"_x:"))
 			require.ErrorIs(t, err, errRefused)
 			assert.ErrorContains(t, err, key+"_x")
 		})

@@ -207,9 +207,35 @@ func TestK3dRefuses(t *testing.T) {
 func TestTheCollectorRefuses(t *testing.T) {
 	config, err := tracing.RenderCollector(tracing.CollectorSpec{SamplingRate: tracing.SamplingRateMax, Debug: true})
 	require.NoError(t, err)
+	disk, err := tracing.RenderCollector(collectorSpecs["everything at once"])
+	require.NoError(t, err)
 	cases := map[string]struct {
 		config, complaint string
 	}{
+		"a queue's storage that is not defined": {
+			config:    spoil(t, disk, "storage: file_storage/queues", "storage: file_storage/elsewhere"),
+			complaint: `file_storage/elsewhere`,
+		},
+		"a batch larger than its bound": {
+			config:    spoil(t, config, "min_size: 1024", "min_size: 4096"),
+			complaint: "`max_size` (2048) must be greater or equal to `min_size` (4096)",
+		},
+		"a queue that holds no batch": {
+			config:    spoil(t, config, "queue_size: 100000", "queue_size: 1000"),
+			complaint: "`min_size` must be less than or equal to `queue_size`",
+		},
+		"a tail sampling policy that does not exist": {
+			config:    spoil(t, disk, "type: latency", "type: slowness"),
+			complaint: "slowness",
+		},
+		"a status that does not exist": {
+			config:    spoil(t, disk, "- ERROR", "- ERR"),
+			complaint: "ERR",
+		},
+		"a header from a variable that is spelled wrong": {
+			config:    spoil(t, config, "endpoint: jaeger:4317", "endpoint: ${envv:JAEGER}"),
+			complaint: "envv",
+		},
 		"a key that does not exist": {
 			config:    spoil(t, config, "hash_seed", "hash_sead"),
 			complaint: "hash_sead",

@@ -10,6 +10,7 @@ import (
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	resource "go.opentelemetry.io/proto/otlp/resource/v1"
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/protobuf/proto"
 )
 
 // Shape is what the traces of a run look like.
@@ -85,4 +86,10 @@ func text(key, value string) *common.KeyValue {
 
 func number64(key string, value int64) *common.KeyValue {
 	return &common.KeyValue{Key: key, Value: &common.AnyValue{Value: &common.AnyValue_IntValue{IntValue: value}}}
+}
+
+// BytesPerSpan is what a span takes on the wire, in requests of so many traces,
+// without compression.
+func (s Shape) BytesPerSpan(traces int) int {
+	return proto.Size(s.Request(1, traces)) / (traces * s.Spans)
 }
