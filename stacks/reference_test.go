@@ -89,6 +89,9 @@ func writeKey(t *testing.T, text *strings.Builder, key string, kind reflect.Type
 	switch {
 	case kind.Kind() == reflect.Slice && kind.Elem().Kind() == reflect.Struct:
 		writeKeys(t, text, key+"[]", reflect.New(kind.Elem()).Elem())
+	case kind == reflect.TypeFor[*TailSamplingSettings]():
+		// Off by default; these are what the section means once it is there.
+		writeKeys(t, text, key, reflect.ValueOf(defaultTailSampling()))
 	case kind.Kind() == reflect.Pointer && kind.Elem().Kind() == reflect.Struct:
 		writeKeys(t, text, key, reflect.New(kind.Elem()).Elem())
 	case kind.Kind() == reflect.Struct:

@@ -212,10 +212,6 @@ func TestTheCollectorRefuses(t *testing.T) {
 	cases := map[string]struct {
 		config, complaint string
 	}{
-		"a queue's storage that is not defined": {
-			config:    spoil(t, disk, "storage: file_storage/queues", "storage: file_storage/elsewhere"),
-			complaint: `file_storage/elsewhere`,
-		},
 		"a batch larger than its bound": {
 			config:    spoil(t, config, "min_size: 1024", "min_size: 4096"),
 			complaint: "`max_size` (2048) must be greater or equal to `min_size` (4096)",
@@ -224,13 +220,13 @@ func TestTheCollectorRefuses(t *testing.T) {
 			config:    spoil(t, config, "queue_size: 100000", "queue_size: 1000"),
 			complaint: "`min_size` must be less than or equal to `queue_size`",
 		},
-		"a tail sampling policy that does not exist": {
-			config:    spoil(t, disk, "type: latency", "type: slowness"),
-			complaint: "slowness",
+		"a key of the queues' storage that does not exist": {
+			config:    spoil(t, disk, "recreate:", "recreat:"),
+			complaint: "recreat",
 		},
-		"a status that does not exist": {
-			config:    spoil(t, disk, "- ERROR", "- ERR"),
-			complaint: "ERR",
+		"a key of a tail sampling policy that does not exist": {
+			config:    spoil(t, disk, "threshold_ms:", "threshold:"),
+			complaint: "threshold",
 		},
 		"a header from a variable that is spelled wrong": {
 			config:    spoil(t, config, "endpoint: jaeger:4317", "endpoint: ${envv:JAEGER}"),

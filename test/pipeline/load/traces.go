@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
@@ -15,14 +16,18 @@ import (
 
 // Shape is what the traces of a run look like.
 type Shape struct {
-	// Run tells the traces of several runs apart: it is the first half of every
-	// trace id.
+	// Run tells the traces of several runs apart: it is the second half of every
+	// trace id. What samples by a hash of the id wants what differs to come first.
 	Run uint64
 	// Spans is the number of spans of a trace.
 	Spans int
 	// Start is the start time of every trace; Jaeger finds traces by id, whatever
 	// their time, but badger drops what is older than its retention.
 	Start time.Time
+	// Lasts is the duration of every span; 0 means 3 ms.
+	Lasts time.Duration
+	// Failed gives every span the status of an error.
+	Failed bool
 }
 
 // TraceID is the id of a trace by its number, in the hexadecimal form that Jaeger
@@ -30,7 +35,7 @@ type Shape struct {
 func (s Shape) TraceID(number uint64) string { return hex.EncodeToString(s.traceID(number)) }
 
 func (s Shape) traceID(number uint64) []byte {
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, s.Run), number)
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, number), s.Run)
 }
 
 // Request is the export of the traces first to first+count-1. Its spans have the
@@ -61,10 +66,15 @@ func (s Shape) Request(first uint64, count int) *collector.ExportTraceServiceReq
 
 func (s Shape) span(id []byte, number uint64, index int, parent []byte) *trace.Span {
 	start := uint64(s.Start.UnixNano()) + uint64(index)*uint64(time.Millisecond)
+	status := &trace.Status{}
+	if s.Failed {
+		status.Code = trace.Status_STATUS_CODE_ERROR
+	}
 	return &trace.Span{
+		Status:  status,
 		TraceId: id, SpanId: binary.BigEndian.AppendUint64(nil, number<<8|uint64(index+1)), ParentSpanId: parent,
 		Name: "Update", Kind: trace.Span_SPAN_KIND_SERVER,
-		StartTimeUnixNano: start, EndTimeUnixNano: start + uint64(3*time.Millisecond),
+		StartTimeUnixNano: start, EndTimeUnixNano: start + uint64(cmp.Or(s.Lasts, 3*time.Millisecond)),
 		Attributes: []*common.KeyValue{
 			text("http.request.method", "PUT"),
 			text("url.path", fmt.Sprintf("/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/node-%d", number%1000)),
