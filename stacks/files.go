@@ -37,9 +37,9 @@ func ReadFiles(root, stack string) (Files, error) {
 }
 
 // Config gives the stack's configuration in the form that [New] takes. Encrypted
-// values stay encrypted: what is planned does not depend on them.
+// values are blinded, inside objects too: what is planned does not depend on them.
 func (f Files) Config() (map[string]string, error) {
-	values, err := f.Stack.Config.Decrypt(config.NopDecrypter)
+	values, err := f.Stack.Config.Decrypt(config.NewBlindingDecrypter())
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}

@@ -59,7 +59,7 @@ func TestFilesGiveTheConfigurationThatNewTakes(t *testing.T) {
 	assert.Equal(t, want, stack.Settings)
 }
 
-func TestFilesKeepEncryptedValuesEncrypted(t *testing.T) {
+func TestFilesDoNotDecrypt(t *testing.T) {
 	t.Parallel()
 
 	root := folder(t, map[string]string{
@@ -70,7 +70,33 @@ func TestFilesKeepEncryptedValuesEncrypted(t *testing.T) {
 	require.NoError(t, err)
 	config, err := files.Config()
 	require.NoError(t, err)
-	assert.Equal(t, map[string]string{"other:token": "AAABciphertext"}, config)
+	assert.Equal(t, map[string]string{"other:token": "[secret]"}, config)
+}
+
+// A secret can stand inside an object; the rest of the object must still be read.
+func TestASecretInsideASectionLeavesTheSectionReadable(t *testing.T) {
+	t.Parallel()
+
+	root := folder(t, map[string]string{
+		"Pulumi.yaml": project,
+		"Pulumi.dev.yaml": `config:
+  lab:collector:
+    exporters:
+      - name: vendor
+        protocol: grpc
+        endpoint: otlp.test:4317
+        headers:
+          authorization:
+            secure: AAABciphertext
+`,
+	})
+	files, err := stacks.ReadFiles(root, "dev")
+	require.NoError(t, err)
+	config, err := files.Config()
+	require.NoError(t, err)
+	stack, err := stacks.New("lab", "dev", config)
+	require.NoError(t, err)
+	assert.Equal(t, map[string]stacks.Secret{"authorization": "[secret]"}, stack.Settings.Collector.Exporters[0].Headers)
 }
 
 func TestFilesOfAStackThatConfiguresNothing(t *testing.T) {
