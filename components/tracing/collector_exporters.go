@@ -57,6 +57,8 @@ const (
 	queueSpans = 100_000
 	// queueBytes bounds a queue on disk.
 	queueBytes = 1 << 30
+	// queueConsumers is how many batches of a queue on disk are under way at once.
+	queueConsumers = 4
 )
 
 type otlpExporter struct {
@@ -64,6 +66,7 @@ type otlpExporter struct {
 	TLS         tlsSettings       `json:"tls"`
 	Compression string            `json:"compression,omitempty"`
 	Headers     map[string]string `json:"headers,omitempty"`
+	Timeout     string            `json:"timeout,omitempty"`
 	Queue       sendingQueue      `json:"sending_queue"`
 	Retry       *retryOnFailure   `json:"retry_on_failure,omitempty"`
 }
@@ -79,6 +82,7 @@ type sendingQueue struct {
 	Sizer           string     `json:"sizer"`
 	QueueSize       int        `json:"queue_size"`
 	BlockOnOverflow bool       `json:"block_on_overflow"`
+	NumConsumers    int        `json:"num_consumers,omitempty"`
 	Batch           queueBatch `json:"batch"`
 }
 
@@ -132,6 +136,10 @@ func (c CollectorSpec) queued(exporter otlpExporter) otlpExporter {
 	}
 	if c.DiskQueue {
 		exporter.Queue.Storage, exporter.Queue.Sizer, exporter.Queue.QueueSize = queueStorage, "bytes", queueBytes
+		// A store on disk takes its time. An attempt that is given up while it is being
+		// written costs it the same work again, which a busy machine never gets out of:
+		// few batches at once, and long enough for each.
+		exporter.Queue.NumConsumers, exporter.Timeout = queueConsumers, "60s"
 		exporter.Retry = &retryOnFailure{
 			InitialInterval: "1s", MaxInterval: "10s",
 			// Never give up: the default drops what it could not deliver for 5 minutes.
