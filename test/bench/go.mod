@@ -6,9 +6,11 @@ require (
 	github.com/kubetracing/kubetracing v0.0.0
 	github.com/kubetracing/kubetracing/test/pipeline v0.0.0
 	github.com/kubetracing/kubetracing/test/processes v0.0.0
+	sigs.k8s.io/yaml v1.6.0
 )
 
 require (
+	github.com/BurntSushi/toml v1.6.0 // indirect
 	github.com/Masterminds/semver/v3 v3.5.0 // indirect
 	github.com/ebitengine/purego v0.11.2 // indirect
 	github.com/go-ole/go-ole v1.2.6 // indirect
@@ -28,7 +30,6 @@ require (
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260803160001-6ac0973c030d // indirect
 	google.golang.org/grpc v1.84.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
-	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
 replace github.com/kubetracing/kubetracing => ../..

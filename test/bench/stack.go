@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/kubetracing/kubetracing/test/processes/build"
 )
 
@@ -63,10 +65,25 @@ func (s stack) changeRate() error {
 		return err
 	}
 	defer os.WriteFile(path, before, 0o600) //nolint:errcheck // in a temporary folder
-	command := exec.Command(filepath.Join(s.root, "infra", "run"), "pulumi", "--root", s.root, "--stack", stackName,
-		"--", "config", "set", "--stack", stackName, "--path", "kubetracing:sampling.kubelet", "500000")
-	command.Dir = s.root
-	if err := quietly(command); err != nil {
+	var file struct {
+		Config map[string]map[string]any `json:"config"`
+	}
+	if err := yaml.Unmarshal(before, &file); err != nil {
+		return fmt.Errorf("read stack: %w", err)
+	}
+	const section = "kubetracing:sampling"
+	if file.Config == nil {
+		file.Config = map[string]map[string]any{}
+	}
+	if file.Config[section] == nil {
+		file.Config[section] = map[string]any{}
+	}
+	file.Config[section]["kubelet"] = 500_000
+	after, err := yaml.Marshal(file)
+	if err != nil {
+		return fmt.Errorf("write stack: %w", err)
+	}
+	if err := os.WriteFile(path, after, 0o600); err != nil {
 		return err
 	}
 	return s.kubetracing("up")
