@@ -97,6 +97,7 @@ pwd -P > "$MACHINE/directory"
 env | grep '^PULUMI_' | sort > "$MACHINE/environment"
 case "$1 $2" in
 "stack ls") cat "$MACHINE/stacks.json"; subcommand=ls ;;
+"stack export") if [ -f "$MACHINE/state.json" ]; then cat "$MACHINE/state.json"; else echo '{}'; fi; subcommand=export ;;
 "stack output") cat "$MACHINE/outputs.json"; subcommand=output ;;
 "stack select") subcommand=select ;;
 *) subcommand=$1; echo "pulumi's output" ;;
@@ -417,14 +418,15 @@ func TestPulumisCommands(t *testing.T) {
 	const list = "stack ls --json --non-interactive"
 	const create = "stack select --create --stack dev --secrets-provider passphrase --non-interactive"
 	const output = "stack output --json --show-secrets --stack dev --non-interactive"
+	const export = "stack export --stack dev --non-interactive"
 	tests := map[string]struct {
 		stack     string
 		arguments []string
 		want      []string
 	}{
-		"up creates the stack if need be":    {"", []string{"up"}, []string{create, "up --yes --skip-preview --stack dev", output}},
-		"what follows -- goes to Pulumi":     {"dev", []string{"up", "--", "--target", "a b"}, []string{create, "up --yes --skip-preview --stack dev --target a b", output}},
-		"preview shows the difference":       {"dev", []string{"preview"}, []string{create, "preview --diff --suppress-progress --stack dev"}},
+		"up creates the stack if need be":    {"", []string{"up"}, []string{create, export, "up --yes --skip-preview --stack dev", output}},
+		"what follows -- goes to Pulumi":     {"dev", []string{"up", "--", "--target", "a b"}, []string{create, export, "up --yes --skip-preview --stack dev --target a b", output}},
+		"preview shows the difference":       {"dev", []string{"preview"}, []string{create, export, "preview --diff --suppress-progress --stack dev"}},
 		"destroy removes the stack as well":  {"dev", []string{"destroy"}, []string{list, "destroy --yes --skip-preview --remove --stack dev"}},
 		"another stack is not the stack":     {"dev2", []string{"destroy"}, []string{list}},
 		"destroy of nothing creates nothing": {"", []string{"destroy"}, []string{list}},
@@ -643,6 +645,7 @@ func (m machine) interruptible(t *testing.T, role string) (running string) {
 	m.tool(t, "pulumi", `
 [ "$*" != version ] || { echo v3.300.0; exit; }
 [ "$1 $2" != "stack output" ] || { cat "$MACHINE/outputs.json"; exit; }
+[ "$2" != export ] || { echo '{}'; exit; }
 [ "$1" != stack ] || { cat "$MACHINE/stacks.json"; exit; }
 `+roleVariable+`='`+role+`' RUNNING='`+running+`' exec '`+m.self(t)+`'`)
 	return running

@@ -29,9 +29,25 @@ const defaultPassphrase = "kubetracing"
 // the stack. Arguments after -- go to Pulumi.
 
 func newUp(options *options) *cobra.Command {
-	return newPulumi(options, "up", "Create or update the stack",
+	return newPulumi(options, "up", "Create or update the stack, and what is missing of it",
 		func(ctx context.Context, space workspace.Workspace, extra []string) error {
-			if err := onStack(ctx, space, append([]string{"up", "--yes", "--skip-preview", "--stack", space.Stack}, extra...)); err != nil {
+			missing, err := selectStack(ctx, options, space)
+			if err != nil {
+				return err
+			}
+			if len(missing.Cluster) > 0 {
+				// Nothing but their removal tells Pulumi that the cluster and what was in
+				// it are gone. Their delete scripts have nothing to do.
+				forget := []string{"destroy", "--yes", "--skip-preview", "--stack", space.Stack, "--target-dependents"}
+				for _, urn := range missing.Cluster {
+					forget = append(forget, "--target", urn)
+				}
+				if err := runPulumi(ctx, space, forget...); err != nil {
+					return err
+				}
+			}
+			arguments := append([]string{"up", "--yes", "--skip-preview", "--stack", space.Stack}, missing.refresh()...)
+			if err := runPulumi(ctx, space, append(arguments, extra...)...); err != nil {
 				return err
 			}
 			// A Ctrl-C that came too late for Pulumi is too late for this.
@@ -42,7 +58,12 @@ func newUp(options *options) *cobra.Command {
 func newPreview(options *options) *cobra.Command {
 	return newPulumi(options, "preview", "Show what an update would change",
 		func(ctx context.Context, space workspace.Workspace, extra []string) error {
-			return onStack(ctx, space, append([]string{"preview", "--diff", "--suppress-progress", "--stack", space.Stack}, extra...))
+			missing, err := selectStack(ctx, options, space)
+			if err != nil {
+				return err
+			}
+			arguments := append([]string{"preview", "--diff", "--suppress-progress", "--stack", space.Stack}, missing.refresh()...)
+			return runPulumi(ctx, space, append(arguments, extra...)...)
 		})
 }
 
@@ -167,13 +188,23 @@ func setEnvironment(ctx context.Context, space workspace.Workspace) error {
 	return nil
 }
 
-// onStack runs a Pulumi command on the stack, which it creates if need be.
-func onStack(ctx context.Context, space workspace.Workspace, arguments []string) error {
+// selectStack selects the stack, which it creates if need be, and says what is
+// missing of it.
+func selectStack(ctx context.Context, options *options, space workspace.Workspace) (drift, error) {
 	if err := runPulumi(ctx, space, "stack", "select", "--create", "--stack", space.Stack,
 		"--secrets-provider", "passphrase", "--non-interactive"); err != nil {
-		return err
+		return drift{}, err
 	}
-	return runPulumi(ctx, space, arguments...)
+	stack, err := openStack(options.root, options.stack)
+	if err != nil {
+		return drift{}, err
+	}
+	missing, err := findDrift(ctx, space, stack.Names)
+	if err != nil {
+		return drift{}, err
+	}
+	missing.tell(os.Stderr, stack.Names)
+	return missing, nil
 }
 
 func stackExists(ctx context.Context, space workspace.Workspace) (bool, error) {
