@@ -91,10 +91,10 @@ func TestChanges(t *testing.T) {
 			for _, words := range test.says {
 				assert.Contains(t, preview, words)
 			}
-			for _, container := range []string{"jaeger-container", "collector-container", "cluster-k3d"} {
-				if !slices.ContainsFunc(test.says, func(words string) bool { return words == container }) {
-					assert.NotRegexp(t, "(?m)^ *[+-]+.*"+container, preview, "it is not replaced")
-				}
+			if test.replaced == nil {
+				assert.NotContains(t, preview, "(replace)")
+			} else {
+				assert.Contains(t, preview, "(replace)")
 			}
 			started := time.Now()
 			p.mustRun(t, "up")
@@ -138,6 +138,10 @@ func section(name string, values map[string]any) map[string]map[string]any {
 func secondTag(t *testing.T, image, name string) string {
 	t.Helper()
 	tag := "kubetracing-e2e-second/" + name + ":latest"
+	// A build leaves the image that it builds on in its own cache.
+	if exec.Command("docker", "image", "inspect", image).Run() != nil {
+		docker(t, "pull", image)
+	}
 	docker(t, "tag", image, tag)
 	t.Cleanup(func() { docker(t, "image", "rm", tag) })
 	return tag
