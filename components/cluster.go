@@ -9,6 +9,7 @@ import (
 
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/kubetracing/kubetracing/components/tracing"
@@ -166,3 +167,25 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 		"started":    component.Started,
 	})
 }
+
+// startedAnnotation ties an object to the start of its cluster.
+const startedAnnotation = "kubetracing/cluster"
+
+// metadata is that of an object which is in no namespace of the stack's. It holds an
+// output of the cluster, and any change of it replaces the object (replaced), so
+// that the engine deletes the object before a cluster that is to be replaced. Without,
+// it would delete the object last: from the new cluster, which is where the old
+// one's address leads by then and which knows none of its certificates. What is in
+// such a namespace goes with it, by the same rule.
+//
+// Source: pulumi/pulumi pkg/resource/deploy/step_generator.go
+// (calculateDependentReplacements).
+func (c *Cluster) metadata(name string) metav1.ObjectMetaArgs {
+	return metav1.ObjectMetaArgs{
+		Name:        pulumi.String(name),
+		Annotations: pulumi.StringMap{startedAnnotation: c.Started},
+	}
+}
+
+// replaced goes with metadata.
+var replaced = pulumi.ReplaceOnChanges([]string{"metadata"})

@@ -3,7 +3,6 @@ package components
 import (
 	"fmt"
 
-	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	nodev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/node/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -39,7 +38,7 @@ func NewRuntimeClasses(ctx *pulumi.Context, name string, args RuntimeClassesArgs
 	}
 	for _, class := range args.Classes {
 		created, err := nodev1.NewRuntimeClass(ctx, name+"-"+string(class), &nodev1.RuntimeClassArgs{
-			Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(class)},
+			Metadata: args.Cluster.metadata(string(class)),
 			Handler:  pulumi.String(class),
 		},
 			pulumi.Parent(component),
@@ -49,6 +48,7 @@ func NewRuntimeClasses(ctx *pulumi.Context, name string, args RuntimeClassesArgs
 			// A restart of the nodes must be over before anything is asked of them.
 			pulumi.DependsOn([]pulumi.Resource{args.Cluster.Lifecycle}),
 			pulumi.DeleteBeforeReplace(true),
+			replaced,
 		)
 		if err != nil {
 			return nil, fmt.Errorf("runtime classes %q: %w", name, err)

@@ -83,8 +83,8 @@ func NewWorkloads(ctx *pulumi.Context, name string, args WorkloadsArgs, opts ...
 		pulumi.DeleteBeforeReplace(true),
 	}
 	namespace, err := corev1.NewNamespace(ctx, name+"-namespace", &corev1.NamespaceArgs{
-		Metadata: metav1.ObjectMetaArgs{Name: pulumi.String(WorkloadNamespace)},
-	}, inCluster...)
+		Metadata: args.Cluster.metadata(WorkloadNamespace),
+	}, append(inCluster[:len(inCluster):len(inCluster)], replaced)...)
 	if err != nil {
 		return nil, fmt.Errorf("workloads %q: %w", name, err)
 	}

@@ -21,7 +21,9 @@ func TestTheEchoPodSaysHiInANamespaceOfOurs(t *testing.T) {
 	t.Parallel()
 	recorded := newEverything(t).record(t)
 	namespace := recorded.one(t, tokenNamespace, "workloads-namespace")
-	assert.Equal(t, map[string]any{"name": "kubetracing"}, namespace.input("metadata"))
+	assert.Equal(t, map[string]any{
+		"name": "kubetracing", "annotations": map[string]any{"kubetracing/cluster": "cluster-k3d-id"},
+	}, namespace.input("metadata"))
 
 	pod := recorded.one(t, tokenPod, "workloads-echo")
 	assert.Equal(t, map[string]any{"name": "echo", "namespace": "kubetracing"}, pod.input("metadata"))
@@ -34,6 +36,24 @@ func TestTheEchoPodSaysHiInANamespaceOfOurs(t *testing.T) {
 	}, pod.input("spec"))
 	assert.Equal(t, "4m", pod.RegisterRPC.GetCustomTimeouts().GetCreate(), "a bad image is reported in minutes")
 	assert.Contains(t, pod.dependencies(), "workloads-namespace")
+}
+
+// Deleted last, they would be asked of the new cluster with the old one's
+// certificates.
+func TestObjectsAreDeletedBeforeTheClusterIsReplaced(t *testing.T) {
+	t.Parallel()
+	stack := newEverything(t)
+	stack.spec.Runtime.Classes = []tracing.OCIRuntime{tracing.OCICrun}
+	recorded := stack.record(t)
+	for _, object := range []registration{
+		recorded.one(t, tokenNamespace, "workloads-namespace"),
+		recorded.one(t, "kubernetes:node.k8s.io/v1:RuntimeClass", "runtime-classes-crun"),
+	} {
+		dependencies := object.RegisterRPC.GetPropertyDependencies()["metadata"].GetUrns()
+		require.Len(t, dependencies, 1, "%s: what its metadata comes from", object.Name)
+		assert.Contains(t, dependencies[0], "::cluster-k3d")
+		assert.Equal(t, []string{"metadata"}, object.RegisterRPC.GetReplaceOnChanges(), object.Name)
+	}
 }
 
 func TestWorkloadsLiveAndDieWithTheCluster(t *testing.T) {
@@ -66,7 +86,9 @@ func TestEchoRunsUnderEveryRuntimeClass(t *testing.T) {
 	assert.Subset(t, recorded.names(tokenPod), []string{"workloads-echo", "workloads-echo-runc", "workloads-echo-crun"})
 	for _, class := range []string{"runc", "crun"} {
 		object := recorded.one(t, "kubernetes:node.k8s.io/v1:RuntimeClass", "runtime-classes-"+class)
-		assert.Equal(t, map[string]any{"name": class}, object.input("metadata"))
+		assert.Equal(t, map[string]any{
+			"name": class, "annotations": map[string]any{"kubetracing/cluster": "cluster-k3d-id"},
+		}, object.input("metadata"))
 		assert.Equal(t, class, object.input("handler"))
 		assert.Contains(t, object.dependencies(), "cluster-k3d")
 		assert.True(t, object.RegisterRPC.GetDeleteBeforeReplace())
