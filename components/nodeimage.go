@@ -15,6 +15,7 @@ import (
 
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/kubetracing/kubetracing/components/tracing"
@@ -206,11 +207,12 @@ func (a NodeImageArgs) directoryDigest() (string, error) {
 	}
 	directory := given
 	if !filepath.IsAbs(directory) {
-		root, err := projectRoot()
+		// Pulumi runs the program in a folder of the project, an offline plan in any.
+		project, err := workspace.DetectProjectPath()
 		if err != nil {
 			return "", fmt.Errorf("runtime bundle %s: %w", given, err)
 		}
-		directory = filepath.Join(root, directory)
+		directory = filepath.Join(filepath.Dir(project), directory)
 	}
 	binaries := filepath.Join(directory, "bin")
 	var missing []string
@@ -230,23 +232,6 @@ func (a NodeImageArgs) directoryDigest() (string, error) {
 		return "", fmt.Errorf("digest of runtime bundle %s: %w", given, err)
 	}
 	return digest, nil
-}
-
-// projectRoot is the folder with the project file, around the working directory:
-// Pulumi runs the program in a folder of the project, an offline plan runs in any.
-func projectRoot() (string, error) {
-	start, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for folder := start; ; folder = filepath.Dir(folder) {
-		if _, err := os.Stat(filepath.Join(folder, "Pulumi.yaml")); err == nil {
-			return folder, nil
-		}
-		if folder == filepath.Dir(folder) {
-			return "", fmt.Errorf("no Pulumi.yaml in %s or above", start)
-		}
-	}
 }
 
 // runtimeVersion is the container runtime's release.
