@@ -8,7 +8,7 @@ BASE ?= main
 KUBETRACING := infra/run
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy kubeconfig env plan plans docs test lint conformance control-plane pipeline engine e2e bench clean
+.PHONY: help up preview destroy kubeconfig env plan plans docs test lint conformance control-plane pipeline engine e2e recovery bench clean
 .PHONY: matrix pr-plan pr-preview pr-comment
 
 help: ## List the targets
@@ -64,7 +64,11 @@ engine: ## Let the real Pulumi engine decide what changes do, with fake provider
 
 e2e: ## Create, change and destroy a real stack; needs Docker and k3d
 	@$(KUBETRACING) help > /dev/null
-	go test -tags e2e -count=1 -timeout 30m -v ./test/e2e
+	go test -tags e2e -count=1 -timeout 30m -v -run 'TestLifecycle|TestChanges' ./test/e2e
+
+recovery: ## Bring a real stack into every broken state and heal it; needs Docker and k3d
+	@$(KUBETRACING) help > /dev/null
+	go test -tags e2e -count=1 -timeout 60m -v -run 'TestRecovery|TestInterruptedUpdate' ./test/e2e
 
 bench: ## Compare with the manual way, side by side; needs Docker and k3d
 	@$(KUBETRACING) help > /dev/null

@@ -30,6 +30,8 @@ var (
 	clusterUpdateScript string
 	//go:embed scripts/cluster-delete.sh
 	clusterDeleteScript string
+	//go:embed scripts/cluster-start.sh
+	clusterStartScript string
 )
 
 // ClusterArgs describe a traced k3d cluster.
@@ -91,12 +93,7 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 
 	sum := sha256.Sum256([]byte(args.Files.K3d))
 	component.Identity = hex.EncodeToString(sum[:])[:12]
-	literals := map[string]string{
-		"CLUSTER":     spec.Name,
-		"OWNER_LABEL": args.Owner.Label,
-		"OWNER":       args.Owner.Value,
-		"NODES":       fmt.Sprint(len(spec.Nodes())),
-	}
+	literals := clusterLiterals(spec.Name, args.Owner, len(spec.Nodes()))
 	runtimeScript := runtimeContainerdScript
 	if spec.Runtime.Name == tracing.RuntimeCRIO {
 		runtimeScript = runtimeCRIOScript
@@ -157,6 +154,9 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 		ClusterIdentifier: pulumi.String(component.Identity),
 		// A throw-away cluster that is gone takes its objects with it.
 		DeleteUnreachable: pulumi.Bool(true),
+		// An update that was killed may have created what it could not note any more.
+		// What is in the cluster under the names of ours is ours.
+		UpsertExistingObjects: pulumi.Bool(true),
 	}, pulumi.Parent(component))
 	if err != nil {
 		return nil, fmt.Errorf("cluster %q: %w", name, err)
@@ -166,6 +166,30 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 		"name":       component.Name,
 		"started":    component.Started,
 	})
+}
+
+// clusterLiterals are what the scripts of a cluster act on.
+func clusterLiterals(name string, owner Owner, nodes int) map[string]string {
+	return map[string]string{
+		"CLUSTER":     name,
+		"OWNER_LABEL": owner.Label,
+		"OWNER":       owner.Value,
+		"NODES":       fmt.Sprint(nodes),
+	}
+}
+
+// ClusterStartScript is a shell script that starts the nodes of a cluster and waits
+// until all of them are ready. Pulumi has no use for it: nothing that it knows of
+// has changed when a node was stopped.
+func ClusterStartScript(name string, owner Owner, nodes int) string {
+	return script(clusterLiterals(name, owner, nodes), clusterLibrary+clusterStartScript)
+}
+
+// ClusterDeleteScript is a shell script that removes a cluster of the owner's, or
+// what there is of one: Pulumi does not know of a cluster whose creation was
+// interrupted.
+func ClusterDeleteScript(name string, owner Owner) string {
+	return script(clusterLiterals(name, owner, 0), clusterLibrary+clusterDeleteScript)
 }
 
 // startedAnnotation ties an object to the start of its cluster.

@@ -290,7 +290,7 @@ func NewNodeImage(ctx *pulumi.Context, name string, args NodeImageArgs, opts ...
 	present, err := local.NewCommand(ctx, name+"-present", &local.CommandArgs{
 		Create:   pulumi.String(script(map[string]string{"IMAGE": tag}, imagePresentScript)),
 		Update:   pulumi.String(script(map[string]string{"IMAGE": tag}, imagePresentScript)),
-		Delete:   pulumi.String(script(map[string]string{"IMAGE": tag}, imageRemoveScript)),
+		Delete:   pulumi.String(script(map[string]string{"IMAGE": tag, "OWNER": args.Owner.String()}, imageRemoveScript)),
 		Triggers: pulumi.Array{pulumi.String(tag)},
 		Logging:  local.LoggingStderr,
 	}, pulumi.Parent(component), pulumi.DependsOn([]pulumi.Resource{image}))

@@ -446,4 +446,5 @@ func TestTheKubernetesProviderOutlivesUnknownKubeconfigsAndLostClusters(t *testi
 	assert.Equal(t, recorded.one(t, tokenCommand, "cluster-k3d").input("triggers"), []any{provider.input("clusterIdentifier")},
 		"it is replaced exactly when the cluster is")
 	assert.Equal(t, true, provider.input("deleteUnreachable"))
+	assert.Equal(t, true, provider.input("upsertExistingObjects"))
 }

@@ -489,6 +489,7 @@ func TestNodeImageScripts(t *testing.T) {
 	tag, err := newEverything(t).nodeImage().Tag()
 	require.NoError(t, err)
 
+	const listNameless = "docker image ls --quiet --filter dangling=true --filter label=kubetracing.stack=kubetracing/test"
 	t.Run("fails when the build left no image", func(t *testing.T) {
 		t.Parallel()
 		onEveryShell(t, func(t *testing.T, m *machine) {
@@ -504,14 +505,24 @@ func TestNodeImageScripts(t *testing.T) {
 		onEveryShell(t, func(t *testing.T, m *machine) {
 			got := m.run(t, scripts["delete"], "", map[string]string{"IMAGE": "someone/elses:image"})
 			require.Zero(t, got.code, got.stderr)
-			assert.Equal(t, []string{"docker image rm " + tag}, m.calls(t))
+			assert.Equal(t, []string{"docker image rm " + tag, listNameless}, m.calls(t))
 			assert.Empty(t, got.stdout)
+		})
+	})
+	t.Run("removes what has lost its name, unless something runs from it", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "docker-image", `case "$2 $3" in "ls "*) echo used; echo unused ;; "rm used") echo 'image is in use' >&2; exit 1 ;; esac`)
+			got := m.run(t, scripts["delete"], "", nil)
+			require.Zero(t, got.code, got.stderr)
+			assert.Equal(t, []string{"docker image rm " + tag, listNameless, "docker image rm used", "docker image rm unused"}, m.calls(t))
+			assert.Empty(t, got.stderr)
 		})
 	})
 	t.Run("an image that is gone is no work", func(t *testing.T) {
 		t.Parallel()
 		onEveryShell(t, func(t *testing.T, m *machine) {
-			m.file(t, "docker-image", `echo "Error: No such image: x" >&2; exit 1`)
+			m.file(t, "docker-image", `[ "$2" = ls ] || { echo "Error: No such image: x" >&2; exit 1; }`)
 			got := m.run(t, scripts["delete"], "", nil)
 			require.Zero(t, got.code, got.stderr)
 			assert.Empty(t, got.stderr)

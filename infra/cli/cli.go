@@ -33,7 +33,7 @@ func Run(arguments []string, compose plan.Compose) int {
 	case errors.As(err, &own):
 		fmt.Fprintln(os.Stderr, "kubetracing:", err)
 		return own.code
-	case errors.As(err, &exit):
+	case errors.As(err, &exit) && exit.Exited():
 		return exit.ExitCode()
 	default:
 		fmt.Fprintln(os.Stderr, "kubetracing:", err)

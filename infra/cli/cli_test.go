@@ -99,6 +99,7 @@ case "$1 $2" in
 "stack ls") cat "$MACHINE/stacks.json"; subcommand=ls ;;
 "stack export") if [ -f "$MACHINE/state.json" ]; then cat "$MACHINE/state.json"; else echo '{}'; fi; subcommand=export ;;
 "stack output") cat "$MACHINE/outputs.json"; subcommand=output ;;
+"stack import") cat > "$MACHINE/imported.json"; subcommand=import ;;
 "stack select") subcommand=select ;;
 *) subcommand=$1; echo "pulumi's output" ;;
 esac
@@ -184,6 +185,12 @@ func (m machine) environment(t *testing.T) map[string]string {
 		told[key] = value
 	}
 	return told
+}
+
+// withState gives the stack dev a state in the local backend.
+func (m machine) withState(t *testing.T, state string) {
+	t.Helper()
+	m.write(t, filepath.Join(m.root, ".kubetracing", "state", ".pulumi", "stacks", "kubetracing", "dev.json"), state)
 }
 
 // withStack makes Pulumi list a stack.
@@ -424,10 +431,10 @@ func TestPulumisCommands(t *testing.T) {
 		arguments []string
 		want      []string
 	}{
-		"up creates the stack if need be":    {"", []string{"up"}, []string{create, export, "up --yes --skip-preview --stack dev", output}},
-		"what follows -- goes to Pulumi":     {"dev", []string{"up", "--", "--target", "a b"}, []string{create, export, "up --yes --skip-preview --stack dev --target a b", output}},
-		"preview shows the difference":       {"dev", []string{"preview"}, []string{create, export, "preview --diff --suppress-progress --stack dev"}},
-		"destroy removes the stack as well":  {"dev", []string{"destroy"}, []string{list, "destroy --yes --skip-preview --remove --stack dev"}},
+		"up creates the stack if need be":    {"", []string{"up"}, []string{list, create, "up --yes --skip-preview --stack dev", output}},
+		"what follows -- goes to Pulumi":     {"dev", []string{"up", "--", "--target", "a b"}, []string{list, export, "up --yes --skip-preview --stack dev --target a b", output}},
+		"preview shows the difference":       {"dev", []string{"preview"}, []string{list, export, "preview --diff --suppress-progress --stack dev"}},
+		"destroy removes the stack as well":  {"dev", []string{"destroy"}, []string{list, export, "destroy --yes --skip-preview --remove --stack dev"}},
 		"another stack is not the stack":     {"dev2", []string{"destroy"}, []string{list}},
 		"destroy of nothing creates nothing": {"", []string{"destroy"}, []string{list}},
 		"any other command":                  {"dev", []string{"pulumi", "--", "stack", "output", "--json"}, []string{"stack output --json"}},
@@ -534,7 +541,7 @@ func TestPulumisExitCodeIsPassedOn(t *testing.T) {
 		m := newMachine(t)
 		m.write(t, filepath.Join(m.folder, "exit-select"), "8")
 		assert.Equal(t, 8, m.run(t, "up").code)
-		assert.Len(t, m.calls(t), 1)
+		assert.Len(t, m.calls(t), 2)
 	})
 }
 
@@ -576,11 +583,11 @@ func TestADestroyThatFailsIsTriedAgainWithWhatIsReallyThere(t *testing.T) {
 	m := newMachine(t)
 	m.withStack(t, "dev")
 	m.tool(t, "pulumi", fakePulumi+`
-case "$*" in *--refresh) ;; destroy*) echo "No such container" >&2; exit 255 ;; esac`)
+case "$*" in *--refresh*) ;; destroy*) echo "No such container" >&2; exit 255 ;; esac`)
 	got := m.run(t, "destroy", "--", "--parallel", "1")
 	require.Zero(t, got.code, got.stderr)
-	const destroy = "destroy --yes --skip-preview --remove --stack dev --parallel 1"
-	assert.Equal(t, []string{"stack ls --json --non-interactive", destroy, destroy + " --refresh"}, m.calls(t))
+	const destroy = "destroy --yes --skip-preview --remove --stack dev"
+	assert.Equal(t, []string{destroy + " --parallel 1", destroy + " --refresh --parallel 1"}, m.calls(t)[2:])
 	assert.Contains(t, got.stderr, "kubetracing: not everything could be removed; trying again with what is really there\n")
 	assert.NoDirExists(t, filepath.Join(m.root, ".kubetracing", "state"))
 }

@@ -3,11 +3,13 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -15,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/kubetracing/kubetracing/infra/drift"
 	"github.com/kubetracing/kubetracing/infra/preflight"
 	"github.com/kubetracing/kubetracing/infra/tools"
 	"github.com/kubetracing/kubetracing/infra/workspace"
@@ -31,22 +34,19 @@ const defaultPassphrase = "kubetracing"
 func newUp(options *options) *cobra.Command {
 	return newPulumi(options, "up", "Create or update the stack, and what is missing of it",
 		func(ctx context.Context, space workspace.Workspace, extra []string) error {
-			missing, err := selectStack(ctx, options, space)
+			found, err := openStackAsItIs(ctx, options, space)
 			if err != nil {
 				return err
 			}
-			if len(missing.Cluster) > 0 {
-				// Nothing but their removal tells Pulumi that the cluster and what was in
-				// it are gone. Their delete scripts have nothing to do.
-				forget := []string{"destroy", "--yes", "--skip-preview", "--stack", space.Stack, "--target-dependents"}
-				for _, urn := range missing.Cluster {
-					forget = append(forget, "--target", urn)
-				}
-				if err := runPulumi(ctx, space, forget...); err != nil {
-					return err
-				}
+			missing := found.drift()
+			missing.Tell(os.Stderr)
+			if err := found.settle(ctx, space); err != nil {
+				return err
 			}
-			arguments := append([]string{"up", "--yes", "--skip-preview", "--stack", space.Stack}, missing.refresh()...)
+			if err := errors.Join(missing.Unpause(ctx), missing.StartNodes(ctx, found.names, os.Stderr)); err != nil {
+				return err
+			}
+			arguments := append([]string{"up", "--yes", "--skip-preview", "--stack", space.Stack}, missing.UpFlags()...)
 			if err := runPulumi(ctx, space, append(arguments, extra...)...); err != nil {
 				return err
 			}
@@ -58,11 +58,13 @@ func newUp(options *options) *cobra.Command {
 func newPreview(options *options) *cobra.Command {
 	return newPulumi(options, "preview", "Show what an update would change",
 		func(ctx context.Context, space workspace.Workspace, extra []string) error {
-			missing, err := selectStack(ctx, options, space)
+			found, err := openStackAsItIs(ctx, options, space)
 			if err != nil {
 				return err
 			}
-			arguments := append([]string{"preview", "--diff", "--suppress-progress", "--stack", space.Stack}, missing.refresh()...)
+			missing := found.drift()
+			missing.Tell(os.Stderr)
+			arguments := append([]string{"preview", "--diff", "--suppress-progress", "--stack", space.Stack}, missing.PreviewFlags()...)
 			return runPulumi(ctx, space, append(arguments, extra...)...)
 		})
 }
@@ -70,16 +72,22 @@ func newPreview(options *options) *cobra.Command {
 func newDestroy(options *options) *cobra.Command {
 	return newPulumi(options, "destroy", "Remove everything of the stack",
 		func(ctx context.Context, space workspace.Workspace, extra []string) error {
-			exists, err := stackExists(ctx, space)
+			found, err := lookAtStack(ctx, options, space)
 			if err != nil {
 				return err
 			}
-			if !exists {
+			if !found.exists {
 				fmt.Fprintf(os.Stderr, "kubetracing: there is no stack %q to destroy\n", space.Stack)
 				return nil
 			}
-			arguments := append([]string{"destroy", "--yes", "--skip-preview", "--remove", "--stack", space.Stack}, extra...)
-			if err := destroyEverything(ctx, space, arguments); err != nil {
+			missing := found.drift()
+			if err := found.settle(ctx, space); err != nil {
+				return err
+			}
+			if err := errors.Join(missing.Unpause(ctx), drift.RemoveCluster(ctx, found.state, found.world, found.names, os.Stderr)); err != nil {
+				return err
+			}
+			if err := destroyEverything(ctx, space, missing.DestroyFlags(), extra); err != nil {
 				return err
 			}
 			if err := revokeAccess(space); err != nil {
@@ -92,18 +100,22 @@ func newDestroy(options *options) *cobra.Command {
 		})
 }
 
-// destroyEverything also destroys what is only half there. The docker provider
-// cannot remove a container that is gone already; Pulumi forgets such a container
-// when it looks at the world first, which a destroy that works need not wait for.
+// destroyEverything also destroys what goes away while it does so: Pulumi then
+// looks at the world once more. flags are what the drift asks for.
 //
-// Source: kreuzwerker/terraform-provider-docker#703.
-func destroyEverything(ctx context.Context, space workspace.Workspace, arguments []string) error {
-	err := runPulumi(ctx, space, arguments...)
-	if err == nil || ctx.Err() != nil {
+// Source: kreuzwerker/terraform-provider-docker#703: the docker provider cannot
+// remove a container that is gone already.
+func destroyEverything(ctx context.Context, space workspace.Workspace, flags, extra []string) error {
+	destroy := func(flags []string) error {
+		arguments := []string{"destroy", "--yes", "--skip-preview", "--remove", "--stack", space.Stack}
+		return runPulumi(ctx, space, slices.Concat(arguments, flags, extra)...)
+	}
+	err := destroy(flags)
+	if err == nil || ctx.Err() != nil || len(flags) > 0 {
 		return err
 	}
 	fmt.Fprintln(os.Stderr, "kubetracing: not everything could be removed; trying again with what is really there")
-	return runPulumi(ctx, space, append(arguments, "--refresh")...)
+	return destroy([]string{"--refresh"})
 }
 
 // newPassthrough runs any other Pulumi command where the stack is, as
@@ -186,25 +198,6 @@ func setEnvironment(ctx context.Context, space workspace.Workspace) error {
 		}
 	}
 	return nil
-}
-
-// selectStack selects the stack, which it creates if need be, and says what is
-// missing of it.
-func selectStack(ctx context.Context, options *options, space workspace.Workspace) (drift, error) {
-	if err := runPulumi(ctx, space, "stack", "select", "--create", "--stack", space.Stack,
-		"--secrets-provider", "passphrase", "--non-interactive"); err != nil {
-		return drift{}, err
-	}
-	stack, err := openStack(options.root, options.stack)
-	if err != nil {
-		return drift{}, err
-	}
-	missing, err := findDrift(ctx, space, stack.Names)
-	if err != nil {
-		return drift{}, err
-	}
-	missing.tell(os.Stderr, stack.Names)
-	return missing, nil
 }
 
 func stackExists(ctx context.Context, space workspace.Workspace) (bool, error) {

@@ -1,7 +1,9 @@
 package workspace_test
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -206,4 +208,47 @@ func TestStateIsForgottenOnceNoStackIsLeft(t *testing.T) {
 			assert.Equal(t, project, read(t, filepath.Join(root, "Pulumi.yaml")))
 		})
 	}
+}
+
+func TestALockIsAbandonedWhenItsProcessHasEnded(t *testing.T) {
+	host, err := os.Hostname()
+	require.NoError(t, err)
+	ended := exec.Command("true")
+	require.NoError(t, ended.Run())
+	lock := func(pid int, host string) string { return fmt.Sprintf(`{"pid":%d,"hostname":%q}`, pid, host) }
+	tests := map[string]struct {
+		locks []string
+		want  bool
+	}{
+		"no lock":                        {nil, false},
+		"of a process that has ended":    {[]string{lock(ended.Process.Pid, host)}, true},
+		"of a process that runs":         {[]string{lock(os.Getpid(), host)}, false},
+		"of init, whose owner is root":   {[]string{lock(1, host)}, false},
+		"of another machine":             {[]string{lock(ended.Process.Pid, "elsewhere")}, false},
+		"of two, one of which has ended": {[]string{lock(ended.Process.Pid, host), lock(os.Getpid(), host)}, false},
+	}
+	for what, test := range tests {
+		t.Run(what, func(t *testing.T) {
+			space, err := workspace.Locate(t.TempDir(), "dev")
+			require.NoError(t, err)
+			folder := filepath.Join(space.Folder("state"), ".pulumi/locks/organization/kubetracing/dev")
+			require.NoError(t, os.MkdirAll(folder, 0o700))
+			for i, text := range test.locks {
+				require.NoError(t, os.WriteFile(filepath.Join(folder, fmt.Sprint(i)+".json"), []byte(text), 0o600))
+			}
+			got, err := space.Abandoned("kubetracing")
+			require.NoError(t, err)
+			assert.Equal(t, test.want, got)
+		})
+	}
+}
+
+func TestALockThatCannotBeReadIsAnError(t *testing.T) {
+	space, err := workspace.Locate(t.TempDir(), "dev")
+	require.NoError(t, err)
+	folder := filepath.Join(space.Folder("state"), ".pulumi/locks/organization/kubetracing/dev")
+	require.NoError(t, os.MkdirAll(folder, 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "one.json"), []byte("{"), 0o600))
+	_, err = space.Abandoned("kubetracing")
+	assert.ErrorContains(t, err, "read lock ")
 }

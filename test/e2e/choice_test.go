@@ -28,25 +28,38 @@ func choose(t *testing.T, p *project) {
 	}
 }
 
-// set writes one key into the stack's file.
+// set writes one key of a section into the stack's file.
 func set(t *testing.T, p *project, section, key string, value any) {
+	t.Helper()
+	values := readStackFile(t, p).section(section)
+	values[key] = value
+	setSection(t, p, section, values)
+}
+
+// setSection writes a whole section into the stack's file.
+func setSection(t *testing.T, p *project, section string, value any) {
 	t.Helper()
 	file := readStackFile(t, p)
 	if file.Config == nil {
-		file.Config = map[string]map[string]any{}
+		file.Config = map[string]any{}
 	}
-	if file.Config[section] == nil {
-		file.Config[section] = map[string]any{}
-	}
-	file.Config[section][key] = value
+	file.Config[section] = value
 	text, err := yaml.Marshal(file)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(p.stackFile(), text, 0o600))
 }
 
-// stackFile is Pulumi.<stack>.yaml, whose sections are all objects but workloads.
+// stackFile is Pulumi.<stack>.yaml.
 type stackFile struct {
-	Config map[string]map[string]any `json:"config"`
+	Config map[string]any `json:"config"`
+}
+
+// section gives the keys of a section that is an object.
+func (f stackFile) section(name string) map[string]any {
+	if values, ok := f.Config[name].(map[string]any); ok {
+		return values
+	}
+	return map[string]any{}
 }
 
 func readStackFile(t *testing.T, p *project) stackFile {
@@ -61,7 +74,7 @@ func readStackFile(t *testing.T, p *project) stackFile {
 // runtimeService is the name under which the stack's container runtime traces.
 func runtimeService(t *testing.T, p *project) string {
 	t.Helper()
-	if name, chosen := readStackFile(t, p).Config["kubetracing:runtime"]["name"].(string); chosen {
+	if name, chosen := readStackFile(t, p).section("kubetracing:runtime")["name"].(string); chosen {
 		return name
 	}
 	return "containerd"

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -75,12 +76,21 @@ func (p *project) command(arguments ...string) *exec.Cmd {
 // run runs kubetracing and gives what it printed on standard output.
 func (p *project) run(t *testing.T, arguments ...string) (string, error) {
 	t.Helper()
-	var stdout bytes.Buffer
+	stdout, _, _, err := p.timed(t, arguments...)
+	return stdout, err
+}
+
+// timed runs kubetracing and gives what it printed, on both of its outputs, and how
+// long it took.
+func (p *project) timed(t *testing.T, arguments ...string) (stdout, stderr string, took time.Duration, err error) {
+	t.Helper()
+	var printed, said bytes.Buffer
 	command := p.command(arguments...)
-	command.Stdout = io.MultiWriter(&stdout, p.log, testWriter{t})
-	command.Stderr = io.MultiWriter(p.log, testWriter{t})
-	err := command.Run()
-	return stdout.String(), err
+	command.Stdout = io.MultiWriter(&printed, p.log, testWriter{t})
+	command.Stderr = io.MultiWriter(&said, p.log, testWriter{t})
+	started := time.Now()
+	err = command.Run()
+	return printed.String(), said.String(), time.Since(started).Round(time.Second), err
 }
 
 func (p *project) mustRun(t *testing.T, arguments ...string) string {
@@ -98,10 +108,13 @@ func (w testWriter) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
+// ownerLabel is on everything of the stack.
+const ownerLabel = "kubetracing.stack=kubetracing/" + stackName
+
 // owned lists the Docker objects that carry the stack's label.
 func owned(t *testing.T) []string {
 	t.Helper()
-	const filter = "label=kubetracing.stack=kubetracing/" + stackName
+	const filter = "label=" + ownerLabel
 	var all []string
 	for _, list := range [][]string{
 		{"ps", "--all", "--quiet", "--filter", filter},
