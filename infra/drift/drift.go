@@ -52,9 +52,9 @@ func Find(state State, world World, names stacks.Names) Drift {
 		case r.Type == volumeType && !slices.Contains(world.Volumes, r.ID):
 			lostVolumes[r.URN] = true
 			found.gone("volume", r)
-		case r.Type == imageType && !slices.Contains(world.Images, r.ID):
+		case r.Type == imageType && !slices.Contains(world.Images, r.dockerName()):
 			found.Replace = append(found.Replace, r.URN)
-			found.tell("image %s is gone: an update builds it again", r.ID)
+			found.tell("image %s is gone: an update builds it again", r.dockerName())
 		case r.isCluster():
 			found.cluster.urn, found.cluster.nodes = r.URN, nodesOf(r)
 		case r.Name() == verificationName:

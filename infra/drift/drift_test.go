@@ -27,7 +27,11 @@ func wholeState() drift.State {
 		named("urn::network-bridge", "docker:index/network:Network", "net1", "kubetracing-dev"),
 		named("urn::node-config-volume", "docker:index/volume:Volume", "kubetracing-dev-tracing", "kubetracing-dev-tracing"),
 		named("urn::jaeger-volume", "docker:index/volume:Volume", "kubetracing-dev-jaeger", "kubetracing-dev-jaeger"),
-		{URN: "urn::node-image-build", Type: "docker:index/image:Image", ID: "kubetracing-dev-node:abc"},
+		// It was built for another version before.
+		{
+			URN: "urn::node-image-build", Type: "docker:index/image:Image", ID: "kubetracing-dev-node:first",
+			Inputs: map[string]any{"imageName": "kubetracing-dev-node:abc"},
+		},
 		command("jaeger-volume-owner", "urn::jaeger-volume"),
 		command("node-config-files", "urn::node-config-volume"),
 		named("urn::jaeger-container", "docker:index/container:Container", "jjj", "kubetracing-dev-jaeger"),

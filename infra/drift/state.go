@@ -48,7 +48,8 @@ const (
 // Name is the resource's name in the program.
 func (r Resource) Name() string { return r.URN[strings.LastIndex(r.URN, ":")+1:] }
 
-// dockerName is the name that the resource has, or will have, in Docker.
+// dockerName is the name that the resource has, or will have, in Docker. The id of an
+// image is the name that it had first.
 func (r Resource) dockerName() string {
 	key := "name"
 	if r.Type == imageType {
