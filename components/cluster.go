@@ -103,7 +103,9 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 		"RECEIVER": spec.ReceiverGRPC(),
 	}, runtimeScript)
 	command, err := local.NewCommand(ctx, name+"-k3d", &local.CommandArgs{
-		Create: pulumi.String(script(literals, library+clusterCreateScript)),
+		Create: pulumi.String(script(literals, library+script(map[string]string{
+			"NETWORK": spec.Network, "ADDRESSES": nodeAddresses(spec),
+		}, clusterCreateScript))),
 		Update: pulumi.String(script(literals, library+clusterUpdateScript)),
 		Delete: pulumi.String(script(literals, clusterLibrary+clusterDeleteScript)),
 		Stdin:  pulumi.String(args.Files.K3d),
@@ -190,6 +192,15 @@ func ClusterStartScript(name string, owner Owner, nodes int) string {
 // interrupted.
 func ClusterDeleteScript(name string, owner Owner) string {
 	return script(clusterLiterals(name, owner, 0), clusterLibrary+clusterDeleteScript)
+}
+
+// nodeAddresses are NODE=ADDRESS, separated by spaces.
+func nodeAddresses(spec tracing.ClusterSpec) string {
+	var pairs []string
+	for _, node := range spec.Nodes() {
+		pairs = append(pairs, node.Container+"="+node.Address)
+	}
+	return strings.Join(pairs, " ")
 }
 
 // startedAnnotation ties an object to the start of its cluster.

@@ -39,6 +39,8 @@ type CollectorArgs struct {
 	OTLPGRPCPort, OTLPHTTPPort *int
 	// NetworkName is the Docker network to join. Required.
 	NetworkName pulumi.StringInput
+	// Address is the container's IPv4 address on the network. Required.
+	Address string
 	// JaegerContainer is the name of Jaeger's container, from which the Collector
 	// is probed. Required.
 	JaegerContainer string
@@ -56,7 +58,8 @@ type Collector struct {
 	// ContainerID changes whenever the container is replaced; known once the
 	// Collector is healthy.
 	ContainerID pulumi.StringOutput `pulumi:"containerId"`
-	// Address is the container's IPv4 address on the network.
+	// Address is the container's IPv4 address on the network. Whoever uses it waits
+	// for the healthy Collector.
 	Address pulumi.StringOutput
 }
 
@@ -103,6 +106,7 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 		NetworkMode: pulumi.String("bridge"),
 		NetworksAdvanced: docker.ContainerNetworksAdvancedArray{docker.ContainerNetworksAdvancedArgs{
 			Name: args.NetworkName, Aliases: stringArray([]string{tracing.CollectorAlias}),
+			Ipv4Address: pulumi.String(args.Address),
 		}},
 		Volumes: data.mount,
 		// Sends what waits in memory before it goes.
@@ -135,7 +139,8 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 	component.ContainerID = pulumi.All(container.ID(), healthy.ID()).ApplyT(func(ids []any) string {
 		return string(ids[0].(pulumi.ID))
 	}).(pulumi.StringOutput)
-	component.Address = addressOf(container, args.NetworkName)
+	component.Address = pulumi.OutputWithDependencies(
+		ctx.Context(), pulumi.String(args.Address).ToStringOutput(), healthy).(pulumi.StringOutput)
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{"containerId": component.ContainerID})
 }
 

@@ -58,7 +58,7 @@ func newSpec(t *testing.T, kubernetes string) tracing.ClusterSpec {
 	return tracing.ClusterSpec{
 		Name: "traced", Release: release, Runtime: tracing.Runtime{Name: tracing.RuntimeContainerd, Default: tracing.OCIRunc},
 		NodeImage: "traced-node:0123456789ab", Servers: 1,
-		Network: "traced", Receiver: tracing.CollectorAlias, ConfigVolume: "traced-tracing", APIPort: 6550,
+		Network: "traced", Subnet: newSubnet(t), Receiver: tracing.CollectorAlias, ConfigVolume: "traced-tracing", APIPort: 6550,
 		OwnerLabel: testOwner.String(),
 		Sampling: tracing.Sampling{
 			APIServer: tracing.SamplingRateMax, Etcd: tracing.SamplingRateMax,
@@ -67,19 +67,28 @@ func newSpec(t *testing.T, kubernetes string) tracing.ClusterSpec {
 	}
 }
 
+func newSubnet(t *testing.T) tracing.Subnet {
+	t.Helper()
+	subnet, err := tracing.ParseSubnet("10.112.4.0/22")
+	require.NoError(t, err)
+	return subnet
+}
+
 // compose creates one of each component, all names beginning with prefix.
 func (e everything) compose(ctx *pulumi.Context, prefix string) error {
 	files, err := tracing.RenderCluster(e.spec)
 	if err != nil {
 		return err
 	}
-	network, err := components.NewNetwork(ctx, prefix+"network", components.NetworkArgs{Name: e.spec.Network, Owner: testOwner})
+	network, err := components.NewNetwork(ctx, prefix+"network", components.NetworkArgs{
+		Name: e.spec.Network, Subnet: e.spec.Subnet, Owner: testOwner,
+	})
 	if err != nil {
 		return err
 	}
 	jaeger, err := components.NewJaeger(ctx, prefix+"jaeger", components.JaegerArgs{
 		ContainerName: "traced-jaeger", Image: testJaegerImage, UIPort: e.uiPort,
-		Spec: e.jaeger, NetworkName: network.Name, Owner: testOwner,
+		Spec: e.jaeger, NetworkName: network.Name, Address: e.spec.Subnet.Jaeger(), Owner: testOwner,
 	})
 	if err != nil {
 		return err
@@ -88,7 +97,7 @@ func (e everything) compose(ctx *pulumi.Context, prefix string) error {
 		ContainerName: "traced-collector", Image: testCollectorImage,
 		Pipeline: e.collector, Secrets: e.secrets,
 		OTLPGRPCPort: e.otlpGRPCPort, OTLPHTTPPort: e.otlpHTTPPort,
-		NetworkName: network.Name, JaegerContainer: "traced-jaeger", Jaeger: jaeger, Owner: testOwner,
+		NetworkName: network.Name, Address: e.spec.Subnet.Collector(), JaegerContainer: "traced-jaeger", Jaeger: jaeger, Owner: testOwner,
 	})
 	if err != nil {
 		return err
@@ -241,7 +250,7 @@ func TestAComponentRecordsWhatAReaderOfAPreviewWantsToKnow(t *testing.T) {
 			"base": stack.spec.Release.Image, "containerd": stack.spec.Release.ContainerdRelease().Version,
 		}},
 		"the node configuration shows its volume": {"NodeConfig", "node-config", map[string]any{"volume": "traced-tracing"}},
-		"the network shows its name":              {"Network", "network", map[string]any{"name": "traced"}},
+		"the network shows its name":              {"Network", "network", map[string]any{"name": "traced", "subnet": "10.112.4.0/22"}},
 		"the workloads show which of them run": {"Workloads", "workloads", map[string]any{
 			"workloads": []any{"echo", "crashloop", "imagepull", "churn", "traced-app"},
 		}},

@@ -48,15 +48,3 @@ func publish(host, container int) docker.ContainerPortArgs {
 		Protocol: pulumi.String("tcp"),
 	}
 }
-
-// addressOf is the IPv4 address of a container on one of its networks.
-func addressOf(container *docker.Container, network pulumi.StringInput) pulumi.StringOutput {
-	return pulumi.All(container.NetworkDatas, network).ApplyT(func(values []any) string {
-		for _, data := range values[0].([]docker.ContainerNetworkData) {
-			if data.NetworkName != nil && data.IpAddress != nil && *data.NetworkName == values[1].(string) {
-				return *data.IpAddress
-			}
-		}
-		return ""
-	}).(pulumi.StringOutput)
-}

@@ -18,6 +18,9 @@ func TestTheNetworkIsABridgeOfOurs(t *testing.T) {
 	assert.Equal(t, "traced", network.input("name"))
 	assert.Equal(t, "bridge", network.input("driver"))
 	assert.Equal(t, ownerLabels, network.input("labels"))
+	assert.Equal(t, []any{map[string]any{
+		"subnet": "10.112.4.0/22", "gateway": "10.112.4.1", "ipRange": "10.112.6.0/23",
+	}}, network.input("ipamConfigs"), "with a range of its own, containers can have fixed addresses")
 	assertChildOf(t, network, "Network", "network")
 	assert.True(t, network.RegisterRPC.GetDeleteBeforeReplace(), "its name is fixed")
 }
@@ -41,7 +44,7 @@ func TestJaegersContainer(t *testing.T) {
 			"file": "/etc/jaeger/config.yaml", "content": config, "permissions": "0644",
 		}},
 		"networkMode":      "bridge",
-		"networksAdvanced": []any{map[string]any{"name": "traced", "aliases": []any{"jaeger"}}},
+		"networksAdvanced": []any{map[string]any{"name": "traced", "aliases": []any{"jaeger"}, "ipv4Address": "10.112.4.2"}},
 		"ports": []any{map[string]any{
 			"ip": "127.0.0.1", "external": 26686.0, "internal": 16686.0, "protocol": "tcp",
 		}},
@@ -76,7 +79,7 @@ func TestTheCollectorsContainer(t *testing.T) {
 			"file": "/etc/otelcol/config.yaml", "content": config, "permissions": "0644",
 		}},
 		"networkMode":      "bridge",
-		"networksAdvanced": []any{map[string]any{"name": "traced", "aliases": []any{"otel-collector"}}},
+		"networksAdvanced": []any{map[string]any{"name": "traced", "aliases": []any{"otel-collector"}, "ipv4Address": "10.112.4.3"}},
 	}, inputs)
 	assertChildOf(t, container, "Collector", "collector")
 }

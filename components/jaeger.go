@@ -31,6 +31,8 @@ type JaegerArgs struct {
 	Spec tracing.JaegerSpec
 	// NetworkName is the Docker network to join. Required.
 	NetworkName pulumi.StringInput
+	// Address is the container's IPv4 address on the network. Required.
+	Address string
 	// Owner marks the container as the stack's. Required.
 	Owner Owner
 }
@@ -43,7 +45,8 @@ type Jaeger struct {
 	URL pulumi.StringOutput `pulumi:"url"`
 	// ContainerID changes whenever the container is replaced.
 	ContainerID pulumi.StringOutput `pulumi:"containerId"`
-	// Address is the container's IPv4 address on the network.
+	// Address is the container's IPv4 address on the network. Whoever uses it waits
+	// for the container.
 	Address pulumi.StringOutput
 	// Container is the healthy container, to wait for.
 	Container pulumi.Resource
@@ -97,6 +100,7 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 		NetworkMode: pulumi.String("bridge"),
 		NetworksAdvanced: docker.ContainerNetworksAdvancedArray{docker.ContainerNetworksAdvancedArgs{
 			Name: args.NetworkName, Aliases: stringArray([]string{tracing.JaegerAlias}),
+			Ipv4Address: pulumi.String(args.Address),
 		}},
 		Volumes: data.mount,
 		// Writes what it holds before it goes.
@@ -121,8 +125,9 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 	// the container is replaced.
 	component.URL = pulumi.OutputWithDependencies(
 		ctx.Context(), pulumi.String(JaegerURL(args.UIPort)).ToStringOutput(), container).(pulumi.StringOutput)
+	component.Address = pulumi.OutputWithDependencies(
+		ctx.Context(), pulumi.String(args.Address).ToStringOutput(), container).(pulumi.StringOutput)
 	component.ContainerID, component.Container = container.ID().ToStringOutput(), container
-	component.Address = addressOf(container, args.NetworkName)
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{
 		"url":         component.URL,
 		"containerId": component.ContainerID,

@@ -5,6 +5,8 @@ import (
 
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
 const networkType = "kubetracing:components:Network"
@@ -13,6 +15,8 @@ const networkType = "kubetracing:components:Network"
 type NetworkArgs struct {
 	// Name is the network's name in Docker. Required.
 	Name string
+	// Subnet is its range. Required.
+	Subnet tracing.Subnet
 	// Owner marks the network as the stack's. Required.
 	Owner Owner
 }
@@ -32,13 +36,19 @@ type Network struct {
 func NewNetwork(ctx *pulumi.Context, name string, args NetworkArgs, opts ...pulumi.ResourceOption) (*Network, error) {
 	component := &Network{}
 	if err := ctx.RegisterComponentResourceV2(networkType, name, pulumi.Map{
-		"name": pulumi.String(args.Name),
+		"name":   pulumi.String(args.Name),
+		"subnet": pulumi.String(args.Subnet.String()),
 	}, component, opts...); err != nil {
 		return nil, fmt.Errorf("network %q: %w", name, err)
 	}
 	network, err := docker.NewNetwork(ctx, name+"-bridge", &docker.NetworkArgs{
 		Name:   pulumi.String(args.Name),
 		Driver: pulumi.String("bridge"),
+		IpamConfigs: docker.NetworkIpamConfigArray{docker.NetworkIpamConfigArgs{
+			Subnet:  pulumi.String(args.Subnet.String()),
+			Gateway: pulumi.String(args.Subnet.Gateway()),
+			IpRange: pulumi.String(args.Subnet.Dynamic()),
+		}},
 		Labels: docker.NetworkLabelArray{docker.NetworkLabelArgs{
 			Label: pulumi.String(args.Owner.Label), Value: pulumi.String(args.Owner.Value),
 		}},

@@ -411,6 +411,7 @@ func TestTheClustersScriptsNameTheirClusterThemselves(t *testing.T) {
 		assert.True(t, strings.HasPrefix(command.text(t, script),
 			"CLUSTER='traced'\nNODES='1'\nOWNER='kubetracing/test'\nOWNER_LABEL='kubetracing.stack'\n"), script)
 	}
+	assert.Contains(t, command.text(t, "create"), "ADDRESSES='k3d-traced-server-0=10.112.4.16'\nNETWORK='traced'\n")
 }
 
 func TestTheKubeconfigStaysSecret(t *testing.T) {

@@ -77,6 +77,30 @@ func TestClusterCreate(t *testing.T) {
 		})
 	})
 
+	t.Run("gives every node that runs the address that it keeps", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			// The node is not there at once, and Docker refuses the first time.
+			m.file(t, "docker-inspect", `[ -e "$MACHINE/running" ] && echo true`)
+			m.file(t, "docker-network", `
+[ "$2" = connect ] || exit 0
+echo "$*" >> "$MACHINE/connects"
+[ "$(wc -l < "$MACHINE/connects")" -ge 2 ] || { echo 'Address already in use' >&2; exit 1; }
+`)
+			m.file(t, "k3d-create", `
+sleep 0.2
+: > "$MACHINE/running"
+until [ "$(grep -c . "$MACHINE/connects" 2>/dev/null)" = 2 ]; do sleep 0.05; done
+`)
+			got := m.run(t, create, k3dConfiguration, nodeConfig)
+			require.Zero(t, got.code, got.stderr)
+			const disconnect = "docker network disconnect traced k3d-traced-server-0"
+			const connect = "docker network connect --ip 10.112.4.16 traced k3d-traced-server-0"
+			assert.Equal(t, []string{disconnect, connect, disconnect, connect}, m.callsOf(t, "docker network"))
+			assert.Contains(t, got.stderr, "Address already in use")
+		})
+	})
+
 	t.Run("removes its own leftover first", func(t *testing.T) {
 		t.Parallel()
 		onEveryShell(t, func(t *testing.T, m *machine) {

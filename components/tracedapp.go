@@ -84,8 +84,7 @@ func newTracedApp(ctx *pulumi.Context, w workload) (pulumi.CustomResource, error
 }
 
 // serviceOutside makes the Collector, which no selector finds, a Service: an
-// EndpointSlice has its address. The address comes out of the container, so a
-// Collector that is replaced changes the EndpointSlice and nothing else.
+// EndpointSlice has its address, which outlives the container.
 //
 // Source: https://kubernetes.io/docs/concepts/services-networking/service/
 // (Services without selectors).

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -136,14 +135,7 @@ func TestChurnRunsAgainOnlyInAnotherCluster(t *testing.T) {
 
 func TestTheTracedAppReachesTheCollectorThroughAService(t *testing.T) {
 	t.Parallel()
-	stack := newEverything(t)
-	recorded := &recorder{outputs: map[string]resource.PropertyMap{tokenContainer: {
-		"networkDatas": resource.NewProperty([]resource.PropertyValue{
-			resource.NewProperty(resource.PropertyMap{"networkName": resource.NewProperty("bridge"), "ipAddress": resource.NewProperty("172.17.0.9")}),
-			resource.NewProperty(resource.PropertyMap{"networkName": resource.NewProperty("traced"), "ipAddress": resource.NewProperty("172.20.0.3")}),
-		}),
-	}}}
-	require.NoError(t, recorded.run(func(ctx *pulumi.Context) error { return stack.compose(ctx, "") }))
+	recorded := newEverything(t).record(t)
 
 	service := recorded.one(t, "kubernetes:core/v1:Service", "workloads-traced-app-collector")
 	assert.Equal(t, map[string]any{"ports": []any{map[string]any{"name": "otlp-http", "port": 4318.0}}}, service.input("spec"),
@@ -152,8 +144,9 @@ func TestTheTracedAppReachesTheCollectorThroughAService(t *testing.T) {
 	assert.Equal(t, map[string]any{
 		"name": "otel-collector", "namespace": "kubetracing", "labels": map[string]any{"kubernetes.io/service-name": "otel-collector"},
 	}, slice.input("metadata"))
-	assert.Equal(t, []any{map[string]any{"addresses": []any{"172.20.0.3"}}}, slice.input("endpoints"),
-		"the address on the nodes' network")
+	assert.Equal(t, []any{map[string]any{"addresses": []any{"10.112.4.3"}}}, slice.input("endpoints"),
+		"the address on the nodes' network, which outlives the container")
+	assert.Contains(t, slice.dependencies(), "collector-healthy")
 	assert.Equal(t, []any{map[string]any{"name": "otlp-http", "port": 4318.0, "protocol": "TCP"}}, slice.input("ports"))
 
 	server := recorded.one(t, tokenPod, "workloads-traced-app-server")

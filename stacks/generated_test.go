@@ -162,6 +162,7 @@ func everyKey() map[string]any {
 			"exporters": []any{map[string]any{"name": "tempo", "protocol": "grpc", "endpoint": "tempo:4317", "insecure": true}},
 		},
 		"workloads": []any{"echo"},
+		"network":   map[string]any{"subnet": "172.30.8.0/22"},
 		"verify":    map[string]any{"enabled": true, "timeout": "90s"},
 	}
 }
@@ -172,6 +173,10 @@ func set(config map[string]any, path string, value any) {
 		// A directory stands alone.
 		config["runtime"].(map[string]any)["bundle"] = map[string]any{"directory": value}
 		return
+	}
+	if bundle, ok := strings.CutSuffix(path, ".url"); ok && strings.HasPrefix(path, "ociBundles.") {
+		// A URL goes with a checksum.
+		set(config, bundle+".sha256", strings.Repeat("a", 64))
 	}
 	key, rest, nested := strings.Cut(path, ".")
 	name, first := strings.CutSuffix(key, "[0]")

@@ -13,6 +13,7 @@ import (
 // are the configuration keys below the project's namespace.
 type Settings struct {
 	Cluster   ClusterSettings   `mapstructure:"cluster"`
+	Network   NetworkSettings   `mapstructure:"network"`
 	Runtime   RuntimeSettings   `mapstructure:"runtime"`
 	Sampling  SamplingSettings  `mapstructure:"sampling"`
 	Jaeger    JaegerSettings    `mapstructure:"jaeger"`
@@ -33,6 +34,13 @@ type ClusterSettings struct {
 	Agents  int `mapstructure:"agents"`
 	// APIPort is the port of the Kubernetes API on 127.0.0.1.
 	APIPort int `mapstructure:"apiPort"`
+}
+
+// NetworkSettings choose the Docker network of nodes, Collector and Jaeger.
+type NetworkSettings struct {
+	// Subnet is its IPv4 range in CIDR notation; empty means one of the /22 in
+	// 10.112.0.0/12 that goes with the names of project and stack.
+	Subnet string `mapstructure:"subnet"`
 }
 
 // RuntimeSettings choose what runs the containers.

@@ -22,6 +22,8 @@ type Stack struct {
 	Settings Settings
 	// Release is the k3s release that Settings.Cluster.Kubernetes stands for.
 	Release tracing.Release
+	// Subnet is the range of its Docker network.
+	Subnet tracing.Subnet
 	// Expectations are those of the file that Settings.Verify.Expectations names.
 	Expectations []verify.Expectation
 }
@@ -54,7 +56,13 @@ func Open(root, project, stack string, config map[string]string) (Stack, error) 
 	if err != nil {
 		return Stack{}, fmt.Errorf("resolve Kubernetes version: %w", err)
 	}
-	return Stack{Project: project, Names: names, Settings: settings, Release: release, Expectations: expectations}, nil
+	subnet, err := tracing.ParseSubnet(settings.Network.subnetOf(names))
+	if err != nil {
+		return Stack{}, fmt.Errorf("network: %w", err)
+	}
+	return Stack{
+		Project: project, Names: names, Settings: settings, Release: release, Subnet: subnet, Expectations: expectations,
+	}, nil
 }
 
 // readExpectations reads a file with trace-based tests, if there is one.
@@ -94,6 +102,7 @@ func (s Stack) ClusterSpec(nodeImage string) tracing.ClusterSpec {
 		Servers:      s.Settings.Cluster.Servers,
 		Agents:       s.Settings.Cluster.Agents,
 		Network:      s.Names.Network(),
+		Subnet:       s.Subnet,
 		Receiver:     s.receiver(),
 		ConfigVolume: s.Names.Volume(),
 		APIPort:      s.Settings.Cluster.APIPort,

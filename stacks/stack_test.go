@@ -33,12 +33,15 @@ func TestClusterSpecTakesEverySetting(t *testing.T) {
 
 	stack, err := stacks.New("kubetracing", "sampled", map[string]string{
 		"kubetracing:cluster":  `{"kubernetes": "1.31", "servers": 3, "agents": 2, "apiPort": 7550}`,
+		"kubetracing:network":  `{"subnet": "172.30.8.0/22"}`,
 		"kubetracing:sampling": `{"apiserver": 1, "etcd": 2, "kubelet": 3, "runtime": 4, "collector": 5}`,
 		"kubetracing:runtime": `{"name": "crio", "oci": "crun", "runtimeClasses": ["runc", "youki"],
 			"bundle": {"directory": "bundle"}, "version": "1.34.0"}`,
 	})
 	require.NoError(t, err)
 	release, err := tracing.ResolveRelease("1.31")
+	require.NoError(t, err)
+	subnet, err := tracing.ParseSubnet("172.30.8.0/22")
 	require.NoError(t, err)
 	assert.Equal(t, tracing.ClusterSpec{
 		Name:    "kubetracing-sampled",
@@ -51,6 +54,7 @@ func TestClusterSpecTakesEverySetting(t *testing.T) {
 		Servers:      3,
 		Agents:       2,
 		Network:      "kubetracing-sampled",
+		Subnet:       subnet,
 		Receiver:     tracing.CollectorAlias,
 		ConfigVolume: "kubetracing-sampled-tracing",
 		APIPort:      7550,

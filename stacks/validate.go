@@ -33,6 +33,10 @@ const maxVerifyTimeout = time.Hour
 // update verifies for up to minutes.
 const minRetention = 10 * time.Minute
 
+// maxTracesLimit keeps a mistyped number of traces from filling the host's memory: a
+// trace of a dozen spans takes some ten kilobytes.
+const maxTracesLimit = 10_000_000
+
 // maxNodes is how many nodes find a pod network: k3s gives each a /24 of
 // 10.42.0.0/16.
 //
@@ -63,6 +67,7 @@ func (v *validator) reject(key string, value any, rule string) {
 func validate(project string, s Settings) []Problem {
 	v := &validator{project: project}
 	v.cluster(s.Cluster)
+	v.network(s)
 	v.runtime(s)
 	v.sampling(s.Sampling)
 	v.etcdRate(s)
@@ -112,6 +117,20 @@ func (v *validator) cluster(c ClusterSettings) {
 	}
 }
 
+func (v *validator) network(s Settings) {
+	if s.Network.Subnet == "" {
+		return
+	}
+	subnet, err := tracing.ParseSubnet(s.Network.Subnet)
+	if err != nil {
+		v.reject("network.subnet", s.Network.Subnet, err.Error())
+		return
+	}
+	if nodes := s.Cluster.Servers + s.Cluster.Agents; nodes > subnet.Nodes() && nodes <= maxNodes {
+		v.reject("network.subnet", s.Network.Subnet, fmt.Sprintf("has room for %d nodes, but there are %d", subnet.Nodes(), nodes))
+	}
+}
+
 func (v *validator) sampling(s SamplingSettings) {
 	v.rate("sampling.apiserver", s.APIServer)
 	v.rate("sampling.etcd", s.Etcd)
@@ -144,8 +163,8 @@ func (v *validator) jaeger(j JaegerSettings) {
 	if j.Retention < minRetention {
 		v.reject("jaeger.retention", j.Retention, fmt.Sprintf("must be at least %s", minRetention))
 	}
-	if j.MaxTraces < 1 {
-		v.reject("jaeger.maxTraces", j.MaxTraces, "must be at least 1")
+	if j.MaxTraces < 1 || j.MaxTraces > maxTracesLimit {
+		v.reject("jaeger.maxTraces", j.MaxTraces, fmt.Sprintf("must be from 1 to %d", maxTracesLimit))
 	}
 }
 

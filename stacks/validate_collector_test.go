@@ -49,7 +49,11 @@ func TestStorageAndQueuesAreChecked(t *testing.T) {
 		},
 		"no trace in memory": {
 			config: section("jaeger", `{"maxTraces": 0}`),
-			want:   []stacks.Problem{{"kubetracing:jaeger.maxTraces", "0", "must be at least 1"}},
+			want:   []stacks.Problem{{"kubetracing:jaeger.maxTraces", "0", "must be from 1 to 10000000"}},
+		},
+		"more traces in memory than there is memory": {
+			config: section("jaeger", `{"maxTraces": 10000001}`),
+			want:   []stacks.Problem{{"kubetracing:jaeger.maxTraces", "10000001", "must be from 1 to 10000000"}},
 		},
 		"an unknown place for queues": {
 			config: section("collector", `{"queue": "kafka"}`),

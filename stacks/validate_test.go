@@ -39,6 +39,17 @@ func TestNewRefuses(t *testing.T) {
 			config: section("sampling", `{"etcd": 1000001}`),
 			want:   []stacks.Problem{{"kubetracing:sampling.etcd", "1000001", ruleRate}},
 		},
+		"a subnet that is none": {
+			config: section("network", `{"subnet": "10.112.4.7/22"}`),
+			want:   []stacks.Problem{{"kubetracing:network.subnet", "10.112.4.7/22", "must begin with its first address: 10.112.4.0/22"}},
+		},
+		"a subnet without room for the nodes": {
+			config: map[string]string{
+				"kubetracing:network": `{"subnet": "192.0.2.0/26"}`,
+				"kubetracing:cluster": `{"servers": 3, "agents": 14}`,
+			},
+			want: []stacks.Problem{{"kubetracing:network.subnet", "192.0.2.0/26", "has room for 16 nodes, but there are 17"}},
+		},
 		"each of the five rates": {
 			config: section("sampling", `{"apiserver": -1, "etcd": -2, "kubelet": -3, "runtime": -4, "collector": -5}`),
 			want: []stacks.Problem{

@@ -5,6 +5,35 @@ give_up() {
   exit 1
 }
 
+# give_addresses gives every node, as soon as it runs, the address that it keeps. k3d
+# knows of addresses on its own networks only. The nodes wait for theirs before they
+# start k3s.
+give_addresses() {
+  waiting=$ADDRESSES
+  while [ -n "$waiting" ]; do
+    still=
+    for pair in $waiting; do
+      node=${pair%=*}
+      if [ "$(docker inspect --format '{{.State.Running}}' "$node" 2>/dev/null)" = true ]; then
+        docker network disconnect "$NETWORK" "$node" 2>/dev/null || :
+        if docker network connect --ip "${pair#*=}" "$NETWORK" "$node" >&2; then continue; fi
+      fi
+      still="$still $pair"
+    done
+    waiting=$still
+    sleep 0.2
+  done
+}
+
+create() {
+  give_addresses &
+  giver=$!
+  created=0
+  printf '%s\n' "$configuration" | k3d cluster create --config - >&2 || created=$?
+  { kill "$giver" && wait "$giver"; } 2>/dev/null || :
+  return "$created"
+}
+
 configuration=$(cat)
 if [ -n "$existing" ]; then
   if ! is_ours; then
@@ -15,7 +44,7 @@ if [ -n "$existing" ]; then
   k3d cluster delete "$CLUSTER" >&2
 fi
 say "creating cluster $CLUSTER"
-if ! printf '%s\n' "$configuration" | k3d cluster create --config - >&2 || ! wait_for registered_nodes registered; then
+if ! create || ! wait_for registered_nodes registered; then
   explain
   give_up
 fi

@@ -19,8 +19,9 @@ type ClusterSpec struct {
 	// Servers (at least 1) and Agents (at least 0) count the nodes.
 	Servers, Agents int
 	// Network is the Docker network that the nodes share with what receives their
-	// spans.
+	// spans, and Subnet its range, in which the nodes have fixed addresses.
 	Network string
+	Subnet  Subnet
 	// Receiver is the network alias of the OTLP receiver that every component
 	// exports to: CollectorAlias or, without a Collector, JaegerAlias.
 	Receiver string
@@ -40,6 +41,8 @@ type Node struct {
 	Container string
 	// Filter selects it in a k3d configuration.
 	Filter string
+	// Address is its IPv4 address on the stack's network.
+	Address string
 }
 
 // EmbeddedEtcd tells whether the cluster stores its state in etcd. A single
@@ -62,6 +65,7 @@ func (s ClusterSpec) Nodes() []Node {
 			nodes = append(nodes, Node{
 				Container: fmt.Sprintf("k3d-%s-%s-%d", s.Name, role, i),
 				Filter:    fmt.Sprintf("%s:%d", role, i),
+				Address:   s.Subnet.Node(len(nodes)),
 			})
 		}
 	}

@@ -36,6 +36,13 @@ func resolve(t *testing.T, version string) tracing.Release {
 	return release
 }
 
+func subnet(t *testing.T) tracing.Subnet {
+	t.Helper()
+	subnet, err := tracing.ParseSubnet("10.120.152.0/22")
+	require.NoError(t, err)
+	return subnet
+}
+
 // single is a cluster of one server that samples everything.
 func single(t *testing.T, version string) tracing.ClusterSpec {
 	t.Helper()
@@ -47,6 +54,7 @@ func single(t *testing.T, version string) tracing.ClusterSpec {
 		NodeImage:    release.Image,
 		Servers:      1,
 		Network:      "kubetracing-dev",
+		Subnet:       subnet(t),
 		Receiver:     tracing.CollectorAlias,
 		ConfigVolume: "kubetracing-dev-tracing",
 		APIPort:      6550,

@@ -128,8 +128,8 @@ func k3dClusterConfig(spec ClusterSpec) (string, error) {
 	return out, nil
 }
 
-// nodeEnvironment tells k3s where its configuration file is, and every traced
-// process of a node where it runs: the OpenTelemetry SDKs of kube-apiserver,
+// nodeEnvironment tells k3s where its configuration file is, k3s.sh which address to
+// wait for, and every traced process of a node where it runs: the OpenTelemetry SDKs of kube-apiserver,
 // kubelet, etcd and containerd merge OTEL_RESOURCE_ATTRIBUTES into their
 // resource.
 func nodeEnvironment(spec ClusterSpec) []k3dEnv {
@@ -141,6 +141,7 @@ func nodeEnvironment(spec ClusterSpec) []k3dEnv {
 		})
 	}
 	for _, node := range spec.Nodes() {
+		env = append(env, k3dEnv{EnvVar: NodeAddressVariable + "=" + node.Address, NodeFilters: []string{node.Filter}})
 		env = append(env, k3dEnv{
 			EnvVar: fmt.Sprintf("OTEL_RESOURCE_ATTRIBUTES=k8s.cluster.name=%s,k8s.node.name=%s",
 				spec.Name, node.Container),

@@ -24,6 +24,9 @@ const (
 	FileK3sSupervisor = "k3s.sh"
 )
 
+// NodeAddressVariable tells a node the address that it is to have.
+const NodeAddressVariable = "KUBETRACING_NODE_ADDRESS"
+
 // k3sSupervisor lets k3s restart without its node; the node image starts it.
 //
 //go:embed scripts/k3s.sh

@@ -221,20 +221,20 @@ func TestNodesAreNamedAsK3dNamesThem(t *testing.T) {
 	t.Parallel()
 
 	assert.Equal(t, []tracing.Node{
-		{Container: "k3d-kubetracing-dev-server-0", Filter: "server:0"},
+		{Container: "k3d-kubetracing-dev-server-0", Filter: "server:0", Address: "10.120.152.16"},
 	}, single(t, "1.37").Nodes())
 	assert.Equal(t, []tracing.Node{
-		{Container: "k3d-kubetracing-dev-server-0", Filter: "server:0"},
-		{Container: "k3d-kubetracing-dev-server-1", Filter: "server:1"},
-		{Container: "k3d-kubetracing-dev-server-2", Filter: "server:2"},
-		{Container: "k3d-kubetracing-dev-agent-0", Filter: "agent:0"},
-		{Container: "k3d-kubetracing-dev-agent-1", Filter: "agent:1"},
+		{Container: "k3d-kubetracing-dev-server-0", Filter: "server:0", Address: "10.120.152.16"},
+		{Container: "k3d-kubetracing-dev-server-1", Filter: "server:1", Address: "10.120.152.17"},
+		{Container: "k3d-kubetracing-dev-server-2", Filter: "server:2", Address: "10.120.152.18"},
+		{Container: "k3d-kubetracing-dev-agent-0", Filter: "agent:0", Address: "10.120.152.19"},
+		{Container: "k3d-kubetracing-dev-agent-1", Filter: "agent:1", Address: "10.120.152.20"},
 	}, several(t, "1.37").Nodes())
 }
 
 // Spans of one process are told apart from those of another node by its
 // resource, so every node has exactly one such variable.
-func TestEveryNodeKnowsItsName(t *testing.T) {
+func TestEveryNodeKnowsItsNameAndItsAddress(t *testing.T) {
 	t.Parallel()
 
 	rendered, err := tracing.RenderCluster(several(t, "1.37"))
@@ -248,10 +248,15 @@ func TestEveryNodeKnowsItsName(t *testing.T) {
 	assert.Equal(t, []any{
 		variable("K3S_CONFIG_FILE=/etc/kubetracing/k3s-server.yaml", "server:*"),
 		variable("K3S_CONFIG_FILE=/etc/kubetracing/k3s-agent.yaml", "agent:*"),
+		variable("KUBETRACING_NODE_ADDRESS=10.120.152.16", "server:0"),
 		attributes("server-0", "server:0"),
+		variable("KUBETRACING_NODE_ADDRESS=10.120.152.17", "server:1"),
 		attributes("server-1", "server:1"),
+		variable("KUBETRACING_NODE_ADDRESS=10.120.152.18", "server:2"),
 		attributes("server-2", "server:2"),
+		variable("KUBETRACING_NODE_ADDRESS=10.120.152.19", "agent:0"),
 		attributes("agent-0", "agent:0"),
+		variable("KUBETRACING_NODE_ADDRESS=10.120.152.20", "agent:1"),
 		attributes("agent-1", "agent:1"),
 	}, decoded(t, rendered.K3d)["env"])
 }

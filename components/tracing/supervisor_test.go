@@ -34,11 +34,28 @@ func newNode(t *testing.T, k3s string) node {
 	require.NoError(t, err)
 	for _, file := range files.Node {
 		if file.Name == tracing.FileK3sSupervisor {
-			return node{folder, strings.ReplaceAll(file.Content, "cd /run/kubetracing", "cd '"+folder+"'")}
+			n := node{folder, strings.NewReplacer(
+				"cd /run/kubetracing", "cd '"+folder+"'", "/proc/net/fib_trie", "addresses",
+			).Replace(file.Content)}
+			n.addresses(t, nodeAddress)
+			return n
 		}
 	}
 	require.Fail(t, "the nodes get no supervisor")
 	return node{}
+}
+
+// nodeAddress is the one that a node waits for.
+const nodeAddress = "10.120.152.16"
+
+// addresses are those that the node has, as Linux lists them.
+func (n node) addresses(t *testing.T, addresses ...string) {
+	t.Helper()
+	var list strings.Builder
+	for _, address := range addresses {
+		list.WriteString("           |-- " + address + "\n              /32 host LOCAL\n")
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(n.folder, "addresses"), []byte(list.String()), 0o644))
 }
 
 // obedientK3s runs until it is told to end.
@@ -49,7 +66,9 @@ while :; do sleep 0.05; done
 
 func (n node) command(t *testing.T, arguments ...string) *exec.Cmd {
 	t.Helper()
-	return exec.CommandContext(t.Context(), "/bin/sh", append([]string{"-c", n.script, "k3s"}, arguments...)...)
+	command := exec.CommandContext(t.Context(), "/bin/sh", append([]string{"-c", n.script, "k3s"}, arguments...)...)
+	command.Env = append(os.Environ(), tracing.NodeAddressVariable+"="+nodeAddress)
+	return command
 }
 
 func (n node) start(t *testing.T, arguments ...string) *exec.Cmd {
@@ -89,6 +108,34 @@ func TestK3sRestartsWithoutItsNode(t *testing.T) {
 	require.NoError(t, supervisor.Wait(), "it ends as k3s does")
 	const start = "start server --cluster-init --tls-san 127.0.0.1\n"
 	assert.Equal(t, start+"end\n"+start+"end\n"+start+"end\n", n.read(t, "log"))
+}
+
+func TestK3sStartsWhenItsNodeHasItsAddress(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, obedientK3s)
+	n.addresses(t, "10.120.154.1", "10.120.152.160", "10.120.152.1")
+	supervisor := n.command(t, "server")
+	require.NoError(t, supervisor.Start())
+	require.Never(t, func() bool { return n.read(t, "log") != "" }, 500*time.Millisecond, 20*time.Millisecond,
+		"etcd would note the address that the node has until then")
+	n.addresses(t, nodeAddress)
+	require.Eventually(t, func() bool { return n.read(t, "log") == "start server\n" && n.read(t, "supervisor.pid") != "" },
+		10*time.Second, 10*time.Millisecond)
+	require.NoError(t, supervisor.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, supervisor.Wait())
+}
+
+func TestANodeThatGetsNoAddressSaysSo(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, obedientK3s)
+	n.addresses(t, "10.120.154.1")
+	n.script = strings.Replace(n.script, "-ge 600", "-ge 2", 1)
+	output, err := n.command(t, "server").CombinedOutput()
+	var exit *exec.ExitError
+	require.ErrorAs(t, err, &exit)
+	assert.Equal(t, 1, exit.ExitCode())
+	assert.Equal(t, "level=fatal msg=\"kubetracing: this node has not got its address 10.120.152.16 after 60s\"\n", string(output))
+	assert.Empty(t, n.read(t, "log"))
 }
 
 func TestAK3sThatEndsEndsItsNode(t *testing.T) {

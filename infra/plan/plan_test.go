@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubetracing/kubetracing/components"
+	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/infra/plan"
 	"github.com/kubetracing/kubetracing/stacks"
 )
@@ -28,18 +29,23 @@ func TestAPlanListsResourcesByNameWithTheirParents(t *testing.T) {
 	t.Parallel()
 	planned := newPlan(t, func(ctx *pulumi.Context, _ stacks.Stack) error {
 		owner := components.Owner{Label: "owner", Value: "me"}
-		_, first := components.NewNetwork(ctx, "z", components.NetworkArgs{Name: "last", Owner: owner})
-		_, second := components.NewNetwork(ctx, "a", components.NetworkArgs{Name: "first", Owner: owner})
+		subnet, err := tracing.ParseSubnet("10.112.4.0/22")
+		if err != nil {
+			return err
+		}
+		_, first := components.NewNetwork(ctx, "z", components.NetworkArgs{Name: "last", Subnet: subnet, Owner: owner})
+		_, second := components.NewNetwork(ctx, "a", components.NetworkArgs{Name: "first", Subnet: subnet, Owner: owner})
 		return errors.Join(first, second)
 	})
 	labels := []any{map[string]any{"label": "owner", "value": "me"}}
+	ranges := []any{map[string]any{"subnet": "10.112.4.0/22", "gateway": "10.112.4.1", "ipRange": "10.112.6.0/23"}}
 	assert.Equal(t, []plan.Resource{
-		{Name: "a", Type: "kubetracing:components:Network", Parent: "kubetracing-test", Inputs: map[string]any{"name": "first"}},
+		{Name: "a", Type: "kubetracing:components:Network", Parent: "kubetracing-test", Inputs: map[string]any{"name": "first", "subnet": "10.112.4.0/22"}},
 		{Name: "a-bridge", Type: "docker:index/network:Network", Parent: "a",
-			Inputs: map[string]any{"name": "first", "driver": "bridge", "labels": labels}},
-		{Name: "z", Type: "kubetracing:components:Network", Parent: "kubetracing-test", Inputs: map[string]any{"name": "last"}},
+			Inputs: map[string]any{"name": "first", "driver": "bridge", "ipamConfigs": ranges, "labels": labels}},
+		{Name: "z", Type: "kubetracing:components:Network", Parent: "kubetracing-test", Inputs: map[string]any{"name": "last", "subnet": "10.112.4.0/22"}},
 		{Name: "z-bridge", Type: "docker:index/network:Network", Parent: "z",
-			Inputs: map[string]any{"name": "last", "driver": "bridge", "labels": labels}},
+			Inputs: map[string]any{"name": "last", "driver": "bridge", "ipamConfigs": ranges, "labels": labels}},
 	}, planned.Resources)
 	assert.Equal(t, "test", planned.Stack)
 	assert.Equal(t, map[string]string{

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
@@ -28,6 +29,10 @@ type Needs struct {
 	Architectures []string
 	// Ports are published on 127.0.0.1.
 	Ports []stacks.Port
+	// Network is the name of its Docker network, Subnet that one's range and SubnetKey
+	// the key that chooses it.
+	Network, SubnetKey string
+	Subnet             netip.Prefix
 }
 
 // NeedsOf lists what a stack wants.
@@ -35,6 +40,7 @@ func NeedsOf(stack stacks.Stack) Needs {
 	needs := Needs{
 		Cluster: stack.Names.Cluster, Owner: stack.Names.Owner,
 		Architectures: stack.Architectures(), Ports: stack.Settings.Ports(),
+		Network: stack.Names.Network(), Subnet: stack.Subnet.Prefix, SubnetKey: stack.Project + ":network.subnet",
 	}
 	for i := range needs.Ports {
 		// In full, as a message names it.
@@ -53,6 +59,7 @@ func Check(ctx context.Context, needs Needs) error {
 	problems = append(problems, architecture(ctx, needs)...)
 	problems = append(problems, foreignCluster(needs, containers)...)
 	problems = append(problems, takenPorts(ctx, needs, containers)...)
+	problems = append(problems, takenSubnet(ctx, needs)...)
 	return errors.Join(problems...)
 }
 

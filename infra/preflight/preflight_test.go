@@ -3,6 +3,7 @@ package preflight_test
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -47,7 +48,7 @@ func (m machine) remove(t *testing.T, name string) {
 // containers are what docker lists: name, cluster, role, owner, ports.
 func (m machine) containers(t *testing.T, containers ...[5]string) {
 	t.Helper()
-	body := `[ "$1 $2 $3" = "ps --all --format" ] || exit 64`
+	body := `case "$1 $2 $3" in "ps --all --format") ;; "network ls --quiet") exit ;; *) exit 64 ;; esac`
 	for _, c := range containers {
 		body += "\nprintf '%s\\n' '" + strings.Join(c[:], "\t") + "'"
 	}
@@ -64,7 +65,10 @@ func listen(t *testing.T) int {
 }
 
 func needs(ports ...int) preflight.Needs {
-	needs := preflight.Needs{Cluster: "kubetracing-dev", Owner: "kubetracing/dev"}
+	needs := preflight.Needs{
+		Cluster: "kubetracing-dev", Owner: "kubetracing/dev",
+		Network: "kubetracing-dev", SubnetKey: "kubetracing:network.subnet", Subnet: netip.MustParsePrefix("10.112.4.0/22"),
+	}
 	for _, port := range ports {
 		needs.Ports = append(needs.Ports, stacks.Port{Key: "kubetracing:jaeger.uiPort", Number: port})
 	}
@@ -75,7 +79,9 @@ func published(port int) string { return fmt.Sprintf("0.0.0.0:%d->16686/tcp", po
 
 func TestAStackNeedsItsNameAndItsPorts(t *testing.T) {
 	t.Parallel()
-	stack, err := stacks.New("traced", "dev", map[string]string{"traced:collector": `{"otlpGrpcPort":24317}`})
+	stack, err := stacks.New("traced", "dev", map[string]string{
+		"traced:collector": `{"otlpGrpcPort":24317}`, "traced:network": `{"subnet":"10.112.4.0/22"}`,
+	})
 	require.NoError(t, err)
 	assert.Equal(t, preflight.Needs{
 		Cluster: "traced-dev", Owner: "traced/dev", Architectures: []string{"amd64", "arm64"},
@@ -84,6 +90,7 @@ func TestAStackNeedsItsNameAndItsPorts(t *testing.T) {
 			{Key: "traced:jaeger.uiPort", Number: 16686},
 			{Key: "traced:collector.otlpGrpcPort", Number: 24317},
 		},
+		Network: "traced-dev", SubnetKey: "traced:network.subnet", Subnet: netip.MustParsePrefix("10.112.4.0/22"),
 	}, preflight.NeedsOf(stack))
 }
 
@@ -278,4 +285,30 @@ func TestEverythingInTheWayIsToldAtOnce(t *testing.T) {
 	err = preflight.Check(t.Context(), needs())
 	require.ErrorContains(t, err, "k3d is not on PATH")
 	require.ErrorContains(t, err, "docker is not on PATH")
+}
+
+func TestATakenRange(t *testing.T) {
+	tests := map[string]struct{ networks, want string }{
+		"by a larger network": {"vpn 10.0.0.0/8",
+			`the range 10.112.4.0/22 (kubetracing:network.subnet) is taken: Docker's network "vpn" has 10.0.0.0/8; choose another range`},
+		"by one of several ranges of a network": {"two fd00::/64 10.112.5.0/24",
+			`the range 10.112.4.0/22 (kubetracing:network.subnet) is taken: Docker's network "two" has 10.112.5.0/24; choose another range`},
+		"by our own network is ours":     {"kubetracing-dev 10.112.4.0/22", ""},
+		"not by neighbours":              {"before 10.112.0.0/22\nafter 10.112.8.0/22", ""},
+		"not by networks without ranges": {"host\nnone", ""},
+	}
+	for behaviour, test := range tests {
+		t.Run(behaviour, func(t *testing.T) {
+			newMachine(t).tool(t, "docker", `case "$1 $2" in
+"network ls") printf 'a\nb\n' ;;
+"network inspect") [ "$5 $6" = "a b" ] || exit 64; printf '%b\n' '`+test.networks+`' ;;
+esac`)
+			err := preflight.Check(t.Context(), needs())
+			if test.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.EqualError(t, err, test.want)
+		})
+	}
 }

@@ -19,7 +19,9 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 	settings, names := stack.Settings, stack.Names
 	owner := components.Owner{Label: stacks.OwnerLabel, Value: names.Owner}
 
-	network, err := components.NewNetwork(ctx, "network", components.NetworkArgs{Name: names.Network(), Owner: owner})
+	network, err := components.NewNetwork(ctx, "network", components.NetworkArgs{
+		Name: names.Network(), Subnet: stack.Subnet, Owner: owner,
+	})
 	if err != nil {
 		return err
 	}
@@ -29,6 +31,7 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 		UIPort:        settings.Jaeger.UIPort,
 		Spec:          stack.JaegerSpec(),
 		NetworkName:   network.Name,
+		Address:       stack.Subnet.Jaeger(),
 		Owner:         owner,
 	})
 	if err != nil {
@@ -45,6 +48,7 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 			OTLPGRPCPort:    settings.Collector.OTLPGRPCPort,
 			OTLPHTTPPort:    settings.Collector.OTLPHTTPPort,
 			NetworkName:     network.Name,
+			Address:         stack.Subnet.Collector(),
 			JaegerContainer: names.Jaeger(),
 			Jaeger:          jaeger,
 			Owner:           owner,

@@ -29,6 +29,8 @@ func render(t *testing.T, k3s string, sampling tracing.Sampling) rendered {
 	t.Helper()
 	release, err := tracing.ResolveRelease(k3s)
 	require.NoError(t, err)
+	subnet, err := tracing.ParseSubnet("10.112.4.0/22")
+	require.NoError(t, err)
 	return renderSpec(t, tracing.ClusterSpec{
 		Name:         "conformance",
 		Release:      release,
@@ -37,6 +39,7 @@ func render(t *testing.T, k3s string, sampling tracing.Sampling) rendered {
 		Servers:      1,
 		Agents:       1,
 		Network:      "conformance-network",
+		Subnet:       subnet,
 		Receiver:     tracing.CollectorAlias,
 		ConfigVolume: "conformance-config",
 		APIPort:      16443,

@@ -26,12 +26,15 @@ func render(t *testing.T, k3s, receiver string, sampling tracing.Sampling) node 
 	t.Helper()
 	release, err := tracing.ResolveRelease(k3s)
 	require.NoError(t, err)
+	subnet, err := tracing.ParseSubnet("10.112.4.0/22")
+	require.NoError(t, err)
 	files, err := tracing.RenderCluster(tracing.ClusterSpec{
 		Name:         "control-plane",
 		Release:      release,
 		NodeImage:    release.Image,
 		Servers:      1,
 		Network:      "control-plane",
+		Subnet:       subnet,
 		Receiver:     receiver,
 		ConfigVolume: "control-plane",
 		APIPort:      16443,

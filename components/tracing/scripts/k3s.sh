@@ -23,6 +23,18 @@ if [ "$1" = restart ]; then
   exit 0
 fi
 
+# A node that has just been made gets its address a moment after its start. From then
+# on it starts with it.
+tries=0
+until grep -qwF "$KUBETRACING_NODE_ADDRESS" /proc/net/fib_trie; do
+  tries=$((tries + 1))
+  if [ "$tries" -ge 600 ]; then
+    echo "level=fatal msg=\"kubetracing: this node has not got its address $KUBETRACING_NODE_ADDRESS after 60s\"" >&2
+    exit 1
+  fi
+  sleep 0.1
+done
+
 again=
 trap 'again=yes; kill -TERM "$k3s"' HUP
 trap 'again=; kill -TERM "$k3s"' TERM INT QUIT

@@ -1,0 +1,92 @@
+package tracing
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+)
+
+// Subnet is the IPv4 range of a stack's Docker network. Its lower half holds the
+// addresses that nodes, Collector and Jaeger keep, its upper half those that Docker
+// hands out.
+//
+// Docker gives a container that restarts any free address, in the order in which
+// containers start. Addresses last longer than that: etcd knows its members by
+// theirs, and a k3s that is no member under its present one refuses to serve. Fixed
+// addresses need a network with a range of its own.
+//
+// Sources: k3s pkg/etcd/etcd.go (Test: "this server is a not a member of the etcd
+// cluster"), https://docs.docker.com/reference/cli/docker/network/connect/ (ip).
+type Subnet struct{ netip.Prefix }
+
+// Host numbers in a subnet. The first one is the network's own.
+const (
+	hostGateway   = 1
+	hostJaeger    = 2
+	hostCollector = 3
+	hostFirstNode = 16
+)
+
+// The shortest and the longest prefix of a subnet: more would be somebody's whole
+// network, less has no room for a node.
+const (
+	minSubnetBits = 16
+	maxSubnetBits = 26
+)
+
+// clusterNetworks are where k3s puts pods and services.
+//
+// Source: https://docs.k3s.io/cli/server (cluster-cidr, service-cidr).
+var clusterNetworks = []netip.Prefix{netip.MustParsePrefix("10.42.0.0/16"), netip.MustParsePrefix("10.43.0.0/16")}
+
+var errNoSubnet = errors.New("must be an IPv4 network in CIDR notation, as 10.112.4.0/22")
+
+// ParseSubnet reads a range in CIDR notation. The error is the rule that it breaks.
+func ParseSubnet(text string) (Subnet, error) {
+	prefix, err := netip.ParsePrefix(text)
+	if err != nil || !prefix.Addr().Is4() {
+		return Subnet{}, errNoSubnet
+	}
+	if prefix != prefix.Masked() {
+		return Subnet{}, fmt.Errorf("must begin with its first address: %s", prefix.Masked())
+	}
+	if prefix.Bits() < minSubnetBits || prefix.Bits() > maxSubnetBits {
+		return Subnet{}, fmt.Errorf("must be from /%d to /%d", minSubnetBits, maxSubnetBits)
+	}
+	for _, network := range clusterNetworks {
+		if network.Overlaps(prefix) {
+			return Subnet{}, fmt.Errorf("must not overlap %s, where k3s puts pods and services", network)
+		}
+	}
+	return Subnet{prefix}, nil
+}
+
+// host is the n-th address.
+func (s Subnet) host(n int) netip.Addr {
+	first := s.Addr().As4()
+	var address [4]byte
+	binary.BigEndian.PutUint32(address[:], binary.BigEndian.Uint32(first[:])+uint32(n)) //nolint:gosec // n < 1<<16
+	return netip.AddrFrom4(address)
+}
+
+// half is the number of addresses in each half.
+func (s Subnet) half() int { return 1 << (s.Addr().BitLen() - s.Bits() - 1) }
+
+// Gateway is the Docker host's address.
+func (s Subnet) Gateway() string { return s.host(hostGateway).String() }
+
+// Dynamic is the range, in CIDR notation, of which Docker hands out addresses.
+func (s Subnet) Dynamic() string { return netip.PrefixFrom(s.host(s.half()), s.Bits()+1).String() }
+
+// Jaeger is Jaeger's address.
+func (s Subnet) Jaeger() string { return s.host(hostJaeger).String() }
+
+// Collector is the Collector's address.
+func (s Subnet) Collector() string { return s.host(hostCollector).String() }
+
+// Nodes is the number of nodes that there is room for.
+func (s Subnet) Nodes() int { return s.half() - hostFirstNode }
+
+// Node is the address of the i-th node of [ClusterSpec.Nodes], below Nodes.
+func (s Subnet) Node(i int) string { return s.host(hostFirstNode + i).String() }
