@@ -609,6 +609,10 @@ func TestVerifyScript(t *testing.T) {
 		return strings.Replace(recorded.one(t, tokenCommand, name).text(t, "create"),
 			"'../bin/kubetracing'", "'"+filepath.Join(m.folder, "bin", "kubetracing")+"'", 1)
 	}
+	// withAfter is the environment of an update after a check that printed something.
+	withAfter := func(after, printed string) map[string]string {
+		return map[string]string{"JAEGER_URL": environment["JAEGER_URL"], "AFTER": after, "PULUMI_COMMAND_STDOUT": printed}
+	}
 	const arguments = "kubetracing verify --jaeger http://127.0.0.1:16686 --timeout 1m30s --expectations - --output json" +
 		" --container traced-collector --container k3d-traced-server-0"
 
@@ -643,9 +647,38 @@ func TestVerifyScript(t *testing.T) {
 		t.Parallel()
 		onEveryShell(t, func(t *testing.T, m *machine) {
 			m.tool(t, "kubetracing", "cat")
-			got := m.run(t, script("verification-workloads", m), "", environment)
+			got := m.run(t, script("verification-workloads", m), "{}\n", withAfter("cluster [echo]", ""))
 			require.Zero(t, got.code, got.stderr)
 			assert.Equal(t, []string{arguments}, m.calls(t))
+			assert.Equal(t, "{}\nafter cluster [echo]\n", got.stdout, "what was seen, and after what")
+		})
+	})
+	const seen = `{"traces":{"echo":"http://127.0.0.1:26686/trace/1"}}` + "\nafter cluster [echo]"
+	t.Run("does not look again for a workload that has not run again", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.tool(t, "kubetracing", "exit 2")
+			got := m.run(t, script("verification-workloads", m), "", withAfter("cluster [echo]", seen))
+			require.Zero(t, got.code, got.stderr)
+			assert.Empty(t, m.calls(t))
+			assert.Equal(t, strings.Replace(seen, "26686", "16686", 1)+"\n", got.stdout, "links lead to where Jaeger is now")
+		})
+	})
+	t.Run("looks again for one that has", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.tool(t, "kubetracing", "exit 2")
+			got := m.run(t, script("verification-workloads", m), "", withAfter("cluster [echo-2]", seen))
+			assert.Equal(t, 2, got.code)
+			assert.Equal(t, []string{arguments}, m.calls(t))
+		})
+	})
+	t.Run("looks for services again whatever was seen before", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.tool(t, "kubetracing", "exit 2")
+			m.file(t, "docker-inspect", "echo 2026-01-01T10:00:02.5Z")
+			assert.Equal(t, 2, m.run(t, script("verification-services", m), "", withAfter("cluster [echo]", seen)).code)
 		})
 	})
 }

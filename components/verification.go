@@ -41,7 +41,8 @@ type VerificationArgs struct {
 	// Workloads are looked for in everything that Jaeger has.
 	Workloads []verify.Expectation
 	// WorkloadsAfter names the workloads' runs; only when it changes are their traces
-	// looked for again: a workload that has run leaves no second one. Required.
+	// looked for again: a workload that has run leaves no second one, and Jaeger may
+	// have lost the first. Required.
 	WorkloadsAfter pulumi.StringInput
 	// Own are the user's own expectations. They are looked for in everything that
 	// Jaeger has, after all of the above. Optional.
@@ -73,7 +74,7 @@ func NewVerification(ctx *pulumi.Context, name string, args VerificationArgs, op
 		return nil, fmt.Errorf("verification %q: %w", name, err)
 	}
 	workloads, err := newCheck(ctx, name+"-workloads", component, args, check{
-		expectations: args.Workloads, after: args.WorkloadsAfter,
+		expectations: args.Workloads, after: args.WorkloadsAfter, once: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("verification %q: %w", name, err)
@@ -116,6 +117,8 @@ type check struct {
 	after pulumi.StringInput
 	// onlyNew counts only spans that are younger than every container.
 	onlyNew bool
+	// once does not look again for anything but a change of after.
+	once bool
 }
 
 func newCheck(
@@ -130,6 +133,7 @@ func newCheck(
 		"PROGRAM":    args.Program,
 		"TIMEOUT":    args.Timeout.String(),
 		"CONTAINERS": strings.Join(args.Containers, " "),
+		"ONCE":       strconv.FormatBool(check.once),
 		"ONLY_NEW":   strconv.FormatBool(check.onlyNew),
 	}, verifyScript)
 	return local.NewCommand(ctx, name, &local.CommandArgs{
@@ -141,9 +145,11 @@ func newCheck(
 	}, pulumi.Parent(parent))
 }
 
+// outputsOf reads what a check printed: a document and, below it, what it came
+// after.
 func outputsOf(stdout string) (verify.Outputs, error) {
 	var outputs verify.Outputs
-	if err := json.Unmarshal([]byte(stdout), &outputs); err != nil {
+	if err := json.NewDecoder(strings.NewReader(stdout)).Decode(&outputs); err != nil {
 		return outputs, fmt.Errorf("read what the verification saw: %w", err)
 	}
 	return outputs, nil

@@ -179,20 +179,20 @@ func TestTheVerificationsChecks(t *testing.T) {
 	recorded := newEverything(t).record(t)
 	digest := recorded.one(t, tokenCommand, "cluster-k3d").environment(t)["NODE_CONFIG"]
 	tests := map[string]struct {
-		name, onlyNew, stdin, after string
+		name, once, onlyNew, stdin, after string
 	}{
 		"the services are looked for in new spans": {
-			"verification-services", "true",
+			"verification-services", "false", "true",
 			"- name: kubelet\n  spans:\n  - service: kubelet\n",
 			"collector-container-id " + digest + " cluster-k3d-id",
 		},
 		"the workloads are looked for in everything": {
-			"verification-workloads", "false",
+			"verification-workloads", "true", "false",
 			"- name: echo\n  spans:\n  - service: containerd\n",
 			"cluster-k3d-id [churn crashloop echo imagepull traced-app]",
 		},
 		"the user's own expectations come last": {
-			"verification-own", "false",
+			"verification-own", "false", "false",
 			"- name: mine\n  spans:\n  - service: shop\n",
 			"collector-container-id " + digest + " cluster-k3d-id cluster-k3d-id [churn crashloop echo imagepull traced-app]",
 		},
@@ -202,7 +202,7 @@ func TestTheVerificationsChecks(t *testing.T) {
 			t.Parallel()
 			check := recorded.one(t, tokenCommand, test.name)
 			assert.True(t, strings.HasPrefix(check.text(t, "create"), "CONTAINERS='traced-collector k3d-traced-server-0'\n"+
-				"ONLY_NEW='"+test.onlyNew+"'\nPROGRAM='../bin/kubetracing'\nTIMEOUT='1m30s'\n"))
+				"ONCE='"+test.once+"'\nONLY_NEW='"+test.onlyNew+"'\nPROGRAM='../bin/kubetracing'\nTIMEOUT='1m30s'\n"))
 			assert.Equal(t, check.input("create"), check.input("update"), "a change of what it comes after looks again")
 			assert.Nil(t, check.input("triggers"))
 			assert.Equal(t, test.stdin, check.input("stdin"))
@@ -252,7 +252,7 @@ func TestTheVerificationsOutputsAreWhatItsChecksPrint(t *testing.T) {
 
 	recorded, err := verified(
 		`{"services":{"kubelet":3,"etcd":1},"traces":{"ignored":"x"}}`,
-		`{"services":{"ignored":9},"traces":{"echo":"http://jaeger/trace/1"}}`,
+		`{"services":{"ignored":9},"traces":{"echo":"http://jaeger/trace/1"}}`+"\nafter cluster [echo]",
 		`{"services":{"ignored":9},"traces":{"mine":"http://jaeger/trace/2"}}`)
 	require.NoError(t, err)
 	environment := recorded.one(t, tokenCommand, "probe").environment(t)

@@ -1,4 +1,10 @@
 set -eu
+# What has run leaves no second trace: once seen, it is not looked for again before
+# it runs again. Where Jaeger answers may have changed.
+if [ "$ONCE" = true ] && [ "$(printf '%s\n' "${PULUMI_COMMAND_STDOUT-}" | tail -n 1)" = "after $AFTER" ]; then
+  printf '%s\n' "$PULUMI_COMMAND_STDOUT" | sed "s|\"http://[^/\"]*/trace/|\"$JAEGER_URL/trace/|g"
+  exit 0
+fi
 set -- --jaeger "$JAEGER_URL" --timeout "$TIMEOUT" --expectations - --output json
 for container in $CONTAINERS; do
   set -- "$@" --container "$container"
@@ -17,4 +23,7 @@ $k3s"
   since=$(printf '%s\n' "$started" | sort | tail -n 1)
   set -- "$@" --since "$since"
 fi
-exec "$PROGRAM" verify "$@"
+"$PROGRAM" verify "$@"
+if [ "$ONCE" = true ]; then
+  echo "after $AFTER"
+fi
