@@ -16,6 +16,8 @@ import (
 type journal struct {
 	mu      sync.Mutex
 	entries []entry
+	// count numbers the operations, those that were taken included.
+	count int
 	// configurations are what providers were configured with.
 	configurations []*structpb.Struct
 	// failing are the operations that fail once, with their reasons.
@@ -45,7 +47,8 @@ func (j *journal) note(verb, of string, inputs *structpb.Struct) (int, error) {
 		return 0, errors.New(reason)
 	}
 	j.entries = append(j.entries, entry{done, resource.Stack().String(), string(resource.Type()), inputs})
-	return len(j.entries), nil
+	j.count++
+	return j.count, nil
 }
 
 func (j *journal) configure(arguments *structpb.Struct) {

@@ -67,6 +67,8 @@ func newWorld(t *testing.T) *world {
 func (w *world) another(t *testing.T) *world {
 	t.Helper()
 	other := newWorld(t)
+	// What is made in it is not what was made here.
+	other.journal.count = w.journal.count
 	require.NoError(t, os.RemoveAll(other.folder))
 	require.NoError(t, os.CopyFS(other.folder, os.DirFS(w.folder)))
 	return other
