@@ -453,6 +453,39 @@ func TestPulumisCommands(t *testing.T) {
 	}
 }
 
+func TestASecretThatPulumiEncryptsStandsInTheProjectsFile(t *testing.T) {
+	const (
+		create = "stack select --create --stack dev --secrets-provider passphrase --non-interactive"
+		set    = "config set --stack dev --secret --path kubetracing:jaeger.server.password"
+		get    = "config get kubetracing:verify"
+	)
+	m := newMachine(t)
+	original := filepath.Join(m.root, "Pulumi.dev.yaml")
+	before, err := os.ReadFile(original)
+	require.NoError(t, err)
+	m.tool(t, "pulumi", fakePulumi+"[ \"$1 $2\" != 'config set' ] || echo 'encryptionsalt: v1:salt' >> Pulumi.dev.yaml")
+
+	got := m.run(t, append([]string{"pulumi", "--"}, strings.Fields(get)...)...)
+	require.Zero(t, got.code, got.stderr)
+	after, err := os.ReadFile(original)
+	require.NoError(t, err)
+	assert.Equal(t, string(before), string(after), "nothing was written")
+
+	got = m.run(t, append([]string{"pulumi", "--"}, strings.Fields(set)...)...)
+	require.Zero(t, got.code, got.stderr)
+	assert.Equal(t, []string{create, get, create, set}, m.calls(t), "the first secret of a stack that is not there yet")
+	after, err = os.ReadFile(original)
+	require.NoError(t, err)
+	assert.Contains(t, string(after), "encryptionsalt: v1:salt\n")
+
+	m.write(t, filepath.Join(m.folder, "exit-config"), "255")
+	m.write(t, original, string(before))
+	assert.NotZero(t, m.run(t, append([]string{"pulumi", "--"}, strings.Fields(set)...)...).code)
+	after, err = os.ReadFile(original)
+	require.NoError(t, err)
+	assert.Equal(t, string(before), string(after), "Pulumi failed")
+}
+
 func TestPulumiIsToldToKeepEverythingBelowTheProject(t *testing.T) {
 	m := newMachine(t)
 	got := m.run(t, "up")

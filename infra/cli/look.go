@@ -48,8 +48,7 @@ func openStackAsItIs(ctx context.Context, options *options, space workspace.Work
 	if err != nil || found.exists {
 		return found, err
 	}
-	return found, runPulumi(ctx, space, "stack", "select", "--create", "--stack", space.Stack,
-		"--secrets-provider", "passphrase", "--non-interactive")
+	return found, createStack(ctx, space)
 }
 
 // readState gives a stack's state and whether there is such a stack. The local

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -123,10 +124,33 @@ func destroyEverything(ctx context.Context, space workspace.Workspace, flags, ex
 func newPassthrough(options *options) *cobra.Command {
 	command := newPulumi(options, "pulumi", "Run any Pulumi command in the stack's workspace",
 		func(ctx context.Context, space workspace.Workspace, extra []string) error {
+			if extra[0] == "config" {
+				return configure(ctx, options, space, extra)
+			}
 			return runPulumi(ctx, space, extra...)
 		})
 	command.Args = cobra.MinimumNArgs(1)
 	return command
+}
+
+// configure runs `pulumi config`, which needs the stack to exist, and hands what it
+// writes, such as an encrypted password, on to the project.
+func configure(ctx context.Context, options *options, space workspace.Workspace, arguments []string) error {
+	if err := createStack(ctx, space); err != nil {
+		return err
+	}
+	before, err := space.StackFile()
+	if err != nil {
+		return err
+	}
+	if err := runPulumi(ctx, space, arguments...); err != nil {
+		return err
+	}
+	after, err := space.StackFile()
+	if err != nil || bytes.Equal(before, after) {
+		return err
+	}
+	return space.Return(options.root)
 }
 
 func newPulumi(
@@ -198,6 +222,12 @@ func setEnvironment(ctx context.Context, space workspace.Workspace) error {
 		}
 	}
 	return nil
+}
+
+// createStack selects the stack, which it creates if need be.
+func createStack(ctx context.Context, space workspace.Workspace) error {
+	return runPulumi(ctx, space, "stack", "select", "--create", "--stack", space.Stack,
+		"--secrets-provider", "passphrase", "--non-interactive")
 }
 
 func stackExists(ctx context.Context, space workspace.Workspace) (bool, error) {

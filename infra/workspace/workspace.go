@@ -34,6 +34,37 @@ func (w Workspace) Folder(name string) string {
 	return filepath.Join(w.base, name)
 }
 
+// StackFile is the copy of the stack's file, as it is now.
+func (w Workspace) StackFile() ([]byte, error) {
+	text, err := os.ReadFile(w.stackPath(w.Directory))
+	if err != nil {
+		return nil, fmt.Errorf("read workspace: %w", err)
+	}
+	return text, nil
+}
+
+// Return writes the copy of the stack's file over the original, with the salt that
+// its secrets need.
+func (w Workspace) Return(root string) error {
+	text, err := w.StackFile()
+	if err != nil {
+		return err
+	}
+	path := w.stackPath(root)
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("return the stack's file: %w", err)
+	}
+	if err := os.WriteFile(path, text, info.Mode().Perm()); err != nil {
+		return fmt.Errorf("return the stack's file: %w", err)
+	}
+	return nil
+}
+
+func (w Workspace) stackPath(folder string) string {
+	return filepath.Join(folder, "Pulumi."+w.Stack+".yaml")
+}
+
 // Forget removes the local state folder and the workspace once no stack is left
 // in them. It is for the local backend below the project's folder only.
 func (w Workspace) Forget() error {
@@ -88,7 +119,7 @@ func Prepare(root, stack string) (Workspace, error) {
 	if err := project.Save(filepath.Join(space.Directory, "Pulumi.yaml")); err != nil {
 		return Workspace{}, fmt.Errorf("prepare workspace: %w", err)
 	}
-	copied := filepath.Join(space.Directory, "Pulumi."+stack+".yaml")
+	copied := space.stackPath(space.Directory)
 	if files.Stack.EncryptionSalt == "" {
 		earlier, err := workspace.LoadProjectStack(nil, &project, copied)
 		switch {
