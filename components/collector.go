@@ -87,7 +87,7 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 	after := []pulumi.Resource{image}
 	var data dataVolume
 	if args.Pipeline.DiskQueue {
-		data, err = newDataVolume(ctx, name, args.ContainerName, tracing.CollectorDataDirectory, args.Owner, component)
+		data, err = newDataVolume(ctx, name, args.ContainerName, tracing.CollectorDataDirectory, imageUser, args.Owner, component)
 		if err != nil {
 			return nil, fmt.Errorf("collector %q: %w", name, err)
 		}
@@ -171,7 +171,7 @@ func (a CollectorArgs) inputs() pulumi.Map {
 func (a CollectorArgs) environment() pulumi.StringArray {
 	variables := stringArray([]string{fmt.Sprintf("GOMEMLIMIT=%dMiB", tracing.CollectorGoMemoryLimitMiB)})
 	for _, name := range slices.Sorted(maps.Keys(a.Secrets)) {
-		variables = append(variables, pulumi.ToSecret(pulumi.String(name+"="+a.Secrets[name])).(pulumi.StringOutput))
+		variables = append(variables, secretVariable(name, a.Secrets[name]))
 	}
 	return variables
 }

@@ -26,6 +26,7 @@ const (
 type everything struct {
 	spec                       tracing.ClusterSpec
 	jaeger                     tracing.JaegerSpec
+	password                   string
 	collector                  tracing.CollectorSpec
 	secrets                    map[string]string
 	uiPort                     int
@@ -88,7 +89,7 @@ func (e everything) compose(ctx *pulumi.Context, prefix string) error {
 	}
 	jaeger, err := components.NewJaeger(ctx, prefix+"jaeger", components.JaegerArgs{
 		ContainerName: "traced-jaeger", Image: testJaegerImage, UIPort: e.uiPort,
-		Spec: e.jaeger, NetworkName: network.Name, Address: e.spec.Subnet.Jaeger(), Owner: testOwner,
+		Spec: e.jaeger, Password: e.password, NetworkName: network.Name, Address: e.spec.Subnet.Jaeger(), Owner: testOwner,
 	})
 	if err != nil {
 		return err

@@ -48,3 +48,9 @@ func publish(host, container int) docker.ContainerPortArgs {
 		Protocol: pulumi.String("tcp"),
 	}
 }
+
+// secretVariable is an environment variable that no diff shows and that the state
+// has encrypted.
+func secretVariable(name, value string) pulumi.StringOutput {
+	return pulumi.ToSecret(pulumi.String(name + "=" + value)).(pulumi.StringOutput)
+}

@@ -171,6 +171,11 @@ func TestAQueueOnDiskIsAVolumeThatTheCollectorsUserCanWrite(t *testing.T) {
 // of the stack.
 func assertDataVolume(t *testing.T, recorded *recorder, name, component, path string) {
 	t.Helper()
+	assertDataVolumeOf(t, recorded, name, component, path, "10001")
+}
+
+func assertDataVolumeOf(t *testing.T, recorded *recorder, name, component, path, user string) {
+	t.Helper()
 	volume := recorded.one(t, tokenVolume, name+"-volume")
 	assert.Equal(t, "traced-"+name, volume.input("name"))
 	assert.Equal(t, ownerLabels, volume.input("labels"), "destroy finds it, and so does whoever looks for leftovers")
@@ -178,7 +183,7 @@ func assertDataVolume(t *testing.T, recorded *recorder, name, component, path st
 	assertChildOf(t, volume, component, name)
 
 	owner := recorded.one(t, tokenCommand, name+"-volume-owner")
-	assert.Equal(t, map[string]string{"VOLUME": "traced-" + name, "IMAGE": "busybox:1.37.0", "OWNER": "10001"}, owner.environment(t))
+	assert.Equal(t, map[string]string{"VOLUME": "traced-" + name, "IMAGE": "busybox:1.37.0", "OWNER": user}, owner.environment(t))
 	assert.Equal(t, []any{name + "-volume-id"}, owner.input("triggers"), "a new volume has to be given away again")
 	assertChildOf(t, owner, component, name)
 

@@ -29,6 +29,10 @@ type JaegerArgs struct {
 	UIPort int
 	// Spec decides the configuration. Required.
 	Spec tracing.JaegerSpec
+	// Password is the one for the storage's server. Required where Spec has a user.
+	Password string
+	// Storage is the storage's server, to wait for. Optional.
+	Storage pulumi.Resource
 	// NetworkName is the Docker network to join. Required.
 	NetworkName pulumi.StringInput
 	// Address is the container's IPv4 address on the network. Required.
@@ -62,15 +66,7 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 		return nil, fmt.Errorf("jaeger %q: %w", name, err)
 	}
 	component := &Jaeger{}
-	inputs := pulumi.Map{
-		"image":   pulumi.String(args.Image),
-		"uiPort":  pulumi.Int(args.UIPort),
-		"storage": pulumi.String(args.Spec.Storage),
-	}
-	if args.Spec.Storage.Persistent() {
-		inputs["retention"] = pulumi.String(args.Spec.Retention)
-	}
-	if err := ctx.RegisterComponentResourceV2(jaegerType, name, inputs, component, opts...); err != nil {
+	if err := ctx.RegisterComponentResourceV2(jaegerType, name, args.inputs(), component, opts...); err != nil {
 		return nil, fmt.Errorf("jaeger %q: %w", name, err)
 	}
 	image, err := newImage(ctx, name+"-image", args.Image, component)
@@ -78,9 +74,12 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 		return nil, fmt.Errorf("jaeger %q: %w", name, err)
 	}
 	after := []pulumi.Resource{image}
+	if args.Storage != nil {
+		after = append(after, args.Storage)
+	}
 	var data dataVolume
 	if args.Spec.Storage == tracing.StorageBadger {
-		data, err = newDataVolume(ctx, name, args.ContainerName, tracing.JaegerDataDirectory, args.Owner, component)
+		data, err = newDataVolume(ctx, name, args.ContainerName, tracing.JaegerDataDirectory, imageUser, args.Owner, component)
 		if err != nil {
 			return nil, fmt.Errorf("jaeger %q: %w", name, err)
 		}
@@ -92,6 +91,7 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 		Command: stringArray([]string{"--config", jaegerConfigPath}),
 		Restart: pulumi.String("unless-stopped"),
 		Labels:  args.Owner.containerLabels(),
+		Envs:    args.environment(),
 		// Uploaded, not mounted: the text shows in the preview, an edit replaces the
 		// container, and a remote Docker host gets the file too.
 		Uploads: docker.ContainerUploadArray{docker.ContainerUploadArgs{
@@ -132,4 +132,28 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 		"url":         component.URL,
 		"containerId": component.ContainerID,
 	})
+}
+
+// inputs are what a preview shows of a changed Jaeger.
+func (a JaegerArgs) inputs() pulumi.Map {
+	inputs := pulumi.Map{
+		"image":   pulumi.String(a.Image),
+		"uiPort":  pulumi.Int(a.UIPort),
+		"storage": pulumi.String(a.Spec.Storage),
+	}
+	if a.Spec.Storage.Persistent() {
+		inputs["retention"] = pulumi.String(a.Spec.Retention)
+	}
+	if a.Spec.Server != nil {
+		inputs["server"] = pulumi.String(a.Spec.Server.URL)
+	}
+	return inputs
+}
+
+// environment is what the configuration takes from it.
+func (a JaegerArgs) environment() pulumi.StringArrayInput {
+	if a.Spec.Server == nil || a.Spec.Server.Username == "" {
+		return nil
+	}
+	return pulumi.StringArray{secretVariable(tracing.JaegerPasswordVariable, a.Password)}
 }

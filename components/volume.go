@@ -41,9 +41,9 @@ type dataVolume struct {
 	ready pulumi.Resource
 }
 
-// newDataVolume creates a volume, mounted at path, that the images' user can
-// write. Docker gives a new volume to root, unless the image has the path.
-func newDataVolume(ctx *pulumi.Context, name, volume, path string, owner Owner, parent pulumi.Resource) (dataVolume, error) {
+// newDataVolume creates a volume, mounted at path, that an image's user can write.
+// Docker gives a new volume to root, unless the image has the path.
+func newDataVolume(ctx *pulumi.Context, name, volume, path, user string, owner Owner, parent pulumi.Resource) (dataVolume, error) {
 	created, err := newVolume(ctx, name+"-volume", volume, owner, parent)
 	if err != nil {
 		return dataVolume{}, err
@@ -52,7 +52,7 @@ func newDataVolume(ctx *pulumi.Context, name, volume, path string, owner Owner, 
 		Create: pulumi.String(volumeOwnerScript),
 		Update: pulumi.String(volumeOwnerScript),
 		Environment: pulumi.StringMap{
-			"VOLUME": created.Name, "IMAGE": pulumi.String(toolsImage), "OWNER": pulumi.String(imageUser),
+			"VOLUME": created.Name, "IMAGE": pulumi.String(toolsImage), "OWNER": pulumi.String(user),
 		},
 		Triggers: pulumi.Array{created.ID()},
 		Logging:  local.LoggingStderr,

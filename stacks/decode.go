@@ -69,6 +69,10 @@ func decode(project string, config map[string]string) (Settings, []Problem) {
 		defaults := defaultTailSampling()
 		settings.Collector.TailSampling = &defaults
 	}
+	if _, chosen := values["jaeger.server"].(map[string]any); chosen {
+		defaults := defaultServer()
+		settings.Jaeger.Server = &defaults
+	}
 	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result:     &settings,
 		DecodeHook: decodeDuration,

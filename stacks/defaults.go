@@ -22,6 +22,18 @@ const (
 	// public repositories pin it.
 	ContribCollectorImage = "otel/opentelemetry-collector-contrib:0.161.0" +
 		"@sha256:fd328de2552466ad78385e1b1289c3f2402b1c45f265b252aab1955b42845ac1"
+
+	// OpenSearchImage and ElasticsearchImage are the releases that Jaeger 2.20.0 is
+	// tested with by its makers, who pin these digests.
+	//
+	// Source: github.com/jaegertracing/jaeger v2.20.0
+	// docker-compose/{opensearch/v3,elasticsearch/v9}/docker-compose.yml.
+	OpenSearchImage = "opensearchproject/opensearch:3.7.0" +
+		"@sha256:123e6591a47b1d54686890551bdb35739c85193ecded381219fc9e059e18128f"
+	ElasticsearchImage = "docker.elastic.co/elasticsearch/elasticsearch:9.4.0" +
+		"@sha256:754c3d8ca6f74acba58eb0610b8479a13c36df09ac1a4e0f2667dc167d377b84"
+	// DefaultCleanerImage is of the same release as Jaeger's.
+	DefaultCleanerImage = "jaegertracing/jaeger-es-index-cleaner:2.20.0"
 )
 
 // Defaults are the settings of a stack that configures nothing.
@@ -80,5 +92,14 @@ func defaultTailSampling() TailSamplingSettings {
 		// Exporters send within 5 s: the default schedule of OpenTelemetry's batch span
 		// processor, plus the way here.
 		Wait: 10 * time.Second,
+	}
+}
+
+// defaultServer is what a section jaeger.server means that chooses nothing.
+func defaultServer() ServerSettings {
+	return ServerSettings{
+		// OpenSearch's own default. Source: its config/jvm.options.
+		HeapMiB:      1024,
+		CleanerImage: DefaultCleanerImage,
 	}
 }

@@ -68,7 +68,9 @@ func TestEveryMistakeOfAHundredGeneratedConfigurationsIsNamed(t *testing.T) {
 
 // hidden are the keys whose values are not for everyone to read, hold such, or are
 // too long.
-var hidden = []string{":collector", ".exporters", ".exporters[0]", ".headers", ".ca"}
+var hidden = []string{
+	":collector", ".exporters", ".exporters[0]", ".headers", ".ca", ":jaeger", ".server", ".password",
+}
 
 // about tells whether a problem names a key or what the key is a part of.
 func about(problem stacks.Problem, path string) bool {
@@ -83,7 +85,8 @@ func related(mistakes map[string]string, path string) bool {
 	for other := range mistakes {
 		other = strings.ReplaceAll(other, "[0]", "")
 		if strings.HasPrefix(other+".", path+".") || strings.HasPrefix(path+".", other+".") ||
-			strings.HasPrefix(path, "runtime.bundle") && strings.HasPrefix(other, "runtime.bundle") {
+			strings.HasPrefix(path, "runtime.bundle") && strings.HasPrefix(other, "runtime.bundle") ||
+			strings.HasPrefix(path, "jaeger.server") && strings.HasPrefix(other, "jaeger.server") {
 			return true
 		}
 	}
@@ -156,7 +159,12 @@ func everyKey() map[string]any {
 			"bundle": map[string]any{"url": "https://mirror.test/containerd.tar.gz", "sha256": strings.Repeat("a", 64)},
 		},
 		"sampling": map[string]any{"apiserver": 1, "etcd": 2, "kubelet": 3, "runtime": 4, "collector": 1_000_000},
-		"jaeger":   map[string]any{"image": "registry.test/jaeger:2", "uiPort": 17686, "storage": "memory"},
+		"jaeger": map[string]any{
+			"image": "registry.test/jaeger:2", "uiPort": 17686, "storage": "opensearch", "retention": "48h",
+			"server": map[string]any{
+				"image": "registry.test/opensearch:3", "heapMiB": 2048, "cleanerImage": "registry.test/cleaner:2", "password": "Tr4ces!!",
+			},
+		},
 		"collector": map[string]any{
 			"image": "registry.test/collector:0.1", "otlpGrpcPort": 14317, "otlpHttpPort": 14318, "debug": true,
 			"exporters": []any{map[string]any{"name": "tempo", "protocol": "grpc", "endpoint": "tempo:4317", "insecure": true}},
@@ -172,6 +180,11 @@ func set(config map[string]any, path string, value any) {
 	if path == "runtime.bundle.directory" {
 		// A directory stands alone.
 		config["runtime"].(map[string]any)["bundle"] = map[string]any{"directory": value}
+		return
+	}
+	if path == "jaeger.server.url" {
+		// So does the address of a server that exists.
+		config["jaeger"].(map[string]any)["server"] = map[string]any{"url": value}
 		return
 	}
 	if bundle, ok := strings.CutSuffix(path, ".url"); ok && strings.HasPrefix(path, "ociBundles.") {

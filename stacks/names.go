@@ -42,6 +42,13 @@ func (n Names) Jaeger() string { return n.Cluster + "-jaeger" }
 // Collector is the Collector's container, and the Docker volume with its queues.
 func (n Names) Collector() string { return n.Cluster + "-collector" }
 
+// Server is the container of our own OpenSearch or Elasticsearch, and the Docker
+// volume with its data.
+func (n Names) Server() string { return n.Cluster + "-server" }
+
+// Cleaner is the container that deletes traces that are too old.
+func (n Names) Cleaner() string { return n.Cluster + "-cleaner" }
+
 // NodeImage is the repository of the stack's own node images.
 func (n Names) NodeImage() string { return n.Cluster + "-node" }
 

@@ -92,6 +92,8 @@ func writeKey(t *testing.T, text *strings.Builder, key string, kind reflect.Type
 	case kind == reflect.TypeFor[*TailSamplingSettings]():
 		// Off by default; these are what the section means once it is there.
 		writeKeys(t, text, key, reflect.ValueOf(defaultTailSampling()))
+	case kind == reflect.TypeFor[*ServerSettings]():
+		writeKeys(t, text, key, reflect.ValueOf(defaultServer()))
 	case kind.Kind() == reflect.Pointer && kind.Elem().Kind() == reflect.Struct:
 		writeKeys(t, text, key, reflect.New(kind.Elem()).Elem())
 	case kind.Kind() == reflect.Struct:
@@ -140,6 +142,8 @@ func kindName(t *testing.T, kind reflect.Type) string {
 		return "boolean"
 	case kind.Kind() == reflect.Float64:
 		return "number"
+	case kind == reflect.TypeFor[Secret]():
+		return "text, best a secret"
 	case kind.Kind() == reflect.String:
 		require.Empty(t, kind.PkgPath(), "%s is enumerated, and choices does not say what there is to choose from", kind)
 		return "text"

@@ -110,6 +110,31 @@ type JaegerSettings struct {
 	Retention time.Duration `mapstructure:"retention"`
 	// MaxTraces is how many traces storage in memory keeps.
 	MaxTraces int `mapstructure:"maxTraces"`
+	// Server is the OpenSearch or Elasticsearch; nil with other storage.
+	Server *ServerSettings `mapstructure:"server"`
+}
+
+// ServerSettings choose the OpenSearch or Elasticsearch in which Jaeger keeps
+// traces: one that exists, by its URL, or a container of the stack's own.
+type ServerSettings struct {
+	// URL is where an existing one answers; empty means a container of our own.
+	URL string `mapstructure:"url"`
+	// Username is who Jaeger is there; empty means that nobody is asked. A container
+	// of our own has a user already.
+	Username string `mapstructure:"username"`
+	// Password is the user's.
+	Password Secret `mapstructure:"password"`
+	// CA holds the certificates, in PEM, that the server's must be signed by; empty
+	// means the ones that Jaeger's image trusts.
+	CA string `mapstructure:"ca"`
+	// Image is that of our own container; empty means the official one: see
+	// [Settings.ServerImage].
+	Image string `mapstructure:"image"`
+	// HeapMiB is how much of its memory our own container gives to Java objects, in
+	// MiB: half of what it may use.
+	HeapMiB int `mapstructure:"heapMiB"`
+	// CleanerImage is the image that deletes what is older than the retention.
+	CleanerImage string `mapstructure:"cleanerImage"`
 }
 
 // CollectorSettings choose the OpenTelemetry Collector.
@@ -233,3 +258,22 @@ func (s Settings) CollectorRate() int {
 	}
 	return s.Sampling.Collector
 }
+
+// OwnServer tells whether the stack starts the server in which Jaeger keeps traces.
+func (s Settings) OwnServer() bool { return s.Jaeger.Server != nil && s.Jaeger.Server.URL == "" }
+
+// ServerImage is the image of our own OpenSearch or Elasticsearch: the chosen one,
+// else the official one.
+func (s Settings) ServerImage() string {
+	switch {
+	case s.Jaeger.Server.Image != "":
+		return s.Jaeger.Server.Image
+	case s.Jaeger.Storage == tracing.StorageElasticsearch:
+		return ElasticsearchImage
+	default:
+		return OpenSearchImage
+	}
+}
+
+// RetentionDays is the retention in whole days.
+func (j JaegerSettings) RetentionDays() int { return int(j.Retention / day) }

@@ -173,7 +173,33 @@ func (s Stack) receiver() string {
 // JaegerSpec is what decides Jaeger's configuration.
 func (s Stack) JaegerSpec() tracing.JaegerSpec {
 	jaeger := s.Settings.Jaeger
-	return tracing.JaegerSpec{Storage: jaeger.Storage, Retention: jaeger.Retention.String(), MaxTraces: jaeger.MaxTraces}
+	spec := tracing.JaegerSpec{Storage: jaeger.Storage, Retention: jaeger.Retention.String(), MaxTraces: jaeger.MaxTraces}
+	if jaeger.Server != nil {
+		spec.Server = s.server()
+	}
+	return spec
+}
+
+// server is how Jaeger finds the OpenSearch or Elasticsearch.
+func (s Stack) server() *tracing.JaegerServer {
+	storage, server := s.Settings.Jaeger.Storage, s.Settings.Jaeger.Server
+	if s.Settings.OwnServer() {
+		return &tracing.JaegerServer{
+			URL: storage.OwnURL(), Username: storage.Superuser(), IndexPrefix: s.Names.Cluster, SingleNode: true,
+		}
+	}
+	return &tracing.JaegerServer{
+		URL: server.URL, Username: server.Username, CA: server.CA, IndexPrefix: s.Names.Cluster,
+	}
+}
+
+// ServerPassword is the password for the OpenSearch or Elasticsearch; empty where
+// there is none.
+func (s Stack) ServerPassword() string {
+	if server := s.Settings.Jaeger.Server; server != nil {
+		return string(server.Password)
+	}
+	return ""
 }
 
 // CollectorSpec is what decides the Collector's configuration.

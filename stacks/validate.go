@@ -20,22 +20,16 @@ import (
 var (
 	runtimeNames   = []tracing.RuntimeName{tracing.RuntimeContainerd, tracing.RuntimeCRIO}
 	ociRuntimes    = []tracing.OCIRuntime{tracing.OCIRunc, tracing.OCICrun, tracing.OCIYouki}
-	jaegerStorages = []tracing.JaegerStorage{tracing.StorageMemory, tracing.StorageBadger}
-	queues         = []Queue{QueueMemory, QueueDisk}
-	workloads      = []Workload{WorkloadEcho, WorkloadCrashLoop, WorkloadImagePull, WorkloadChurn, WorkloadTracedApp}
-	otlpProtocols  = []string{"grpc", "http"}
+	jaegerStorages = []tracing.JaegerStorage{
+		tracing.StorageMemory, tracing.StorageBadger, tracing.StorageOpenSearch, tracing.StorageElasticsearch,
+	}
+	queues        = []Queue{QueueMemory, QueueDisk}
+	workloads     = []Workload{WorkloadEcho, WorkloadCrashLoop, WorkloadImagePull, WorkloadChurn, WorkloadTracedApp}
+	otlpProtocols = []string{"grpc", "http"}
 )
 
 // maxVerifyTimeout keeps a mistyped timeout from blocking an update for hours.
 const maxVerifyTimeout = time.Hour
-
-// minRetention is the shortest time for which keeping traces makes sense: an
-// update verifies for up to minutes.
-const minRetention = 10 * time.Minute
-
-// maxTracesLimit keeps a mistyped number of traces from filling the host's memory: a
-// trace of a dozen spans takes some ten kilobytes.
-const maxTracesLimit = 10_000_000
 
 // maxNodes is how many nodes find a pod network: k3s gives each a /24 of
 // 10.42.0.0/16.
@@ -60,6 +54,11 @@ func (v *validator) reject(key string, value any, rule string) {
 		text = `""`
 	}
 	v.problems = append(v.problems, Problem{v.project + ":" + key, text, rule})
+}
+
+// hide rejects a value without showing it.
+func (v *validator) hide(key, rule string) {
+	v.problems = append(v.problems, Problem{Field: v.project + ":" + key, Rule: rule})
 }
 
 // validate checks settings whose types are right and returns all that is wrong
@@ -154,17 +153,6 @@ func (v *validator) etcdRate(s Settings) {
 	if rate := s.Sampling.Etcd; rate > 0 && rate < tracing.SamplingRateMax {
 		v.reject("sampling.etcd", rate, fmt.Sprintf("must be 0 or %d with %s: its etcd %s has no sampling rate",
 			tracing.SamplingRateMax, release.Kubernetes, release.Rules.Etcd))
-	}
-}
-
-func (v *validator) jaeger(j JaegerSettings) {
-	v.image("jaeger.image", j.Image)
-	oneOf(v, "jaeger.storage", j.Storage, jaegerStorages)
-	if j.Retention < minRetention {
-		v.reject("jaeger.retention", j.Retention, fmt.Sprintf("must be at least %s", minRetention))
-	}
-	if j.MaxTraces < 1 || j.MaxTraces > maxTracesLimit {
-		v.reject("jaeger.maxTraces", j.MaxTraces, fmt.Sprintf("must be from 1 to %d", maxTracesLimit))
 	}
 }
 

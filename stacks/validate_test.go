@@ -176,7 +176,7 @@ func TestNewRefuses(t *testing.T) {
 		},
 		"an unknown storage": {
 			config: section("jaeger", `{"storage": "cassandra"}`),
-			want:   []stacks.Problem{{"kubetracing:jaeger.storage", "cassandra", "must be one of: memory, badger"}},
+			want:   []stacks.Problem{{"kubetracing:jaeger.storage", "cassandra", "must be one of: memory, badger, opensearch, elasticsearch"}},
 		},
 		"an unknown workload": {
 			config: section("workloads", `["echo", "ping"]`),

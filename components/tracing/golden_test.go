@@ -204,6 +204,22 @@ func TestRenderJaegerGolden(t *testing.T) {
 	for file, spec := range map[string]tracing.JaegerSpec{
 		"jaeger-memory.yaml.golden": {Storage: tracing.StorageMemory, MaxTraces: 100_000},
 		"jaeger-badger.yaml.golden": {Storage: tracing.StorageBadger, Retention: "72h0m0s"},
+		"jaeger-opensearch-own.yaml.golden": {
+			Storage: tracing.StorageOpenSearch, Retention: "72h0m0s", Server: &tracing.JaegerServer{
+				URL: tracing.StorageOpenSearch.OwnURL(), Username: tracing.StorageOpenSearch.Superuser(),
+				IndexPrefix: "kubetracing-dev", SingleNode: true,
+			},
+		},
+		"jaeger-elasticsearch-existing.yaml.golden": {
+			Storage: tracing.StorageElasticsearch, Retention: "168h0m0s", Server: &tracing.JaegerServer{
+				URL: "https://search.example.com", Username: "tracing", CA: "-----BEGIN CERTIFICATE-----\n", IndexPrefix: "kubetracing-dev",
+			},
+		},
+		"jaeger-elasticsearch-open.yaml.golden": {
+			Storage: tracing.StorageElasticsearch, Retention: "72h0m0s", Server: &tracing.JaegerServer{
+				URL: "http://search.example.com:9200", IndexPrefix: "kubetracing-dev",
+			},
+		},
 	} {
 		rendered, err := tracing.RenderJaeger(spec)
 		require.NoError(t, err)

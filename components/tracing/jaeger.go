@@ -6,10 +6,13 @@ import "fmt"
 type JaegerSpec struct {
 	// Storage is where spans are kept.
 	Storage JaegerStorage
-	// Retention is how long badger keeps a trace, as 72h0m0s.
+	// Retention is how long storage that outlives the container keeps a trace, as
+	// 72h0m0s.
 	Retention string
 	// MaxTraces bounds the memory storage: older traces make room for newer ones.
 	MaxTraces int
+	// Server is where OpenSearch or Elasticsearch is found; nil with other storage.
+	Server *JaegerServer
 }
 
 // JaegerStorage names a storage backend of Jaeger.
@@ -20,10 +23,17 @@ const (
 	StorageMemory JaegerStorage = "memory"
 	// StorageBadger keeps spans in files on a volume, which outlives the container.
 	StorageBadger JaegerStorage = "badger"
+	// StorageOpenSearch and StorageElasticsearch keep spans in a search server, which
+	// other programs can ask, too, and which may have more than one node.
+	StorageOpenSearch    JaegerStorage = "opensearch"
+	StorageElasticsearch JaegerStorage = "elasticsearch"
 )
 
 // Persistent tells whether the storage outlives Jaeger's container.
 func (s JaegerStorage) Persistent() bool { return s != StorageMemory }
+
+// IsServer tells whether the storage is a server beside Jaeger.
+func (s JaegerStorage) IsServer() bool { return s == StorageOpenSearch || s == StorageElasticsearch }
 
 // JaegerDataDirectory is where Jaeger's container has the volume of badger.
 const JaegerDataDirectory = "/badger"
@@ -53,6 +63,9 @@ type jaegerStorage struct {
 type jaegerStorageBackend struct {
 	Memory *jaegerMemory `json:"memory,omitempty"`
 	Badger *jaegerBadger `json:"badger,omitempty"`
+	// Two names for one configuration: Jaeger asks the server what it is.
+	OpenSearch    *jaegerSearch `json:"opensearch,omitempty"`
+	Elasticsearch *jaegerSearch `json:"elasticsearch,omitempty"`
 }
 
 type jaegerMemory struct {
@@ -117,6 +130,10 @@ func RenderJaeger(spec JaegerSpec) (string, error) {
 			},
 			TTL: jaegerBadgerTTL{Spans: spec.Retention},
 		}
+	case StorageOpenSearch:
+		backend.OpenSearch = newJaegerSearch(spec)
+	case StorageElasticsearch:
+		backend.Elasticsearch = newJaegerSearch(spec)
 	default:
 		return "", fmt.Errorf("render Jaeger configuration: unknown storage %q", spec.Storage)
 	}

@@ -39,7 +39,11 @@ func JaegerURL(stack stacks.Stack) string {
 // Containers are the Docker names of everything that a stack's spans come from
 // and pass through, in the order in which one reads them.
 func Containers(stack stacks.Stack) []string {
-	containers := []string{stack.Names.Jaeger()}
+	var containers []string
+	if stack.Settings.OwnServer() {
+		containers = append(containers, stack.Names.Server())
+	}
+	containers = append(containers, stack.Names.Jaeger())
 	if stack.Settings.Collector.Enabled {
 		containers = append(containers, stack.Names.Collector())
 	}

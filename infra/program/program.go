@@ -13,7 +13,7 @@ import (
 // binary is this program, relative to its folder, in which Pulumi runs it.
 const binary = "../.kubetracing/bin/kubetracing"
 
-// Compose creates a stack's resources: Network, Jaeger, Collector, node image
+// Compose creates a stack's resources: Network, storage, Jaeger, Collector, node image
 // and configuration, Cluster, Workloads, Verification.
 func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 	settings, names := stack.Settings, stack.Names
@@ -25,11 +25,17 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 	if err != nil {
 		return err
 	}
+	storage, err := newStorage(ctx, stack, network.Name, owner)
+	if err != nil {
+		return err
+	}
 	jaeger, err := components.NewJaeger(ctx, "jaeger", components.JaegerArgs{
 		ContainerName: names.Jaeger(),
 		Image:         settings.Jaeger.Image,
 		UIPort:        settings.Jaeger.UIPort,
 		Spec:          stack.JaegerSpec(),
+		Password:      stack.ServerPassword(),
+		Storage:       storage,
 		NetworkName:   network.Name,
 		Address:       stack.Subnet.Jaeger(),
 		Owner:         owner,

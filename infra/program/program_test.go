@@ -310,6 +310,25 @@ func TestTheBinaryIsWhereTheProgramsRunnerPutsIt(t *testing.T) {
 	assert.True(t, strings.HasPrefix(binary, "../"), "relative to the program's folder, in which commands run")
 }
 
+func TestAPlanOfASearchServerShowsWhatItIsAndNotItsPassword(t *testing.T) {
+	t.Parallel()
+	stack := newStack(t, map[string]string{"kubetracing:jaeger": `{"storage":"opensearch","server":{"password":"Tr4ces!!"}}`})
+	planned, err := plan.New("kubetracing", "test", stack, Compose)
+	require.NoError(t, err)
+	assert.Contains(t, planned.Images, stacks.OpenSearchImage)
+	assert.Contains(t, planned.Images, stacks.DefaultCleanerImage)
+	assert.Contains(t, planned.Files["jaeger-container:/etc/jaeger/config.yaml"], "- http://opensearch:9200\n")
+	assert.Contains(t, planned.Files, "server-container:/usr/share/opensearch/config/opensearch-security/roles_mapping.yml")
+	out, err := planned.YAML()
+	require.NoError(t, err)
+	assert.NotContains(t, string(out), "Tr4ces")
+	for _, args := range recorded(t, stack) {
+		if args.Name == "verification-services" {
+			assert.Contains(t, args.Inputs["create"].StringValue(), "CONTAINERS='kubetracing-test-server kubetracing-test-jaeger ")
+		}
+	}
+}
+
 func TestAPlanNamesNoSecret(t *testing.T) {
 	t.Parallel()
 	planned, err := plan.New("kubetracing", "test", large(t), Compose)

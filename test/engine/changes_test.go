@@ -90,6 +90,24 @@ func TestAChangeTouchesExactlyWhatItMustAndThePreviewSaysSo(t *testing.T) {
 			together(otherJaeger, []string{"update verification-workloads"}),
 			[]string{"delete jaeger-container", "create jaeger-container"},
 		},
+		"traces in OpenSearch are a server, what deletes in it, and queues on disk": {
+			map[string]string{"kubetracing:jaeger": `{"storage":"opensearch","server":{"password":"Tr4ces!!"}}`},
+			together(otherJaeger, otherCollector, []string{
+				// Which containers a cause is looked for in; what was seen stays seen.
+				"update verification-workloads",
+				"create server", "create server-image", "create server-volume", "create server-volume-owner", "create server-container",
+				"create index-cleaner", "create index-cleaner-image", "create index-cleaner-container",
+				"replace collector-image", "create collector-volume", "create collector-volume-owner",
+			}),
+			[]string{"create server-volume-owner", "create server-container", "create jaeger-container", "create collector-container"},
+		},
+		"traces in an Elasticsearch that exists are what deletes in it, and queues on disk": {
+			map[string]string{"kubetracing:jaeger": `{"storage":"elasticsearch","server":{"url":"http://search.test:9200"}}`},
+			together(otherJaeger, otherCollector, []string{
+				"create index-cleaner", "create index-cleaner-image", "create index-cleaner-container",
+				"replace collector-image", "create collector-volume", "create collector-volume-owner",
+			}), nil,
+		},
 		"another Kubernetes version is another cluster": {
 			map[string]string{"kubetracing:cluster": `{"kubernetes":"1.36"}`},
 			together(otherCluster, otherNodeImage, []string{"update cluster", "update node-image"}),

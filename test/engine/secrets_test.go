@@ -49,3 +49,34 @@ func TestTheKubeconfigIsReadableNowhereButWhereItIsUsed(t *testing.T) {
 	}
 	assert.Positive(t, states, "state and history hold it encrypted")
 }
+
+func TestThePasswordOfASearchServerIsReadableNowhereButWhereItIsUsed(t *testing.T) {
+	t.Parallel()
+	const first, second = "Tr4ces-of-one!", "Tr4ces-of-two!"
+	stored := func(password string) map[string]string {
+		return map[string]string{"kubetracing:jaeger": `{"storage":"opensearch","server":{"password":"` + password + `"}}`}
+	}
+	w := newWorld(t)
+	s := w.stack(t, "dev", stored(first))
+	said := s.mustUp(t).log
+	done := w.journal.take()
+	for _, container := range []string{"server-container", "jaeger-container", "index-cleaner-container"} {
+		text, err := protojson.Marshal(done.one(t, "create", container).inputs)
+		require.NoError(t, err)
+		assert.Contains(t, string(text), first, container)
+	}
+
+	// Another password is a difference to show, but not what it is.
+	s.configure(t, stored(second))
+	preview := s.preview(t, optpreview.Diff())
+	require.NoError(t, preview.err)
+	require.Contains(t, preview.changes, "replace jaeger-container")
+	said += preview.log + s.mustUp(t).log + s.destroy(t).log
+
+	for _, password := range []string{first, second} {
+		assert.NotContains(t, said, password, "output, diffs and events")
+		for path, content := range w.written(t) {
+			assert.NotContains(t, content, password, path)
+		}
+	}
+}

@@ -28,6 +28,8 @@ type Spec struct {
 	// Overrides replace single values of the Collector's configuration, as
 	// [processes.Options] has them. Optional.
 	Overrides map[string]string
+	// JaegerEnvironment are NAME=VALUE variables for Jaeger. Optional.
+	JaegerEnvironment []string
 	// CollectorEnvironment are NAME=VALUE variables for the Collector. Optional.
 	CollectorEnvironment []string
 }
@@ -44,7 +46,9 @@ func New(spec Spec) (*Rig, error) {
 	if err != nil {
 		return nil, err
 	}
-	jaeger := processes.Options{Folder: filepath.Join(spec.Folder, "jaeger"), Config: jaegerConfig}
+	jaeger := processes.Options{
+		Folder: filepath.Join(spec.Folder, "jaeger"), Config: jaegerConfig, Environment: spec.JaegerEnvironment,
+	}
 	if spec.Jaeger.Storage == tracing.StorageBadger {
 		const directories = "extensions::jaeger_storage::backends::traces::badger::directories::"
 		jaeger.Overrides = map[string]string{

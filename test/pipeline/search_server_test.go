@@ -1,0 +1,121 @@
+package pipeline_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// searchServer stands for an OpenSearch or Elasticsearch with one user: it takes
+// templates and documents, and remembers them.
+type searchServer struct {
+	username, password string
+
+	mu sync.Mutex
+	// refused counts the requests of others than the user.
+	refused int
+	// templates are the bodies of the index templates, by name.
+	templates map[string]string
+	// documents are the sources of what was written, by index.
+	documents map[string][]string
+}
+
+// version is what a server says of itself.
+//
+// Source: github.com/jaegertracing/jaeger v2.20.0
+// internal/storage/elasticsearch/backend_version.go.
+var version = map[string]string{
+	"opensearch":    `{"version": {"number": "3.7.0"}, "tagline": "The OpenSearch Project: https://opensearch.org/"}`,
+	"elasticsearch": `{"version": {"number": "9.4.0"}, "tagline": "You Know, for Search"}`,
+}
+
+// newSearchServer gives a server of a kind, not yet started.
+func newSearchServer(t *testing.T, kind, username, password string) (*searchServer, *httptest.Server) {
+	t.Helper()
+	s := &searchServer{
+		username: username, password: password,
+		templates: map[string]string{}, documents: map[string][]string{},
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, version[kind]) })
+	// Elasticsearch from 8 on is given the one, OpenSearch the other.
+	mux.HandleFunc("PUT /_index_template/{name}", s.template)
+	mux.HandleFunc("PUT /_template/{name}", s.template)
+	mux.HandleFunc("POST /_bulk", s.bulk)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("X-Elastic-Product", "Elasticsearch")
+		name, word, _ := r.BasicAuth()
+		if name != s.username || word != s.password {
+			s.mu.Lock()
+			s.refused++
+			s.mu.Unlock()
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	return s, server
+}
+
+func (s *searchServer) template(w http.ResponseWriter, r *http.Request) {
+	var body json.RawMessage
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.templates[r.PathValue("name")] = string(body)
+	fmt.Fprint(w, `{"acknowledged": true}`)
+}
+
+// bulk takes pairs of lines: what to do, and the document.
+func (s *searchServer) bulk(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var results []string
+	lines := bufio.NewScanner(r.Body)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		var action map[string]struct {
+			Index string `json:"_index"`
+		}
+		if err := json.Unmarshal(lines.Bytes(), &action); err != nil || !lines.Scan() {
+			http.Error(w, "no pair of lines", http.StatusBadRequest)
+			return
+		}
+		for verb, target := range action {
+			s.documents[target.Index] = append(s.documents[target.Index], lines.Text())
+			results = append(results, fmt.Sprintf(`{%q: {"_index": %q, "status": 201}}`, verb, target.Index))
+		}
+	}
+	fmt.Fprintf(w, `{"errors": false, "items": [%s]}`, strings.Join(results, ", "))
+}
+
+// written gives the documents of the indices of a prefix, and those of all others.
+func (s *searchServer) written(prefix string) (of, others []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for index, documents := range s.documents {
+		if strings.HasPrefix(index, prefix) {
+			of = append(of, documents...)
+		} else {
+			others = append(others, documents...)
+		}
+	}
+	return of, others
+}
+
+// asked gives the templates and the count of refused requests.
+func (s *searchServer) asked() (templates map[string]string, refused int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.templates, s.refused
+}

@@ -1,0 +1,176 @@
+package pipeline_test
+
+import (
+	"context"
+	"encoding/pem"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/test/pipeline/load"
+	"github.com/kubetracing/kubetracing/test/pipeline/rig"
+	"github.com/kubetracing/kubetracing/test/processes"
+)
+
+// newestJaeger skips a test that the Jaeger of the module cannot run: its
+// configuration of search servers has other keys than the default image's.
+func newestJaeger(t *testing.T) {
+	t.Helper()
+	if os.Getenv(processes.JaegerVariable) == "" {
+		t.Skipf("needs a Jaeger 2.20, which is no module: %s names its binary", processes.JaegerVariable)
+	}
+}
+
+// searchSpec is a Jaeger with storage at an address.
+func searchSpec(storage tracing.JaegerStorage, url, ca string) tracing.JaegerSpec {
+	return tracing.JaegerSpec{Storage: storage, Retention: "72h0m0s", Server: &tracing.JaegerServer{
+		URL: url, Username: storage.Superuser(), CA: ca, IndexPrefix: "kubetracing-dev", SingleNode: true,
+	}}
+}
+
+// searchRig is a pipeline with such a Jaeger, killed in the end.
+func searchRig(t *testing.T, folder string, spec tracing.JaegerSpec, password string) *rig.Rig {
+	t.Helper()
+	pipeline, err := rig.New(rig.Spec{
+		Folder: folder, Jaeger: spec, JaegerEnvironment: []string{tracing.JaegerPasswordVariable + "=" + password},
+		Collector: tracing.CollectorSpec{SamplingRate: tracing.SamplingRateMax, DiskQueue: true},
+	})
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, pipeline.Kill()) })
+	return pipeline
+}
+
+func TestJaegerWritesToASearchServerAsItsUser(t *testing.T) {
+	newestJaeger(t)
+	// What validation lets through, whatever YAML would make of it.
+	for name, password := range map[string]string{
+		"a strong one": "Tr4ces-Of%Many@Nodes", "a number": "0123456789", "an object": "{hunter2:1}", "a tag": "!hunter2",
+		"an alias": "*hunter2", "a comment": "#hunter2", "an apostrophe": "'hunter2'",
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, storage := range []tracing.JaegerStorage{tracing.StorageOpenSearch, tracing.StorageElasticsearch} {
+				t.Run(string(storage), func(t *testing.T) { assertWrites(t, storage, password) })
+			}
+		})
+	}
+}
+
+func assertWrites(t *testing.T, storage tracing.JaegerStorage, password string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	server, listener := newSearchServer(t, string(storage), storage.Superuser(), password)
+	listener.Start()
+	folder := t.TempDir()
+	pipeline := searchRig(t, folder, searchSpec(storage, listener.URL, ""), password)
+	require.NoError(t, pipeline.Start(ctx))
+	sender := &load.Sender{
+		Address: pipeline.Collector.OTLPGRPC, Shape: load.Shape{Run: 1, Spans: 3, Start: time.Now()},
+		Requests: 10, Traces: 10, Workers: 2, Retry: true,
+	}
+	_, err := sender.Send(ctx)
+	require.NoError(t, err)
+
+	const spans = "kubetracing-dev-jaeger-span-"
+	assert.Eventually(t, func() bool {
+		written, _ := server.written(spans)
+		return len(written) >= 300
+	}, 30*time.Second, 50*time.Millisecond, "300 spans were acknowledged")
+	written, _ := server.written(spans)
+	assert.Len(t, written, 300)
+	_, others := server.written("kubetracing-dev-")
+	assert.Empty(t, others, "what is the stack's begins with its name")
+	templates, refused := server.asked()
+	assert.Zero(t, refused)
+	for _, index := range []string{"span", "service"} {
+		template := templates["kubetracing-dev-jaeger-"+index]
+		assert.Contains(t, template, "kubetracing-dev-jaeger-"+index+"-*")
+		for _, setting := range []string{`"index.number_of_shards":1`, `"index.number_of_replicas":0`} {
+			assert.Contains(t, strings.Join(strings.Fields(template), ""), setting, index)
+		}
+	}
+	assertShownNowhere(t, folder, password)
+}
+
+// assertShownNowhere looks for a password in all files of a folder.
+func assertShownNowhere(t *testing.T, folder, password string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		assert.False(t, strings.Contains(string(content), password), "%s shows the password", path)
+		return err
+	}))
+}
+
+func TestJaegerTrustsASearchServersAuthorityAndNoOther(t *testing.T) {
+	newestJaeger(t)
+	ca := func(server *httptest.Server) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	}
+	for name, test := range map[string]struct {
+		ca     func(*httptest.Server) string
+		starts bool
+	}{
+		"the server's": {ca, true},
+		"none of ours": {func(*httptest.Server) string { return "" }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			_, listener := newSearchServer(t, "opensearch", "admin", "hunter2")
+			listener.StartTLS()
+			pipeline := searchRig(t, t.TempDir(), searchSpec(tracing.StorageOpenSearch, listener.URL, test.ca(listener)), "hunter2")
+			err := pipeline.Jaeger.Start(ctx)
+			if test.starts {
+				assert.NoError(t, err)
+				return
+			}
+			assert.ErrorContains(t, err, "certificate signed by unknown authority")
+		})
+	}
+}
+
+func TestJaegerDoesNotStartWithAWrongPassword(t *testing.T) {
+	newestJaeger(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	server, listener := newSearchServer(t, "opensearch", "admin", "hunter2")
+	listener.Start()
+	pipeline := searchRig(t, t.TempDir(), searchSpec(tracing.StorageOpenSearch, listener.URL, ""), "hunter3")
+	require.ErrorContains(t, pipeline.Jaeger.Start(ctx), "401")
+	_, refused := server.asked()
+	assert.Positive(t, refused)
+}
+
+func TestJaegerRefusesAKeyOfASearchServerThatDoesNotExist(t *testing.T) {
+	newestJaeger(t)
+	spec := searchSpec(tracing.StorageOpenSearch, "https://search.test", "none")
+	config, err := tracing.RenderJaeger(spec)
+	require.NoError(t, err)
+	for _, key := range []string{
+		"server_urls", "auth", "basic", "username", "password", "tls", "ca_pem", "max_span_age", "indices", "index_prefix",
+		"spans", "services", "dependencies", "sampling", "shards", "replicas",
+	} {
+		t.Run(key, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			spoilt := strings.Replace(config, " "+key+":", " "+key+"_x:", 1)
+			require.NotEqual(t, config, spoilt)
+			jaeger, err := processes.NewJaeger(processes.Options{
+				Folder: t.TempDir(), Config: spoilt, Environment: []string{tracing.JaegerPasswordVariable + "=hunter2"},
+			})
+			require.NoError(t, err)
+			require.ErrorContains(t, jaeger.Start(ctx), key+"_x")
+		})
+	}
+}
