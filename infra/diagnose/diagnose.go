@@ -22,14 +22,15 @@ type Cause struct {
 }
 
 // Causes looks for reasons why expectations do not hold: first in what is closest
-// to the reader, Jaeger, then in the containers in the order in which they are
-// given, then in the expectations themselves.
+// to the reader, Jaeger, then in the state of the nodes, then in the containers in
+// the order in which they are given, then in the expectations themselves.
 func Causes(ctx context.Context, client verify.Client, containers []string, since time.Time, results []verify.Result) []Cause {
 	var causes []Cause
 	known, err := client.Services(ctx)
 	if err != nil {
 		causes = append(causes, Cause{"Jaeger cannot be asked: " + err.Error(), "docker ps --all"})
 	}
+	causes = append(causes, underPressure(ctx, containers)...)
 	for _, container := range containers {
 		causes = append(causes, inContainer(ctx, container, since)...)
 	}

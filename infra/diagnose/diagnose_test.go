@@ -72,6 +72,14 @@ func TestCausesAreFoundInWhatTheSpansPassThrough(t *testing.T) {
 				Look: "docker exec node tail -n 100 /var/lib/rancher/k3s/agent/containerd/containerd.log",
 			}, never},
 		},
+		"a node on which no pod starts": {
+			running + `exec) case "$*" in *"get nodes"*) echo "node Ready"; echo "full DiskPressure PIDPressure Ready" ;; *) exit 1 ;; esac ;; esac`, `"jaeger"`,
+			[]diagnose.Cause{
+				{What: "node full is under DiskPressure: Kubernetes starts no pod on it", Look: "docker system df"},
+				{What: "node full is under PIDPressure: Kubernetes starts no pod on it", Look: "docker stats --no-stream"},
+				never,
+			},
+		},
 		"a service that Jaeger knows": {
 			running + `esac`, `"jaeger","kubelet"`,
 			[]diagnose.Cause{{What: "kubelet has sent spans, but none of those that are expected", Look: "ask kubelet"}},
