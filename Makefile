@@ -68,7 +68,7 @@ e2e: ## Create, change and destroy a real stack; needs Docker and k3d
 
 recovery: ## Bring a real stack into every broken state and heal it; needs Docker and k3d
 	@$(KUBETRACING) help > /dev/null
-	go test -tags e2e -count=1 -timeout 60m -v -run 'TestRecovery|TestInterruptedUpdate' ./test/e2e
+	go test -tags e2e -count=1 -timeout 60m -v -run 'TestRecovery|TestInterruptedUpdate|TestNodeThatDoesNotComeUp' ./test/e2e
 
 bench: ## Compare with the manual way, side by side; needs Docker and k3d
 	@$(KUBETRACING) help > /dev/null

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -54,6 +55,11 @@ const (
 // k3dConfiguration has what a shell could spoil: quotes, backslashes, percent
 // signs and no line break at its end.
 const k3dConfiguration = "kind: Simple\nname: \"it's\\n 100%s\""
+
+// waitsSilently is a k3d that waits until it is ended, and says so.
+const waitsSilently = `trap 'echo ended > "$MACHINE/k3d-ended"; exit 143' TERM
+while :; do /bin/sleep 0.05; done
+`
 
 var nodeConfig = map[string]string{"NODE_CONFIG": "0123456789ab"}
 
@@ -163,6 +169,100 @@ echo 'level=fatal msg="unknown feature gate"' >&2
 			assert.Regexp(t, `only 0 of 1 node\(s\) are \w+ after 360s`, got.stderr)
 			assert.Contains(t, got.stderr, "restarting, exit code 1, restarted 9 times\n    level=fatal msg=\"no such flag\"\n")
 			assert.Equal(t, []string{created, "k3d cluster delete traced"}, m.callsOf(t, "k3d"))
+		})
+	})
+
+	t.Run("ends k3d's silent wait when a node ends again and again", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "k3d-create", waitsSilently)
+			m.file(t, "docker-inspect", `case "$3" in
+{{.RestartCount}}) echo 3 ;;
+{{.State.OOMKilled}}) echo false ;;
+*) echo "restarting, exit code 1, restarted 3 times" ;;
+esac`)
+			m.file(t, "docker-logs", `echo 'unrecognized feature gate: KubeletTracing' >&2`)
+			got := m.run(t, create, k3dConfiguration, nodeConfig)
+			assert.Equal(t, 1, got.code)
+			assert.Equal(t, []string{created, "k3d cluster delete traced"}, m.callsOf(t, "k3d"))
+			assert.Contains(t, got.stderr, "kubetracing: node k3d-traced-server-0: restarting, exit code 1, restarted 3 times\n"+
+				"kubetracing: likely cause: this Kubernetes release does not know a feature gate that it is given\n")
+			assert.Empty(t, m.read(t, "nodes"))
+		})
+	})
+
+	t.Run("does not wait for a registered node that ends again and again", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "docker-exec", `case "$*" in *"kubectl get nodes"*) echo "k3d-traced-server-0 NotReady control-plane 1s v1"; return ;; esac`+readyNode)
+			// It has ended three times more whenever it is looked at.
+			m.file(t, "docker-inspect", `case "$3" in
+{{.RestartCount}}) printf xxx >> "$MACHINE/restarts"; wc -c < "$MACHINE/restarts" ;;
+*) echo "restarting" ;;
+esac`)
+			got := m.run(t, create, k3dConfiguration, nodeConfig)
+			assert.Equal(t, 1, got.code)
+			assert.Contains(t, got.stderr, "kubetracing: a node ends again and again\n")
+			assert.NotContains(t, got.stderr, "only 0 of 1")
+		})
+	})
+
+	t.Run("takes k3d along when it is killed itself", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "k3d-create", `kill -KILL $PPID; `+waitsSilently)
+			got := m.run(t, create, k3dConfiguration, nodeConfig)
+			assert.Equal(t, -1, got.code)
+			assert.Eventually(t, func() bool { return m.read(t, "k3d-ended") == "ended\n" }, patience, 10*time.Millisecond)
+			assert.Equal(t, []string{created}, m.callsOf(t, "k3d"))
+		})
+	})
+
+	for words, cause := range map[string]string{
+		"strict decoding error: unknown field \"tracing\"":    "this Kubernetes release does not accept a configuration file that it is given",
+		"flag provided but not defined: -tracing":             "this k3s release does not know an argument that it is given",
+		"write /var/lib/rancher: no space left on device":     "the disk of the Docker host is full",
+		"failed to create watcher: too many open files":       "the Docker host allows too few inotify watches: raise fs.inotify.max_user_instances and max_user_watches",
+		"exec /opt/kubetracing/containerd: exec format error": "the node image or its container runtime is built for another architecture",
+		"failed to find memory cgroup (v2)":                   "the Docker host has no memory cgroup",
+		"containerd: exit status 1":                           "containerd ends as soon as it starts: is runtime.bundle an upstream release for this architecture?",
+		"listen tcp :6443: bind: address already in use":      "something else listens on a port that k3s needs",
+	} {
+		t.Run("knows the likely cause of "+words, func(t *testing.T) {
+			t.Parallel()
+			onEveryShell(t, func(t *testing.T, m *machine) {
+				m.file(t, "k3d-create", "exit 3")
+				m.file(t, "docker-logs", "[ $4 = k3d-traced-server-0 ] || exit 0; echo 'level=info msg=\"Starting k3s\"'; echo '"+words+"' >&2")
+				got := m.run(t, create, k3dConfiguration, nodeConfig)
+				assert.Equal(t, 1, got.code)
+				assert.Contains(t, got.stderr, "kubetracing: likely cause: "+cause+"\n")
+				assert.Equal(t, 1, strings.Count(got.stderr, "likely cause"))
+			})
+		})
+	}
+
+	t.Run("looks for the cause in containerd's own log", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "k3d-create", "exit 3")
+			m.file(t, "docker-logs", "")
+			m.file(t, "docker-cp", `[ "$2" = k3d-traced-server-0:/var/lib/rancher/k3s/agent/containerd/containerd.log ] || exit 0
+echo 'level=error msg="mkdir: no space left on device"' > "$MACHINE/containerd.log"
+tar -cf - -C "$MACHINE" containerd.log`)
+			got := m.run(t, create, k3dConfiguration, nodeConfig)
+			assert.Equal(t, 1, got.code)
+			assert.Contains(t, got.stderr, "    level=error msg=\"mkdir: no space left on device\"\n"+
+				"kubetracing: likely cause: the disk of the Docker host is full\n")
+		})
+	})
+
+	t.Run("says that a node had too little memory", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "k3d-create", "exit 3")
+			m.file(t, "docker-inspect", `case "$3" in {{.State.OOMKilled}}) echo true ;; *) echo 0 ;; esac`)
+			got := m.run(t, create, k3dConfiguration, nodeConfig)
+			assert.Contains(t, got.stderr, "kubetracing: likely cause: the Docker host has too little memory\n")
 		})
 	})
 

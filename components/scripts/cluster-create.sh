@@ -10,7 +10,7 @@ give_up() {
 # start k3s.
 give_addresses() {
   waiting=$ADDRESSES
-  while [ -n "$waiting" ]; do
+  while [ -n "$waiting" ] && kill -0 "$$" 2>/dev/null; do
     still=
     for pair in $waiting; do
       node=${pair%=*}
@@ -25,12 +25,25 @@ give_addresses() {
   done
 }
 
+# watch_k3d ends k3d, whose own wait says nothing, when a node ends again and again;
+# and when this script has ended without it: nobody would know of the nodes that k3d
+# goes on to create.
+watch_k3d() {
+  while sleep 1 && kill -0 "$k3d"; do
+    if ! kill -0 "$$" || crash_loops 0; then kill "$k3d"; fi
+  done
+}
+
 create() {
+  printf '%s\n' "$configuration" | k3d cluster create --config - >&2 &
+  k3d=$!
   give_addresses &
   giver=$!
+  watch_k3d > /dev/null 2>&1 &
+  watcher=$!
   created=0
-  printf '%s\n' "$configuration" | k3d cluster create --config - >&2 || created=$?
-  { kill "$giver" && wait "$giver"; } 2>/dev/null || :
+  wait "$k3d" || created=$?
+  { kill "$giver" "$watcher"; wait "$giver" "$watcher"; } 2>/dev/null || :
   return "$created"
 }
 

@@ -20,13 +20,70 @@ owners=$(servers "owner={{.Label \"$OWNER_LABEL\"}}")
 # of a server without a label from being empty, and so from being lost.
 is_ours() { ! printf '%s\n' "$owners" | grep . | grep -qvxF "owner=$OWNER"; }
 
+# likely_cause: what the log of a node that does not come up tells, in words; nothing
+# if it tells nothing known.
+#
+# Sources of the words: k8s.io/component-base featuregate/feature_gate.go; k3s
+# pkg/agent/containerd/containerd.go and pkg/cgroups/cgroups_linux.go; strerror(3).
+likely_cause() {
+  log=$(cat)
+  while IFS='|' read -r words cause; do
+    case "$log" in
+      *"$words"*)
+        echo "$cause"
+        return
+        ;;
+    esac
+  done << 'CAUSES'
+unrecognized feature gate|this Kubernetes release does not know a feature gate that it is given
+strict decoding error|this Kubernetes release does not accept a configuration file that it is given
+flag provided but not defined|this k3s release does not know an argument that it is given
+no space left on device|the disk of the Docker host is full
+too many open files|the Docker host allows too few inotify watches: raise fs.inotify.max_user_instances and max_user_watches
+exec format error|the node image or its container runtime is built for another architecture
+failed to find memory cgroup|the Docker host has no memory cgroup
+containerd: exit status|containerd ends as soon as it starts: is runtime.bundle an upstream release for this architecture?
+containerd: fork/exec|containerd cannot be started: is runtime.bundle an upstream release for this architecture?
+CRI-O does not answer|CRI-O does not start: its own words are in the node's log
+bind: address already in use|something else listens on a port that k3s needs
+CAUSES
+}
+
+# node_log NODE: what k3s logged, and what containerd did in a file of its own. A
+# node that does not run has no other way to that file.
+node_log() {
+  docker logs --tail 2000 "$1" 2>&1
+  docker cp "$1:/var/lib/rancher/k3s/agent/containerd/containerd.log" - 2> /dev/null | tar -xOf - 2> /dev/null | tail -n 200
+}
+
 # The reason why a node does not come up is in its log, which goes with it.
 explain() {
   for node in $(nodes '{{.Names}}'); do
     say "node $node: $(docker inspect --format '{{.State.Status}}, exit code {{.State.ExitCode}}, restarted {{.RestartCount}} times' "$node")"
-    docker logs --tail 2000 "$node" 2>&1 | grep -E 'level=(error|fatal)|panic:|^[EF][0-9]{4} |[Uu]nable to|invalid' | tail -n 12 | cut -c -400 | sed 's/^/    /' >&2 || :
+    if [ "$(docker inspect --format '{{.State.OOMKilled}}' "$node")" = true ]; then
+      say "likely cause: the Docker host has too little memory"
+    fi
+    words=$(node_log "$node")
+    printf '%s\n' "$words" | grep -E 'level=(error|fatal)|panic:|^[EF][0-9]{4} |[Uu]nable to|invalid|^containerd: |^k3s ended ' |
+      grep -vE '^Error from server|Failed to set sysctl' | tail -n 12 | cut -c -400 | sed 's/^/    /' >&2 || :
+    cause=$(printf '%s\n' "$words" | likely_cause)
+    [ -z "$cause" ] || say "likely cause: $cause"
   done
 }
+
+# most_restarts: how often Docker has restarted the node that ended most often.
+most_restarts() {
+  most=0
+  for node in $(nodes '{{.Names}}'); do
+    restarts=$(docker inspect --format '{{.RestartCount}}' "$node" 2> /dev/null) || restarts=0
+    if [ "$restarts" -gt "$most" ]; then most=$restarts; fi
+  done
+  echo "$most"
+}
+
+# crash_loops SINCE: whether a node has ended again and again since most_restarts
+# was SINCE. It would go on to do so until the end of every wait.
+crash_loops() { [ "$(most_restarts)" -ge "$(($1 + 3))" ]; }
 
 # in_cluster ARGUMENTS: kubectl as the cluster's first server has it.
 in_cluster() { docker exec "k3d-$CLUSTER-server-0" kubectl "$@"; }
@@ -57,7 +114,12 @@ answering_nodes() {
 wait_for() {
   say "waiting for $NODES $2 node(s)"
   started=$(date +%s)
+  restarted=$(most_restarts)
   until [ "$($1 | wc -l)" -ge "$NODES" ]; do
+    if crash_loops "$restarted"; then
+      say "a node ends again and again"
+      return 1
+    fi
     elapsed=$(($(date +%s) - started))
     if [ "$elapsed" -ge 300 ]; then
       say "only $($1 | wc -l) of $NODES node(s) are $2 after ${elapsed}s"

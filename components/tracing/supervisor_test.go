@@ -64,10 +64,29 @@ trap 'echo end >> log; exit 0' TERM
 while :; do sleep 0.05; done
 `
 
+// entrypoint runs the supervisor and passes signals on to it.
+const entrypoint = `sh -c "$SUPERVISOR" k3s "$@" &
+k3s=$!
+trap 'kill -TERM "$k3s"' TERM
+code=0
+wait "$k3s" || code=$?
+while kill -0 "$k3s" 2> /dev/null; do code=0; wait "$k3s" || code=$?; done
+exit "$code"`
+
+// waitingEntrypoint waits for an answer of Kubernetes before it looks after k3s, as
+// k3d's does.
+const waitingEntrypoint = `sh -c "$SUPERVISOR" k3s "$@" &
+until false; do sleep 0.05; done`
+
 func (n node) command(t *testing.T, arguments ...string) *exec.Cmd {
 	t.Helper()
-	command := exec.CommandContext(t.Context(), "/bin/sh", append([]string{"-c", n.script, "k3s"}, arguments...)...)
-	command.Env = append(os.Environ(), tracing.NodeAddressVariable+"="+nodeAddress)
+	return n.under(t, entrypoint, arguments...)
+}
+
+func (n node) under(t *testing.T, entrypoint string, arguments ...string) *exec.Cmd {
+	t.Helper()
+	command := exec.CommandContext(t.Context(), "/bin/sh", append([]string{"-c", entrypoint, "entrypoint"}, arguments...)...)
+	command.Env = append(os.Environ(), "SUPERVISOR="+n.script, tracing.NodeAddressVariable+"="+nodeAddress)
 	return command
 }
 
@@ -130,10 +149,8 @@ func TestANodeThatGetsNoAddressSaysSo(t *testing.T) {
 	n := newNode(t, obedientK3s)
 	n.addresses(t, "10.120.154.1")
 	n.script = strings.Replace(n.script, "-ge 600", "-ge 2", 1)
-	output, err := n.command(t, "server").CombinedOutput()
-	var exit *exec.ExitError
-	require.ErrorAs(t, err, &exit)
-	assert.Equal(t, 1, exit.ExitCode())
+	output, err := n.under(t, waitingEntrypoint, "server").CombinedOutput()
+	assert.EqualError(t, err, "signal: killed")
 	assert.Equal(t, "level=fatal msg=\"kubetracing: this node has not got its address 10.120.152.16 after 60s\"\n", string(output))
 	assert.Empty(t, n.read(t, "log"))
 }
@@ -141,9 +158,11 @@ func TestANodeThatGetsNoAddressSaysSo(t *testing.T) {
 func TestAK3sThatEndsEndsItsNode(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, "exit 3\n")
-	var exit *exec.ExitError
-	require.ErrorAs(t, n.command(t, "agent").Run(), &exit)
-	assert.Equal(t, 3, exit.ExitCode())
+	for _, entrypoint := range []string{entrypoint, waitingEntrypoint} {
+		output, err := n.under(t, entrypoint, "agent").CombinedOutput()
+		require.EqualError(t, err, "signal: killed")
+		assert.Equal(t, "k3s ended with exit code 3\n", string(output))
+	}
 }
 
 func TestAK3sThatDoesNotEndIsKilled(t *testing.T) {

@@ -16,6 +16,7 @@ const cluster = `case "$*" in
 *"label=k3d.role=server"*"{{.Names}}"*) echo k3d-kubetracing-dev-server-0 ;;
 *"label=k3d.role=server"*) echo owner=kubetracing/dev ;;
 "ps "*) printf 'k3d-kubetracing-dev-server-0\nk3d-kubetracing-dev-agent-0\n' ;;
+*RestartCount*) echo 0 ;;
 *"kubectl get nodes"*) printf 'k3d-kubetracing-dev-server-0 Ready\nk3d-kubetracing-dev-agent-0 Ready\n' ;;
 esac`
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -216,4 +217,42 @@ func assertWhole(t *testing.T, p *project) {
 	assert.False(t, slices.ContainsFunc(strings.Split(said, "\n"), func(line string) bool {
 		return strings.HasPrefix(line, "kubetracing: ") && !strings.HasPrefix(line, "kubetracing: compiling")
 	}), "nothing is said of a whole stack: %s", said)
+}
+
+// brokenContainerd ends as soon as it starts.
+const brokenContainerd = `#!/bin/sh
+echo 'level=fatal msg="this containerd does not want to"' >&2
+exit 1
+`
+
+// TestNodeThatDoesNotComeUp gives a node a container runtime that ends: the update
+// says so long before k3d's wait is over, and leaves no cluster.
+func TestNodeThatDoesNotComeUp(t *testing.T) {
+	p := newProject(t)
+	require.Empty(t, owned(t), "an earlier run left something behind")
+	t.Cleanup(func() {
+		if _, err := p.run(t, "destroy"); err != nil {
+			t.Errorf("clean up: %v", err)
+		}
+	})
+	bundle := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(bundle, "bin"), 0o755))
+	for _, name := range []string{"containerd", "containerd-shim-runc-v2", "ctr"} {
+		require.NoError(t, os.WriteFile(filepath.Join(bundle, "bin", name), []byte(brokenContainerd), 0o755))
+	}
+	shipped := readStackFile(t, p).section("kubetracing:runtime")["bundle"]
+	set(t, p, "kubetracing:runtime", "bundle", map[string]any{"directory": bundle})
+	printed, _, took, err := p.timed(t, "up")
+	require.Error(t, err)
+	t.Logf("it took %s", took)
+	assert.Less(t, took, 2*time.Minute)
+	assert.Contains(t, printed, "likely cause: containerd ends as soon as it starts")
+	assert.Contains(t, printed, "this containerd does not want to")
+	assert.Empty(t, docker(t, "ps", "--all", "--quiet", "--filter", "label=k3d.cluster="+clusterName))
+
+	set(t, p, "kubetracing:runtime", "bundle", shipped)
+	p.mustRun(t, "up")
+	assertWhole(t, p)
+	p.mustRun(t, "destroy")
+	assert.Empty(t, owned(t))
 }

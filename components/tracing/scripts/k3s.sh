@@ -23,6 +23,14 @@ if [ "$1" = restart ]; then
   exit 0
 fi
 
+# end_node CODE: k3d's entrypoint waits for an answer of Kubernetes before anything
+# else, for ever without a k3s. Without the entrypoint the node ends, and Docker starts
+# it anew.
+end_node() {
+  kill -KILL "$PPID"
+  exit "$1"
+}
+
 # A node that has just been made gets its address a moment after its start. From then
 # on it starts with it.
 tries=0
@@ -30,14 +38,14 @@ until grep -qwF "$KUBETRACING_NODE_ADDRESS" /proc/net/fib_trie; do
   tries=$((tries + 1))
   if [ "$tries" -ge 600 ]; then
     echo "level=fatal msg=\"kubetracing: this node has not got its address $KUBETRACING_NODE_ADDRESS after 60s\"" >&2
-    exit 1
+    end_node 1
   fi
   sleep 0.1
 done
 
-again=
+again= asked=
 trap 'again=yes; kill -TERM "$k3s"' HUP
-trap 'again=; kill -TERM "$k3s"' TERM INT QUIT
+trap 'again= asked=yes; kill -TERM "$k3s"' TERM INT QUIT
 while :; do
   again=
   bin/k3s "$@" &
@@ -53,5 +61,11 @@ while :; do
     code=0
     wait "$k3s" || code=$?
   done
-  if [ -z "$again" ]; then exit "$code"; fi
+  if [ -z "$again" ]; then
+    if [ -z "$asked" ]; then
+      echo "k3s ended with exit code $code" >&2
+      end_node "$code"
+    fi
+    exit "$code"
+  fi
 done
