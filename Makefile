@@ -8,7 +8,7 @@ BASE ?= main
 KUBETRACING := infra/run
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy kubeconfig env plan plans docs test lint conformance control-plane pipeline engine e2e recovery bench clean
+.PHONY: help up preview destroy kubeconfig env plan plans docs test lint conformance control-plane pipeline engine e2e recovery faults bench clean
 .PHONY: matrix pr-plan pr-preview pr-comment
 
 help: ## List the targets
@@ -69,6 +69,10 @@ e2e: ## Create, change and destroy a real stack; needs Docker and k3d
 recovery: ## Bring a real stack into every broken state and heal it; needs Docker and k3d
 	@$(KUBETRACING) help > /dev/null
 	go test -tags e2e -count=1 -timeout 60m -v -run 'TestRecovery|TestInterruptedUpdate|TestNodeThatDoesNotComeUp' ./test/e2e
+
+faults: ## Break parts of a real stack under load and count what is lost; needs Docker and k3d
+	@$(KUBETRACING) help > /dev/null
+	cd test/faults && go vet . && go test -count=1 -timeout 60m -v .
 
 bench: ## Compare with the manual way, side by side; needs Docker and k3d
 	@$(KUBETRACING) help > /dev/null

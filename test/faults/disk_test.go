@@ -1,0 +1,57 @@
+package faults_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/test/pipeline/load"
+)
+
+// smallCollector is a second Collector with the stack's image and configuration
+// whose queue lies on a disk of a few MiB.
+const (
+	smallCollector     = cluster + "-small-collector"
+	smallCollectorPort = otlpPort + 1
+	smallDisk          = "4m"
+)
+
+// fullDisk fills the disk of a Collector's queue while Jaeger is away, and gives
+// what became of the traces once Jaeger is back.
+func fullDisk(t *testing.T) (acknowledged, refused, lost int) {
+	t.Helper()
+	config := filepath.Join(t.TempDir(), "config.yaml")
+	docker(t, "cp", collector+":/etc/otelcol/config.yaml", config)
+	docker(t, "create", "--name", smallCollector, "--label", ownerLabel, "--network", cluster,
+		"--publish", fmt.Sprintf("127.0.0.1:%d:%d", smallCollectorPort, tracing.OTLPGRPCPort),
+		"--tmpfs", tracing.CollectorDataDirectory+":mode=1777,size="+smallDisk,
+		"--mount", "type=bind,readonly,target=/etc/otelcol/config.yaml,source="+config,
+		docker(t, "inspect", "--format", "{{.Config.Image}}", collector), "--config", "/etc/otelcol/config.yaml")
+	t.Cleanup(func() { docker(t, "rm", "--force", "--volumes", smallCollector) })
+	docker(t, "start", smallCollector)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	docker(t, "pause", jaeger)
+	sender := &load.Sender{
+		Address:  fmt.Sprintf("127.0.0.1:%d", smallCollectorPort),
+		Shape:    load.Shape{Run: uint64(time.Now().UnixNano()), Spans: 3, Start: time.Now()},
+		Requests: 1500, Traces: tracesPerEach, Workers: 4,
+	}
+	numbers, err := sender.Send(ctx)
+	docker(t, "unpause", jaeger)
+	require.NoError(t, err)
+	missing, err := load.WaitStored(ctx, fmt.Sprintf("http://127.0.0.1:%d", uiPort), sender.Shape, numbers, quiet)
+	require.NoError(t, err)
+	failures, last := sender.Failures()
+	t.Logf("the last refusal: %v", last)
+	t.Logf("the Collector's last words:\n%s", docker(t, "logs", "--tail", "5", smallCollector))
+	assert.Positive(t, failures, "the disk was not full")
+	return len(numbers), failures, len(missing)
+}

@@ -1,0 +1,187 @@
+package faults_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/kubetracing/kubetracing/test/pipeline/load"
+)
+
+// restartVariable names the command that restarts the Docker daemon. Without it
+// the daemon stays alone: other things may run on it.
+const restartVariable = "KUBETRACING_RESTART_DOCKER"
+
+// outage is how long a destination is away or slow: long enough for the
+// Collector's first attempts to fail, short enough for its retries to be due.
+const outage = 10 * time.Second
+
+// Each fault happens in the middle of this load, which takes some 20 seconds.
+const (
+	requests      = 200
+	tracesPerEach = 20
+	quiet         = 30 * time.Second
+)
+
+// fault is something that breaks.
+type fault struct {
+	name string
+	do   func(t *testing.T)
+}
+
+var faults = []fault{
+	{"kill -9 of the Collector", func(t *testing.T) { kill(t, collector) }},
+	{"kill -9 of Jaeger", func(t *testing.T) { kill(t, jaeger) }},
+	{"kill -9 of k3s, and so of its node", func(t *testing.T) {
+		docker(t, "exec", server, "sh", "-c", "kill -KILL $(cat /run/kubetracing/k3s.pid)")
+	}},
+	{"a Jaeger that does not answer for 10 s", func(t *testing.T) {
+		docker(t, "pause", jaeger)
+		time.Sleep(outage)
+		docker(t, "unpause", jaeger)
+	}},
+	{"a Jaeger that works a tenth of the time for 10 s", func(t *testing.T) {
+		for range 10 {
+			docker(t, "pause", jaeger)
+			time.Sleep(outage * 9 / 100)
+			docker(t, "unpause", jaeger)
+			time.Sleep(outage / 100)
+		}
+	}},
+	{"a Jaeger out of reach for 10 s", func(t *testing.T) {
+		connect := []string{"network", "connect", "--alias", "jaeger"}
+		if address := docker(t, "inspect", "--format", `{{with (index .NetworkSettings.Networks "`+cluster+`").IPAMConfig}}{{.IPv4Address}}{{end}}`, jaeger); address != "" {
+			connect = append(connect, "--ip", address)
+		}
+		docker(t, "network", "disconnect", cluster, jaeger)
+		time.Sleep(outage)
+		docker(t, append(connect, cluster, jaeger)...)
+	}},
+	{"restart of the Docker daemon", func(t *testing.T) {
+		command := os.Getenv(restartVariable)
+		if command == "" {
+			t.Skipf("%s does not name a command that restarts the Docker daemon", restartVariable)
+		}
+		output, err := exec.Command("sh", "-c", command).CombinedOutput()
+		require.NoError(t, err, "%s", output)
+	}},
+}
+
+// kill ends a container's process as a crash would: docker kill would keep its
+// restart policy from bringing it back.
+func kill(t *testing.T, container string) {
+	t.Helper()
+	pid := docker(t, "inspect", "--format", "{{.State.Pid}}", container)
+	docker(t, "run", "--rm", "--privileged", "--pid", "host", "busybox:1.37.0", "kill", "-KILL", pid)
+}
+
+// modes are where traces and queues are.
+var modes = []struct{ name, storage, queue string }{
+	{"on disk", "badger", "disk"},
+	{"in memory", "memory", "memory"},
+}
+
+// TestFaults breaks one part after the other, of a stack that keeps traces and
+// queues on disk and of one that keeps them in memory.
+func TestFaults(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.name, func(t *testing.T) {
+			p := newProject(t)
+			require.Empty(t, owned(t), "an earlier run left something behind")
+			t.Cleanup(func() {
+				if err := p.run(t, "destroy"); err != nil {
+					t.Errorf("clean up: %v", err)
+				}
+				assert.Empty(t, owned(t), "destroy leaves nothing")
+			})
+			p.configure(t, map[string]map[string]any{
+				"cluster":   {"apiPort": apiPort},
+				"jaeger":    {"uiPort": uiPort, "storage": mode.storage},
+				"collector": {"otlpGrpcPort": otlpPort, "queue": mode.queue},
+			})
+			require.NoError(t, p.run(t, "up"))
+
+			table := &strings.Builder{}
+			writer := tabwriter.NewWriter(table, 0, 0, 2, ' ', 0)
+			fmt.Fprintln(writer, "fault under load\tacknowledged\tfailed attempts\tlost")
+			defer func() {
+				writer.Flush()
+				t.Logf("%s, traces by what became of them:\n%s", mode.name, table)
+			}()
+			for _, fault := range faults {
+				t.Run(fault.name, func(t *testing.T) {
+					acknowledged, failed, lost := account(t, fault)
+					fmt.Fprintf(writer, "%s\t%d\t%d\t%d\n", fault.name, acknowledged, failed, lost)
+					assert.Equal(t, requests*tracesPerEach, acknowledged, "every request is sent until it is acknowledged")
+					if mode.storage == "badger" {
+						assert.Zero(t, lost, "acknowledged, but not in Jaeger")
+					}
+					assertHealthy(t)
+				})
+			}
+			if mode.queue == "disk" {
+				t.Run("a full disk for the Collector's queue", func(t *testing.T) {
+					acknowledged, refused, lost := fullDisk(t)
+					fmt.Fprintf(writer, "a full disk for the Collector's queue\t%d\t%d\t%d\n", acknowledged, refused, lost)
+					assert.Zero(t, lost, "acknowledged, but not in Jaeger")
+				})
+			}
+		})
+	}
+}
+
+// account sends traces, lets the fault happen in their middle, and counts what was
+// acknowledged and what of that is not in Jaeger.
+func account(t *testing.T, fault fault) (acknowledged, failed, lost int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	sender := &load.Sender{
+		Address:  fmt.Sprintf("127.0.0.1:%d", otlpPort),
+		Shape:    load.Shape{Run: uint64(time.Now().UnixNano()), Spans: 3, Start: time.Now()},
+		Requests: requests, Traces: tracesPerEach, Workers: 4, Retry: true, Pause: 200 * time.Millisecond,
+	}
+	type result struct {
+		numbers []uint64
+		err     error
+	}
+	sent := make(chan result, 1)
+	go func() {
+		numbers, err := sender.Send(ctx)
+		sent <- result{numbers, err}
+	}()
+	require.Eventually(t, func() bool { return sender.Acknowledged() >= requests/4 }, time.Minute, 10*time.Millisecond)
+	fault.do(t)
+	all := <-sent
+	require.NoError(t, all.err)
+	query := fmt.Sprintf("http://127.0.0.1:%d", uiPort)
+	// Jaeger may just be coming back.
+	require.Eventually(t, func() bool {
+		_, err := load.Stored(ctx, query, sender.Shape, all.numbers[:1])
+		return err == nil
+	}, time.Minute, time.Second)
+	missing, err := load.WaitStored(ctx, query, sender.Shape, all.numbers, quiet)
+	require.NoError(t, err)
+	failures, _ := sender.Failures()
+	return len(all.numbers), failures, len(missing)
+}
+
+// assertHealthy waits until the node is ready again and what was killed runs.
+func assertHealthy(t *testing.T) {
+	t.Helper()
+	assert.Eventually(t, func() bool {
+		output, err := exec.Command("docker", "exec", server, "kubectl", "get", "--raw", "/readyz").Output()
+		return err == nil && string(output) == "ok"
+	}, 2*time.Minute, time.Second, "kube-apiserver is not ready again")
+	for _, container := range []string{jaeger, collector, server} {
+		assert.Equal(t, "true", docker(t, "inspect", "--format", "{{.State.Running}}", container), container)
+	}
+}
