@@ -24,6 +24,8 @@ import (
 // cli is the Pulumi CLI of the program's SDK.
 var cli = build.Program{
 	Folder: "test/engine/pulumi", Version: sdk.Version.String(), Package: "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+	// The SDK asks for it before it uses what only newer CLIs have.
+	VersionVariable: "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",
 }
 
 // TestMain keeps the developer's own Pulumi settings out of the tests.

@@ -33,6 +33,9 @@ import (
 // value that never comes fails.
 const patience = 5 * time.Minute
 
+// streamPatience is how long the engine's events may take to arrive after its end.
+const streamPatience = 30 * time.Second
+
 // world is a machine with a Pulumi backend and fake providers.
 type world struct {
 	// folder holds everything that Pulumi writes.
@@ -145,7 +148,14 @@ func watch(t *testing.T, run func(context.Context, chan<- events.EngineEvent, *b
 	}()
 	text, err := run(ctx, stream, &said)
 	require.NoError(t, ctx.Err(), "the operation does not end; so far: %s", text)
-	require.NoError(t, <-collected)
+	select {
+	case problem := <-collected:
+		require.NoError(t, problem)
+	case <-time.After(streamPatience):
+		// What fails before the engine starts leaves the stream open.
+		require.NoError(t, err, "%s%s", text, &said)
+		require.Fail(t, "the engine's events do not end")
+	}
 	result := outcome{text: text, log: log.String() + text + said.String(), err: err}
 	for change := range changes {
 		result.changes = append(result.changes, change)

@@ -29,6 +29,9 @@ type Program struct {
 	// Package is the upstream command to build, where that itself is the program;
 	// else Folder holds the program. Optional.
 	Package string
+	// VersionVariable is the Go variable, with its package, that a release build sets
+	// to its version, as v1.2.3. Optional.
+	VersionVariable string
 }
 
 // cacheFolder keeps the binaries between runs, relative to the repository.
@@ -72,7 +75,11 @@ func (p Program) build() (string, error) {
 	defer os.Remove(unfinished)
 	// The whole graph stands in the versions' own files; a workspace around this
 	// repository must not change it.
-	command := exec.Command("go", "build", "-mod=readonly", "-ldflags=-s -w", "-tags="+p.Tags,
+	flags := "-s -w"
+	if p.VersionVariable != "" {
+		flags += " -X " + p.VersionVariable + "=v" + p.Version
+	}
+	command := exec.Command("go", "build", "-mod=readonly", "-ldflags="+flags, "-tags="+p.Tags,
 		"-modfile="+p.modfile(), "-o", unfinished, cmp.Or(p.Package, "."))
 	command.Dir = folder
 	command.Env = append(os.Environ(), "GOWORK=off")
@@ -92,7 +99,7 @@ func (p Program) digest(folder string) (string, error) {
 	}
 	modfile := filepath.Join(folder, p.modfile())
 	sum := sha256.New()
-	fmt.Fprintln(sum, runtime.Version(), runtime.GOOS, runtime.GOARCH, p.Tags, p.Package)
+	fmt.Fprintln(sum, runtime.Version(), runtime.GOOS, runtime.GOARCH, p.Tags, p.Package, p.VersionVariable)
 	for _, path := range append(sources, modfile, strings.TrimSuffix(modfile, ".mod")+".sum") {
 		content, err := os.ReadFile(path)
 		if err != nil {
