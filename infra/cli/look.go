@@ -25,25 +25,31 @@ type look struct {
 
 func (l look) drift() drift.Drift { return drift.Find(l.state, l.world, l.names) }
 
-// lookAtStack asks Pulumi and Docker at the same time.
+// lookAtStack asks Pulumi and Docker at the same time. The stack's settings do not
+// matter: what was made with other ones can be destroyed whatever is in the file now.
 func lookAtStack(ctx context.Context, options *options, space workspace.Workspace) (look, error) {
-	stack, err := openStack(options.root, options.stack)
+	files, err := stacks.ReadFiles(options.root, options.stack)
 	if err != nil {
 		return look{}, err
 	}
-	found := look{names: stack.Names, project: stack.Project}
+	project := string(files.Project.Name)
+	found := look{names: stacks.NewNames(project, options.stack), project: project}
 	asked := make(chan error)
 	go func() {
 		var err error
 		found.world, err = drift.Look(ctx)
 		asked <- err
 	}()
-	found.state, found.exists, err = readState(ctx, space, stack.Project)
+	found.state, found.exists, err = readState(ctx, space, project)
 	return found, errors.Join(err, <-asked)
 }
 
-// openStackAsItIs looks at a stack, which it creates if need be.
+// openStackAsItIs looks at a stack, which it creates if need be, unless its settings
+// have mistakes.
 func openStackAsItIs(ctx context.Context, options *options, space workspace.Workspace) (look, error) {
+	if _, err := openStack(options.root, options.stack); err != nil {
+		return look{}, err
+	}
 	found, err := lookAtStack(ctx, options, space)
 	if err != nil || found.exists {
 		return found, err

@@ -180,6 +180,21 @@ func TestAKilledUpdateIsClearedAway(t *testing.T) {
 	})
 }
 
+func TestAStackFileWithMistakesKeepsNobodyFromDestroying(t *testing.T) {
+	m := newMachine(t)
+	m.withState(t, created)
+	m.world(t, jaegerRuns, nodeRuns)
+	m.write(t, filepath.Join(m.root, "Pulumi.dev.yaml"), "config:\n  kubetracing:cluster: {servers: 0}\n")
+	got := m.run(t, "up")
+	assert.Equal(t, 1, got.code)
+	assert.Contains(t, got.stderr, "kubetracing:cluster.servers: 0: must be at least 1")
+	assert.Empty(t, m.calls(t))
+
+	got = m.run(t, "destroy")
+	require.Zero(t, got.code, got.stderr)
+	assert.Equal(t, []string{destroy}, m.calls(t))
+}
+
 func TestAPulumiThatIsKilledIsTold(t *testing.T) {
 	m := newMachine(t)
 	m.withState(t, created)
