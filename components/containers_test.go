@@ -74,7 +74,7 @@ func TestTheCollectorsContainer(t *testing.T) {
 		"restart":             "unless-stopped",
 		"destroyGraceSeconds": 10.0,
 		"labels":              ownerLabels,
-		"envs":                []any{"GOMEMLIMIT=320MiB"},
+		"envs":                []any{"GOMEMLIMIT=320MiB", "GOGC=400"},
 		"uploads": []any{map[string]any{
 			"file": "/etc/otelcol/config.yaml", "content": config, "permissions": "0644",
 		}},

@@ -68,8 +68,11 @@ func TestAChangeOfOneSettingIsAFewLinesToRead(t *testing.T) {
 		},
 		"the Collector's rate: nor is it then": {
 			map[string]string{"kubetracing:sampling": `{"collector":10000}`},
-			append([]string{"sampling_percentage: 100", "samplingRatePerMillion: 1000000"}, echo...),
-			[]string{"sampling_percentage: 1", "[]", "samplingRatePerMillion: 10000"},
+			append([]string{"samplingRatePerMillion: 1000000"}, echo...),
+			[]string{
+				"probabilistic_sampler:", "hash_seed: 22", "sampling_percentage: 1", "- probabilistic_sampler",
+				"[]", "samplingRatePerMillion: 10000",
+			},
 		},
 		"Jaeger's image: where it is used": {
 			map[string]string{"kubetracing:jaeger": `{"image":"registry.example/jaeger:3"}`},

@@ -42,17 +42,15 @@ type variant struct {
 
 func variants(maxTraces int) []variant {
 	memory := tracing.JaegerSpec{Storage: tracing.StorageMemory, MaxTraces: maxTraces}
-	// As the container has it.
-	limit := []string{fmt.Sprintf("GOMEMLIMIT=%dMiB", tracing.CollectorGoMemoryLimitMiB)}
 	everything := tracing.CollectorSpec{SamplingRate: tracing.SamplingRateMax}
 	onDisk := everything
 	onDisk.DiskQueue = true
 	return []variant{
 		{"article", rig.Spec{Jaeger: memory, CollectorConfig: articleConfig, JaegerExporter: "otlp/jaeger"}},
-		{"memory", rig.Spec{Jaeger: memory, Collector: everything, CollectorEnvironment: limit}},
+		{"memory", rig.Spec{Jaeger: memory, Collector: everything}},
 		{"badger, queue on disk", rig.Spec{
 			Jaeger:    tracing.JaegerSpec{Storage: tracing.StorageBadger, Retention: "72h0m0s"},
-			Collector: onDisk, CollectorEnvironment: limit,
+			Collector: onDisk,
 		}},
 	}
 }

@@ -56,15 +56,19 @@ func New(spec Spec) (*Rig, error) {
 			directories + "values": filepath.Join(jaeger.Folder, "values"),
 		}
 	}
-	config, exporter := spec.CollectorConfig, spec.JaegerExporter
+	config, exporter, environment := spec.CollectorConfig, spec.JaegerExporter, spec.CollectorEnvironment
 	if config == "" {
 		exporter = "otlp_grpc/jaeger"
+		// As the container has it.
+		environment = append([]string{
+			fmt.Sprintf("GOMEMLIMIT=%dMiB", tracing.CollectorGoMemoryLimitMiB), fmt.Sprintf("GOGC=%d", tracing.CollectorGoGC),
+		}, environment...)
 		if config, err = tracing.RenderCollector(spec.Collector); err != nil {
 			return nil, err
 		}
 	}
 	collector := processes.Options{
-		Folder: filepath.Join(spec.Folder, "collector"), Config: config, Environment: spec.CollectorEnvironment,
+		Folder: filepath.Join(spec.Folder, "collector"), Config: config, Environment: environment,
 		Overrides: map[string]string{},
 	}
 	if spec.Collector.DiskQueue {
