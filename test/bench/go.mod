@@ -6,12 +6,14 @@ require (
 	github.com/kubetracing/kubetracing v0.0.0
 	github.com/kubetracing/kubetracing/test/pipeline v0.0.0
 	github.com/kubetracing/kubetracing/test/processes v0.0.0
+	golang.org/x/perf v0.0.0-20260908200009-22c9c6c9d4da
 	sigs.k8s.io/yaml v1.6.0
 )
 
 require (
 	github.com/BurntSushi/toml v1.6.0 // indirect
 	github.com/Masterminds/semver/v3 v3.5.0 // indirect
+	github.com/aclements/go-moremath v0.0.0-20210112150236-f10218a38794 // indirect
 	github.com/ebitengine/purego v0.11.2 // indirect
 	github.com/go-ole/go-ole v1.2.6 // indirect
 	github.com/grpc-ecosystem/grpc-gateway/v2 v2.29.0 // indirect

@@ -15,8 +15,10 @@ import (
 // parts are the benchmarks, by the name that chooses them. Each defines its flags
 // and gives what runs once they are parsed.
 var parts = map[string]func(*flag.FlagSet) func() error{
+	"cost":      cost,
 	"lifecycle": lifecycle,
 	"pipeline":  pipeline,
+	"scale":     scale,
 }
 
 func main() {

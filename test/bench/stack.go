@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,7 +14,7 @@ import (
 
 // stack is our way.
 type stack struct {
-	root string
+	root, name string
 }
 
 // newStack makes a project that shares its program with the checkout but keeps
@@ -26,7 +27,7 @@ func newStack(folder, stackFile string) (stack, error) {
 	if stackFile == "" {
 		stackFile = filepath.Join(checkout, "Pulumi.dev.yaml")
 	}
-	s := stack{root: filepath.Join(folder, "project")}
+	s := stack{root: filepath.Join(folder, "project"), name: stackName}
 	if err := os.MkdirAll(s.root, 0o755); err != nil {
 		return stack{}, err
 	}
@@ -50,41 +51,62 @@ func newStack(folder, stackFile string) (stack, error) {
 	return s, nil
 }
 
-func (s stack) kubetracing(name string) error {
-	command := exec.Command(filepath.Join(s.root, "infra", "run"), name, "--root", s.root, "--stack", stackName)
+// kubetracing runs one of the program's commands on the stack.
+func (s stack) kubetracing(name string) error { return quietly(s.command(name)) }
+
+func (s stack) command(name string, extra ...string) *exec.Cmd {
+	arguments := append([]string{name, "--root", s.root, "--stack", s.name}, extra...)
+	command := exec.Command(filepath.Join(s.root, "infra", "run"), arguments...)
 	command.Dir = s.root
-	return quietly(command)
+	return command
 }
 
 // changeRate lets the kubelet sample half of what it does, and updates the stack.
 // The file has the other rate again afterwards: the next life begins with it.
 func (s stack) changeRate() error {
-	path := filepath.Join(s.root, "Pulumi."+stackName+".yaml")
-	before, err := os.ReadFile(path)
+	before, err := os.ReadFile(s.file())
 	if err != nil {
 		return err
 	}
-	defer os.WriteFile(path, before, 0o600) //nolint:errcheck // in a temporary folder
-	var file struct {
-		Config map[string]map[string]any `json:"config"`
-	}
-	if err := yaml.Unmarshal(before, &file); err != nil {
-		return fmt.Errorf("read stack: %w", err)
-	}
-	const section = "kubetracing:sampling"
-	if file.Config == nil {
-		file.Config = map[string]map[string]any{}
-	}
-	if file.Config[section] == nil {
-		file.Config[section] = map[string]any{}
-	}
-	file.Config[section]["kubelet"] = 500_000
-	after, err := yaml.Marshal(file)
-	if err != nil {
-		return fmt.Errorf("write stack: %w", err)
-	}
-	if err := os.WriteFile(path, after, 0o600); err != nil {
+	defer os.WriteFile(s.file(), before, 0o600) //nolint:errcheck // in a temporary folder
+	if err := s.configure("sampling", map[string]any{"kubelet": 500_000}); err != nil {
 		return err
 	}
 	return s.kubetracing("up")
+}
+
+func (s stack) file() string { return filepath.Join(s.root, "Pulumi."+s.name+".yaml") }
+
+// configure sets keys of a section of the stack's file; others stay.
+func (s stack) configure(section string, keys map[string]any) error {
+	return s.edit(func(config map[string]any) {
+		existing, ok := config["kubetracing:"+section].(map[string]any)
+		if !ok {
+			existing = map[string]any{}
+		}
+		maps.Copy(existing, keys)
+		config["kubetracing:"+section] = existing
+	})
+}
+
+// edit changes the configuration in the stack's file.
+func (s stack) edit(change func(config map[string]any)) error {
+	text, err := os.ReadFile(s.file())
+	if err != nil {
+		return fmt.Errorf("read stack: %w", err)
+	}
+	var file struct {
+		Config map[string]any `json:"config"`
+	}
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		return fmt.Errorf("read stack: %w", err)
+	}
+	if file.Config == nil {
+		file.Config = map[string]any{}
+	}
+	change(file.Config)
+	if text, err = yaml.Marshal(file); err != nil {
+		return fmt.Errorf("write stack: %w", err)
+	}
+	return os.WriteFile(s.file(), text, 0o600)
 }
