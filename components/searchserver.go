@@ -53,6 +53,10 @@ type SearchServer struct {
 
 // NewSearchServer creates a search server and waits until it is healthy.
 func NewSearchServer(ctx *pulumi.Context, name string, args SearchServerArgs, opts ...pulumi.ResourceOption) (*SearchServer, error) {
+	kind, known := searchServerKinds[args.Storage]
+	if !known {
+		return nil, fmt.Errorf("search server %q: storage %q is none", name, args.Storage)
+	}
 	component := &SearchServer{}
 	if err := ctx.RegisterComponentResourceV2(searchServerType, name, pulumi.Map{
 		"image":   pulumi.String(args.Image),
@@ -64,7 +68,6 @@ func NewSearchServer(ctx *pulumi.Context, name string, args SearchServerArgs, op
 	if err != nil {
 		return nil, fmt.Errorf("search server %q: %w", name, err)
 	}
-	kind := searchServerKinds[args.Storage]
 	data, err := newDataVolume(ctx, name, args.ContainerName, kind.data, searchServerUser, args.Owner, component)
 	if err != nil {
 		return nil, fmt.Errorf("search server %q: %w", name, err)

@@ -104,6 +104,17 @@ func TestASearchServersContainer(t *testing.T) {
 	}
 }
 
+func TestBadgerIsNoSearchServer(t *testing.T) {
+	t.Parallel()
+	recorded := &recorder{}
+	err := recorded.run(func(ctx *pulumi.Context) error {
+		_, err := components.NewSearchServer(ctx, "server", searchServerArgs(tracing.StorageBadger))
+		return err
+	})
+	require.ErrorContains(t, err, `search server "server": storage "badger" is none`)
+	assert.Empty(t, recorded.names(tokenContainer))
+}
+
 // assertOnlyInEnvironment asserts that the password is a secret in the environment of
 // a container, and nowhere else.
 func assertOnlyInEnvironment(t *testing.T, recorded *recorder, container string) {

@@ -47,8 +47,10 @@ func Causes(ctx context.Context, client verify.Client, containers []string, sinc
 // export: ", which kube-apiserver, kubelet, etcd and containerd write);
 // go.opentelemetry.io/collector exporter/exporterhelper/internal/retry_sender.go
 // and queue_sender.go ("Exporting failed"), internal/memorylimiter
-// ("Memory usage is above").
-var troubles = regexp.MustCompile(`traces export: |Exporting failed|Memory usage is above (soft|hard) limit|data refused due to high memory usage|sending queue is full`)
+// ("Memory usage is above"); github.com/jaegertracing/jaeger v2.20.0
+// internal/storage/elasticsearch/esclient/bulk.go ("bulk indexer error", "part of
+// bulk request failed").
+var troubles = regexp.MustCompile(`traces export: |bulk indexer error|part of bulk request failed|Exporting failed|Memory usage is above (soft|hard) limit|data refused due to high memory usage|sending queue is full`)
 
 // containerdLog is where k3s writes the log of the containerd that it starts.
 //

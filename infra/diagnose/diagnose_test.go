@@ -65,6 +65,12 @@ func TestCausesAreFoundInWhatTheSpansPassThrough(t *testing.T) {
 			running + `logs) echo "all is well"; echo "traces export: first"; echo "error Exporting failed. Will retry" >&2; echo "all is well" ;; *) exit 1 ;; esac`, `"jaeger"`,
 			[]diagnose.Cause{{What: "container node could not hand spans on: error Exporting failed. Will retry", Look: "docker logs --tail 100 node"}, never},
 		},
+		"what Jaeger could not write to its server": {
+			running + `logs) echo "error bulk indexer error: connection refused" ;; *) exit 1 ;; esac`, `"jaeger"`,
+			[]diagnose.Cause{{
+				What: "container node could not hand spans on: error bulk indexer error: connection refused", Look: "docker logs --tail 100 node",
+			}, never},
+		},
 		"what containerd could not send": {
 			running + `exec) echo "traces export: connection refused" ;; esac`, `"jaeger"`,
 			[]diagnose.Cause{{
