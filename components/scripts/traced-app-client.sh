@@ -7,7 +7,7 @@ while [ "$request" -lt "$REQUESTS" ]; do
   tries=0
   while :; do
     trace=$(random 16) span=$(random 8) start=$(now)
-    if wget -q -T 5 -O - --header "traceparent: 00-$trace-$span-01" "$TRACED_APP_URL/cgi-bin/hello"; then break; fi
+    if timeout 5 wget -q -O - --header "traceparent: 00-$trace-$span-01" "$TRACED_APP_URL/cgi-bin/hello"; then break; fi
     tries=$((tries + 1))
     if [ "$tries" -ge 30 ]; then
       echo "request $request: $TRACED_APP_URL does not answer" >&2
