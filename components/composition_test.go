@@ -137,12 +137,13 @@ func (e everything) compose(ctx *pulumi.Context, prefix string) error {
 	}
 	_, err = components.NewVerification(ctx, prefix+"verification", components.VerificationArgs{
 		Program: "../bin/kubetracing", JaegerURL: jaeger.URL, Timeout: 90 * time.Second,
-		Services:       e.services,
-		Containers:     []string{"traced-collector", "k3d-traced-server-0"},
-		ServicesAfter:  pulumi.Sprintf("%s %s %s", collector.ContainerID, config.Digest, cluster.Started),
-		Workloads:      e.workloads,
-		WorkloadsAfter: pulumi.Sprintf("%s %s", cluster.Started, workloads.Done),
-		Own:            e.own,
+		Services:      e.services,
+		Containers:    []string{"traced-collector", "k3d-traced-server-0"},
+		ServicesAfter: pulumi.Sprintf("%s %s %s", collector.ContainerID, config.Digest, cluster.Started),
+		Workloads:     e.workloads,
+		Runs:          workloads.Runs,
+		Cluster:       cluster.Started,
+		Own:           e.own,
 	})
 	return err
 }

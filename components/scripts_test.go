@@ -747,18 +747,18 @@ func TestVerifyScript(t *testing.T) {
 		t.Parallel()
 		onEveryShell(t, func(t *testing.T, m *machine) {
 			m.tool(t, "kubetracing", "cat")
-			got := m.run(t, script("verification-workloads", m), "{}\n", withAfter("cluster [echo]", ""))
+			got := m.run(t, script("verification-echo", m), "{}\n", withAfter("cluster echo", ""))
 			require.Zero(t, got.code, got.stderr)
 			assert.Equal(t, []string{arguments}, m.calls(t))
-			assert.Equal(t, "{}\nafter cluster [echo]\n", got.stdout, "what was seen, and after what")
+			assert.Equal(t, "{}\nafter cluster echo\n", got.stdout, "what was seen, and after what")
 		})
 	})
-	const seen = `{"traces":{"echo":"http://127.0.0.1:26686/trace/1"}}` + "\nafter cluster [echo]"
+	const seen = `{"traces":{"echo":"http://127.0.0.1:26686/trace/1"}}` + "\nafter cluster echo"
 	t.Run("does not look again for a workload that has not run again", func(t *testing.T) {
 		t.Parallel()
 		onEveryShell(t, func(t *testing.T, m *machine) {
 			m.tool(t, "kubetracing", "exit 2")
-			got := m.run(t, script("verification-workloads", m), "", withAfter("cluster [echo]", seen))
+			got := m.run(t, script("verification-echo", m), "", withAfter("cluster echo", seen))
 			require.Zero(t, got.code, got.stderr)
 			assert.Empty(t, m.calls(t))
 			assert.Equal(t, strings.Replace(seen, "26686", "16686", 1)+"\n", got.stdout, "links lead to where Jaeger is now")
@@ -768,7 +768,7 @@ func TestVerifyScript(t *testing.T) {
 		t.Parallel()
 		onEveryShell(t, func(t *testing.T, m *machine) {
 			m.tool(t, "kubetracing", "exit 2")
-			got := m.run(t, script("verification-workloads", m), "", withAfter("cluster [echo-2]", seen))
+			got := m.run(t, script("verification-echo", m), "", withAfter("cluster-2 echo", seen))
 			assert.Equal(t, 2, got.code)
 			assert.Equal(t, []string{arguments}, m.calls(t))
 		})
@@ -778,7 +778,7 @@ func TestVerifyScript(t *testing.T) {
 		onEveryShell(t, func(t *testing.T, m *machine) {
 			m.tool(t, "kubetracing", "exit 2")
 			m.file(t, "docker-inspect", "echo 2026-01-01T10:00:02.5Z")
-			assert.Equal(t, 2, m.run(t, script("verification-services", m), "", withAfter("cluster [echo]", seen)).code)
+			assert.Equal(t, 2, m.run(t, script("verification-services", m), "", withAfter("cluster echo", seen)).code)
 		})
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,12 +39,16 @@ type VerificationArgs struct {
 	// ServicesAfter names what the services' spans depend on; when it changes, they
 	// are looked for again. Required.
 	ServicesAfter pulumi.StringInput
-	// Workloads are looked for in everything that Jaeger has.
+	// Workloads are looked for in everything that Jaeger has. Each has the name of one
+	// of Runs.
 	Workloads []verify.Expectation
-	// WorkloadsAfter names the workloads' runs; only when it changes are their traces
-	// looked for again: a workload that has run leaves no second one, and Jaeger may
-	// have lost the first. Required.
-	WorkloadsAfter pulumi.StringInput
+	// Runs name the runs of the workloads; only when its own changes is a workload's
+	// trace looked for again: one that has run leaves no second trace, and Jaeger may
+	// have lost the first.
+	Runs map[string]pulumi.StringOutput
+	// Cluster names what the workloads run in; another one is another run of each.
+	// Required.
+	Cluster pulumi.StringInput
 	// Own are the user's own expectations. They are looked for in everything that
 	// Jaeger has, after all of the above. Optional.
 	Own []verify.Expectation
@@ -73,20 +78,28 @@ func NewVerification(ctx *pulumi.Context, name string, args VerificationArgs, op
 	if err != nil {
 		return nil, fmt.Errorf("verification %q: %w", name, err)
 	}
-	workloads, err := newCheck(ctx, name+"-workloads", component, args, check{
-		expectations: args.Workloads, after: args.WorkloadsAfter, once: true,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("verification %q: %w", name, err)
+	var linked []any
+	ownAfter := []any{args.ServicesAfter}
+	for _, run := range slices.Sorted(maps.Keys(args.Runs)) {
+		after := pulumi.Sprintf("%s %s", args.Cluster, args.Runs[run])
+		// One each, so that a workload more or less leaves the others alone; also where
+		// nothing is expected for a while, so that what was seen is kept.
+		looked, err := newCheck(ctx, name+"-"+run, component, args, check{
+			expectations: slices.DeleteFunc(slices.Clone(args.Workloads), func(e verify.Expectation) bool { return e.Name != run }),
+			after:        after, once: true,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("verification %q: %w", name, err)
+		}
+		linked, ownAfter = append(linked, looked.Stdout), append(ownAfter, after)
 	}
 	component.Services = services.Stdout.ApplyT(func(stdout string) (map[string]int, error) {
 		seen, err := outputsOf(stdout)
 		return seen.Services, err
 	}).(pulumi.IntMapOutput)
-	linked := []any{workloads.Stdout}
 	if len(args.Own) > 0 {
 		own, err := newCheck(ctx, name+"-own", component, args, check{
-			expectations: args.Own, after: pulumi.Sprintf("%s %s", args.ServicesAfter, args.WorkloadsAfter),
+			expectations: args.Own, after: pulumi.Sprintf(strings.TrimSpace(strings.Repeat("%s ", len(ownAfter))), ownAfter...),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("verification %q: %w", name, err)

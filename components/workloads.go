@@ -40,6 +40,9 @@ type Workloads struct {
 	// Done names the workloads that have run to their end or, where they have none,
 	// have started; known when they have.
 	Done pulumi.StringArrayOutput `pulumi:"done"`
+	// Runs name each run of a workload, by its name there and in its expectation, as
+	// echo or echo-crun; known when it has run.
+	Runs map[string]pulumi.StringOutput
 }
 
 // workload is what every workload is made with.
@@ -67,7 +70,7 @@ var makers = map[string]func(*pulumi.Context, workload) (pulumi.CustomResource, 
 
 // NewWorkloads runs the test workloads.
 func NewWorkloads(ctx *pulumi.Context, name string, args WorkloadsArgs, opts ...pulumi.ResourceOption) (*Workloads, error) {
-	component := &Workloads{}
+	component := &Workloads{Runs: map[string]pulumi.StringOutput{}}
 	if err := ctx.RegisterComponentResourceV2(workloadsType, name, pulumi.Map{
 		"workloads": stringArray(args.Names),
 	}, component, opts...); err != nil {
@@ -103,7 +106,8 @@ func NewWorkloads(ctx *pulumi.Context, name string, args WorkloadsArgs, opts ...
 			if err != nil {
 				return nil, fmt.Errorf("workloads %q: %s: %w", name, runs, err)
 			}
-			done = append(done, last.ID().ApplyT(func(pulumi.ID) string { return runs }).(pulumi.StringOutput))
+			component.Runs[runs] = last.ID().ApplyT(func(pulumi.ID) string { return runs }).(pulumi.StringOutput)
+			done = append(done, component.Runs[runs])
 		}
 	}
 	component.Done = done.ToStringArrayOutput()

@@ -2,6 +2,7 @@ package components_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -171,7 +172,8 @@ func TestWithoutWorkloadsThereIsOnlyTheNamespace(t *testing.T) {
 	recorded := stack.record(t)
 	assert.Empty(t, recorded.names(tokenPod))
 	assert.Equal(t, []string{"workloads-namespace"}, recorded.names(tokenNamespace))
-	assert.Equal(t, "cluster-k3d-id []", recorded.one(t, tokenCommand, "verification-workloads").environment(t)["AFTER"])
+	assert.ElementsMatch(t, []string{"verification-services", "verification-own"}, slices.DeleteFunc(recorded.names(tokenCommand),
+		func(name string) bool { return !strings.HasPrefix(name, "verification-") }))
 }
 
 func TestTheVerificationsChecks(t *testing.T) {
@@ -186,15 +188,19 @@ func TestTheVerificationsChecks(t *testing.T) {
 			"- name: kubelet\n  spans:\n  - service: kubelet\n",
 			"collector-container-id " + digest + " cluster-k3d-id",
 		},
-		"the workloads are looked for in everything": {
-			"verification-workloads", "true", "false",
+		"a workload is looked for in everything": {
+			"verification-echo", "true", "false",
 			"- name: echo\n  spans:\n  - service: containerd\n",
-			"cluster-k3d-id [churn crashloop echo imagepull traced-app]",
+			"cluster-k3d-id echo",
+		},
+		"a workload of which nothing is expected keeps what was seen": {
+			"verification-churn", "true", "false", "[]\n", "cluster-k3d-id churn",
 		},
 		"the user's own expectations come last": {
 			"verification-own", "false", "false",
 			"- name: mine\n  spans:\n  - service: shop\n",
-			"collector-container-id " + digest + " cluster-k3d-id cluster-k3d-id [churn crashloop echo imagepull traced-app]",
+			"collector-container-id " + digest + " cluster-k3d-id cluster-k3d-id churn cluster-k3d-id crashloop " +
+				"cluster-k3d-id echo cluster-k3d-id imagepull cluster-k3d-id traced-app",
 		},
 	}
 	for behaviour, test := range tests {
@@ -219,7 +225,7 @@ func TestNoExpectationsAreAnEmptyList(t *testing.T) {
 	stack.services, stack.workloads, stack.own = nil, nil, nil
 	recorded := stack.record(t)
 	assert.NotContains(t, recorded.names(tokenCommand), "verification-own")
-	for _, name := range []string{"verification-services", "verification-workloads"} {
+	for _, name := range []string{"verification-services", "verification-echo"} {
 		stdin := recorded.one(t, tokenCommand, name).text(t, "stdin")
 		assert.Equal(t, "[]\n", stdin)
 		read, err := verify.ReadExpectations([]byte(stdin))
@@ -232,12 +238,13 @@ func TestTheVerificationsOutputsAreWhatItsChecksPrint(t *testing.T) {
 	t.Parallel()
 	// The outputs go into another resource, where the recorder sees them.
 	verified := func(services, workloads, own string) (*recorder, error) {
-		recorded := &recorder{stdout: map[string]string{"v-services": services, "v-workloads": workloads, "v-own": own}}
+		recorded := &recorder{stdout: map[string]string{"v-services": services, "v-echo": workloads, "v-own": own}}
 		return recorded, recorded.run(func(ctx *pulumi.Context) error {
 			verification, err := components.NewVerification(ctx, "v", components.VerificationArgs{
 				Program: "kubetracing", JaegerURL: pulumi.String("http://jaeger"), Timeout: time.Second,
-				ServicesAfter: pulumi.String(""), WorkloadsAfter: pulumi.String(""),
-				Own: []verify.Expectation{{Name: "mine"}},
+				ServicesAfter: pulumi.String(""), Cluster: pulumi.String(""),
+				Runs: map[string]pulumi.StringOutput{"echo": pulumi.String("echo").ToStringOutput()},
+				Own:  []verify.Expectation{{Name: "mine"}},
 			})
 			if err != nil {
 				return err

@@ -132,15 +132,16 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 	}
 	traces := expected.Of(stack)
 	verification, err := components.NewVerification(ctx, "verification", components.VerificationArgs{
-		Program:        binary,
-		JaegerURL:      jaeger.URL,
-		Timeout:        settings.Verify.Timeout,
-		Services:       traces.Services,
-		Containers:     expected.Containers(stack),
-		ServicesAfter:  pulumi.Sprintf("%s %s %s", passedBy, nodeConfig.Digest, cluster.Started),
-		Workloads:      traces.Workloads,
-		WorkloadsAfter: pulumi.Sprintf("%s %s", cluster.Started, workloads.Done),
-		Own:            traces.Own,
+		Program:       binary,
+		JaegerURL:     jaeger.URL,
+		Timeout:       settings.Verify.Timeout,
+		Services:      traces.Services,
+		Containers:    expected.Containers(stack),
+		ServicesAfter: pulumi.Sprintf("%s %s %s", passedBy, nodeConfig.Digest, cluster.Started),
+		Workloads:     traces.Workloads,
+		Runs:          workloads.Runs,
+		Cluster:       cluster.Started,
+		Own:           traces.Own,
 	})
 	if err != nil {
 		return err

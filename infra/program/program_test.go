@@ -124,8 +124,8 @@ func TestAPlanOfTwoServersAndTwoAgents(t *testing.T) {
 		"nodes:/etc/kubetracing/k3s-server.yaml",
 		"nodes:/etc/kubetracing/k3s.sh",
 		"nodes:/etc/kubetracing/kubelet.yaml",
+		"verification-echo (standard input)",
 		"verification-services (standard input)",
-		"verification-workloads (standard input)",
 	}, files)
 	k3d := planned.Files["cluster-k3d (standard input)"]
 	assert.Contains(t, k3d, "servers: 2\n")
@@ -221,7 +221,7 @@ func TestTheProgramChecksForWhatTheClusterSends(t *testing.T) {
 			planned, err := plan.New("kubetracing", "test", newStack(t, test.config), Compose)
 			require.NoError(t, err)
 			assert.Equal(t, test.services, expectedIn(t, planned, "verification-services"))
-			assert.Equal(t, test.workloads, expectedIn(t, planned, "verification-workloads"))
+			assert.Equal(t, test.workloads, expectedIn(t, planned, "verification-echo"))
 			assert.NotContains(t, planned.Files, "verification-own (standard input)")
 		})
 	}

@@ -18,7 +18,7 @@ var (
 	otherCluster = []string{
 		"replace cluster-k3d", "replace cluster-kubeconfig", "replace cluster-kubernetes",
 		"replace workloads-namespace", "replace workloads-echo",
-		"update verification-services", "update verification-workloads",
+		"update verification-services", "update verification-echo",
 	}
 	otherNodeImage = []string{"update node-image-build", "replace node-image-present"}
 	otherCollector = []string{
@@ -51,11 +51,11 @@ func TestAChangeTouchesExactlyWhatItMustAndThePreviewSaysSo(t *testing.T) {
 		},
 		"kubelet's rate does too, and a single pod's trace is no longer certain": {
 			map[string]string{"kubetracing:sampling": `{"kubelet":10}`},
-			together(restart, []string{"update verification-workloads"}), nil,
+			together(restart, []string{"update verification-echo"}), nil,
 		},
 		"containerd's rate does too": {
 			map[string]string{"kubetracing:sampling": `{"runtime":0}`},
-			together(restart, []string{"update verification-workloads"}), nil,
+			together(restart, []string{"update verification-echo"}), nil,
 		},
 		"etcd's rate does too": {
 			map[string]string{"kubetracing:sampling": `{"etcd":10}`},
@@ -67,7 +67,7 @@ func TestAChangeTouchesExactlyWhatItMustAndThePreviewSaysSo(t *testing.T) {
 		},
 		"the Collector's rate replaces the Collector alone": {
 			map[string]string{"kubetracing:sampling": `{"collector":10}`},
-			together(otherCollector, []string{"update verification-workloads"}),
+			together(otherCollector, []string{"update verification-echo"}),
 			[]string{"delete collector-container", "create collector-container", "update collector-healthy", "update verification-services"},
 		},
 		"the Collector's configuration replaces the Collector alone": {
@@ -87,14 +87,14 @@ func TestAChangeTouchesExactlyWhatItMustAndThePreviewSaysSo(t *testing.T) {
 		},
 		"Jaeger's port replaces Jaeger alone": {
 			map[string]string{"kubetracing:jaeger": `{"uiPort":26686}`},
-			together(otherJaeger, []string{"update verification-workloads"}),
+			together(otherJaeger, []string{"update verification-echo"}),
 			[]string{"delete jaeger-container", "create jaeger-container"},
 		},
 		"traces in OpenSearch are a server, what deletes in it, and queues on disk": {
 			map[string]string{"kubetracing:jaeger": `{"storage":"opensearch","server":{"password":"Tr4ces!!"}}`},
 			together(otherJaeger, otherCollector, []string{
 				// Which containers a cause is looked for in; what was seen stays seen.
-				"update verification-workloads",
+				"update verification-echo",
 				"create server", "create server-image", "create server-volume", "create server-volume-owner", "create server-container",
 				"create index-cleaner", "create index-cleaner-image", "create index-cleaner-container",
 				"replace collector-image", "create collector-volume", "create collector-volume-owner",
@@ -113,7 +113,7 @@ func TestAChangeTouchesExactlyWhatItMustAndThePreviewSaysSo(t *testing.T) {
 			together(otherCluster, otherNodeImage, []string{"update cluster", "update node-image"}),
 			[]string{
 				"create node-image-present", "delete cluster-k3d", "create cluster-k3d", "create cluster-kubeconfig",
-				"create workloads-namespace", "create workloads-echo", "update verification-workloads", "delete node-image-present",
+				"create workloads-namespace", "create workloads-echo", "update verification-echo", "delete node-image-present",
 			},
 		},
 		"another k3s image of the same version is another cluster": {
@@ -136,11 +136,15 @@ func TestAChangeTouchesExactlyWhatItMustAndThePreviewSaysSo(t *testing.T) {
 		},
 		"a workload less takes only that away": {
 			map[string]string{"kubetracing:workloads": `[]`},
-			[]string{"delete workloads-echo", "update verification-workloads", "update workloads"}, nil,
+			[]string{"delete workloads-echo", "delete verification-echo", "update workloads"}, nil,
+		},
+		"a workload more leaves the others alone": {
+			map[string]string{"kubetracing:workloads": `["echo", "crashloop"]`},
+			[]string{"create workloads-crashloop", "create verification-crashloop", "update workloads"}, nil,
 		},
 		"without verification only that goes": {
 			map[string]string{"kubetracing:verify": `{"enabled":false}`},
-			[]string{"delete verification", "delete verification-services", "delete verification-workloads"}, nil,
+			[]string{"delete verification", "delete verification-services", "delete verification-echo"}, nil,
 		},
 	}
 	for behaviour, test := range tests {
