@@ -112,6 +112,12 @@ func (c Client) Spans(ctx context.Context, query Query) ([]Span, error) {
 	return flatten(traces), nil
 }
 
+// Has tells whether a trace is there.
+func (c Client) Has(ctx context.Context, traceID string) (bool, error) {
+	_, status, err := c.get(ctx, "/api/v3/traces/"+url.PathEscape(traceID), nil)
+	return status == http.StatusOK, err
+}
+
 // get reads a path; besides success only 404, "no traces found", is no error.
 func (c Client) get(ctx context.Context, route string, parameters url.Values) ([]byte, int, error) {
 	target := strings.TrimSuffix(c.BaseURL, "/") + route

@@ -10,12 +10,15 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/infra/tools"
 	"github.com/kubetracing/kubetracing/infra/workspace"
 )
@@ -26,6 +29,9 @@ type stackOutputs struct {
 	Kubeconfig string            `json:"kubeconfig"`
 	Traces     map[string]string `json:"traces"`
 }
+
+// lookTimeout bounds the look at Jaeger after an update that has already succeeded.
+const lookTimeout = 5 * time.Second
 
 // kubeconfigPath is where a stack's kubeconfig is kept for kubectl, in a folder
 // that only its user can read. The user's own kubeconfig stays as it is.
@@ -56,8 +62,16 @@ func grantAccess(ctx context.Context, space workspace.Workspace, w io.Writer) er
 		return fmt.Errorf("write kubeconfig: %w", err)
 	}
 	fmt.Fprintf(w, "\nJaeger    %s\n", outputs.JaegerURL)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	jaeger := verify.Client{BaseURL: outputs.JaegerURL}
 	for _, workload := range slices.Sorted(maps.Keys(outputs.Traces)) {
-		fmt.Fprintf(w, "trace     %s  (%s)\n", outputs.Traces[workload], workload)
+		link := outputs.Traces[workload]
+		// A link that cannot be checked may well lead somewhere.
+		if there, err := jaeger.Has(ctx, path.Base(link)); err == nil && !there {
+			link = "gone with an earlier Jaeger's memory"
+		}
+		fmt.Fprintf(w, "trace     %s  (%s)\n", link, workload)
 	}
 	fmt.Fprintf(w, "kubectl   eval \"$(%s)\" && kubectl get pods --all-namespaces\n", envCommand(space))
 	return nil

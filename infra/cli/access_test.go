@@ -1,9 +1,12 @@
 package cli_test
 
 import (
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -12,18 +15,25 @@ import (
 
 const tracedOutputs = `{
   "clusterName": "kubetracing-dev",
-  "jaegerUrl": "http://127.0.0.1:16686",
+  "jaegerUrl": "JAEGER",
   "kubeconfig": "client-key-data: hunter2\n",
   "services": {"apiserver": 46},
-  "traces": {"echo": "http://127.0.0.1:16686/trace/0af7", "churn": "http://127.0.0.1:16686/trace/1bf7"}
+  "traces": {"echo": "JAEGER/trace/0af7", "churn": "JAEGER/trace/1bf7"}
 }`
 
-// up runs an update of a stack with outputs.
+// up runs an update of a stack with outputs, whose Jaeger has lost one of two traces.
 func (m machine) up(t *testing.T, arguments ...string) outcome {
 	t.Helper()
-	m.write(t, filepath.Join(m.folder, "outputs.json"), tracedOutputs)
+	jaeger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/api/v3/traces/0af7" {
+			w.WriteHeader(http.StatusNotFound)
+		}
+	}))
+	t.Cleanup(jaeger.Close)
+	m.write(t, filepath.Join(m.folder, "outputs.json"), strings.ReplaceAll(tracedOutputs, "JAEGER", jaeger.URL))
 	got := m.run(t, append([]string{"up"}, arguments...)...)
 	require.Zero(t, got.code, got.stderr)
+	got.stdout = strings.ReplaceAll(got.stdout, jaeger.URL, "JAEGER")
 	return got
 }
 
@@ -31,15 +41,25 @@ func TestAnUpdateEndsWithWhereToLook(t *testing.T) {
 	m := newMachine(t)
 	got := m.up(t)
 	assert.Equal(t, "pulumi's output\n"+`
-Jaeger    http://127.0.0.1:16686
-trace     http://127.0.0.1:16686/trace/1bf7  (churn)
-trace     http://127.0.0.1:16686/trace/0af7  (echo)
+Jaeger    JAEGER
+trace     gone with an earlier Jaeger's memory  (churn)
+trace     JAEGER/trace/0af7  (echo)
 kubectl   eval "$(make --silent env)" && kubectl get pods --all-namespaces
 `, got.stdout)
 	assert.NotContains(t, got.stdout+got.stderr, "hunter2")
 
 	m.write(t, filepath.Join(m.root, "Pulumi.ci.yaml"), "config: {}\n")
 	assert.Contains(t, m.up(t, "--stack", "ci").stdout, `eval "$(make --silent env STACK=ci)"`)
+}
+
+func TestALinkThatCannotBeCheckedIsShown(t *testing.T) {
+	m := newMachine(t)
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	m.write(t, filepath.Join(m.folder, "outputs.json"), strings.ReplaceAll(tracedOutputs, "JAEGER", gone.URL))
+	got := m.run(t, "up")
+	require.Zero(t, got.code, got.stderr)
+	assert.Contains(t, got.stdout, "trace     "+gone.URL+"/trace/1bf7  (churn)\n")
 }
 
 func TestTheKubeconfigIsItsUsersOnly(t *testing.T) {
