@@ -84,7 +84,9 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 	if args.OTLPHTTPPort != nil {
 		ports = append(ports, publish(*args.OTLPHTTPPort, tracing.OTLPHTTPPort))
 	}
-	after := []pulumi.Resource{image}
+	// Destroyed before Jaeger: what it still has must find someone who takes it, or it
+	// waits for that until its grace is over.
+	after := []pulumi.Resource{image, args.Jaeger.Container}
 	var data dataVolume
 	if args.Pipeline.DiskQueue {
 		data, err = newDataVolume(ctx, name, args.ContainerName, tracing.CollectorDataDirectory, imageUser, args.Owner, component)

@@ -82,6 +82,7 @@ func TestTheCollectorsContainer(t *testing.T) {
 		"networksAdvanced": []any{map[string]any{"name": "traced", "aliases": []any{"otel-collector"}, "ipv4Address": "10.112.4.3"}},
 	}, inputs)
 	assertChildOf(t, container, "Collector", "collector")
+	assert.Contains(t, container.dependencies(), "jaeger-container", "what it has left goes to Jaeger when it is destroyed")
 }
 
 func TestTheCollectorPublishesOnlyWhatIsAskedForAndOnlyLocally(t *testing.T) {
