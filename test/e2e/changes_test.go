@@ -40,8 +40,8 @@ func TestChanges(t *testing.T) {
 
 	tests := []struct {
 		change string
-		// choices are written into the stack's file, by section and key.
-		choices map[string]map[string]any
+		// choices are written into the stack's file, by section.
+		choices map[string]any
 		says    []string
 		// replaced are the containers that are others afterwards.
 		replaced []string
@@ -67,6 +67,18 @@ func TestChanges(t *testing.T) {
 			[]string{"jaeger-container"}, []string{jaegerContainer},
 		},
 		{
+			"Jaeger configuration", section("jaeger", map[string]any{"maxTraces": 50_000}),
+			[]string{"jaeger-container"}, []string{jaegerContainer},
+		},
+		{
+			"a workload more", section("workloads", []string{"echo", "churn"}),
+			[]string{"workloads-churn"}, nil,
+		},
+		{
+			"a workload less", section("workloads", []string{"echo"}),
+			[]string{"workloads-churn"}, nil,
+		},
+		{
 			"nothing", nil,
 			[]string{"unchanged"}, nil,
 		},
@@ -80,7 +92,11 @@ func TestChanges(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.change, func(t *testing.T) {
 			for section, values := range test.choices {
-				for key, value := range values {
+				keys, isObject := values.(map[string]any)
+				if !isObject {
+					setSection(t, p, section, values)
+				}
+				for key, value := range keys {
 					set(t, p, section, key, value)
 				}
 			}
@@ -130,8 +146,8 @@ func settings(t *testing.T, p *project) stacks.Stack {
 	return stack
 }
 
-func section(name string, values map[string]any) map[string]map[string]any {
-	return map[string]map[string]any{"kubetracing:" + name: values}
+func section(name string, values any) map[string]any {
+	return map[string]any{"kubetracing:" + name: values}
 }
 
 // secondTag gives an image another name.
