@@ -79,6 +79,9 @@ func k3sServerConfig(spec ClusterSpec) (string, error) {
 	if spec.EmbeddedEtcd() && spec.Sampling.Etcd > 0 {
 		config.EtcdArg = etcdArguments(rules.EtcdTracing, spec.Receiver, spec.Sampling.Etcd)
 	}
+	if spec.EmbeddedEtcd() && spec.Servers == 1 {
+		config.EtcdArg = append(config.EtcdArg, loneEtcdArguments...)
+	}
 	return encode("k3s server configuration", config)
 }
 

@@ -135,6 +135,15 @@ func TestEtcdArgumentsFollowTheVersionOfEtcd(t *testing.T) {
 	}
 }
 
+func TestALoneEtcdWaitsForNobody(t *testing.T) {
+	t.Parallel()
+	arguments := func(spec tracing.ClusterSpec) any {
+		return decoded(t, nodeFiles(t, spec)["k3s-server.yaml"])["etcd-arg"]
+	}
+	assert.Subset(t, arguments(single(t, "1.37")), []any{"heartbeat-interval=100", "election-timeout=1000"})
+	assert.NotContains(t, arguments(several(t, "1.37")), "election-timeout=1000")
+}
+
 func TestServerConfigurationFollowsTheRules(t *testing.T) {
 	t.Parallel()
 

@@ -33,5 +33,8 @@ func etcdTakesItsArguments(t *testing.T, reader reader, files rendered) {
 		// encoding/json decodes every number as a float64.
 		want["distributed-tracing-sampling-rate"] = float64(files.spec.Sampling.Etcd)
 	}
+	if files.spec.Servers == 1 {
+		want["heartbeat-interval"], want["election-timeout"] = float64(100), float64(1000)
+	}
 	assert.Equal(t, want, withoutPrefix)
 }
