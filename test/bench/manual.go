@@ -2,6 +2,7 @@ package main
 
 import (
 	_ "embed"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,7 +23,14 @@ var manualUp string
 //go:embed manual/down.sh
 var manualDown string
 
-func (m manual) up() error { return m.script(manualUp) }
+// up leaves nothing behind if it fails.
+func (m manual) up() error {
+	err := m.script(manualUp)
+	if err != nil {
+		err = errors.Join(err, m.down())
+	}
+	return err
+}
 
 func (m manual) down() error { return m.script(manualDown) }
 

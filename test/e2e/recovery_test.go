@@ -32,7 +32,7 @@ type broken struct {
 // states are all that this test knows how to bring about.
 var states = []broken{
 	{"a container is removed", func(t *testing.T) {
-		docker(t, "rm", "--force", collectorContainer)
+		docker(t, "rm", "--force", "--volumes", collectorContainer)
 	}, []string{"container " + collectorContainer + " is gone: an update creates it again"}, true},
 	{"a container is stopped", func(t *testing.T) {
 		docker(t, "stop", jaegerContainer)
@@ -41,7 +41,7 @@ var states = []broken{
 		docker(t, "pause", collectorContainer)
 	}, []string{"container " + collectorContainer + " is paused: an update lets it go on"}, true},
 	{"a container is removed and another one stopped", func(t *testing.T) {
-		docker(t, "rm", "--force", jaegerContainer)
+		docker(t, "rm", "--force", "--volumes", jaegerContainer)
 		docker(t, "stop", collectorContainer)
 	}, []string{"container " + jaegerContainer + " is gone", "container " + collectorContainer + " does not work (Exited (0)"}, true},
 	{"a node is stopped", func(t *testing.T) {
