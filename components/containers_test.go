@@ -39,6 +39,7 @@ func TestJaegersContainer(t *testing.T) {
 		"command":             []any{"--config", "/etc/jaeger/config.yaml"},
 		"restart":             "unless-stopped",
 		"destroyGraceSeconds": 10.0,
+		"envs":                []any{"OTEL_TRACES_SAMPLER=always_off"},
 		"labels":              ownerLabels,
 		"uploads": []any{map[string]any{
 			"file": "/etc/jaeger/config.yaml", "content": config, "permissions": "0644",
