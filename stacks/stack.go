@@ -56,7 +56,7 @@ func Open(root, project, stack string, config map[string]string) (Stack, error) 
 	if err != nil {
 		return Stack{}, fmt.Errorf("resolve Kubernetes version: %w", err)
 	}
-	subnet, err := tracing.ParseSubnet(settings.Network.subnetOf(names))
+	subnet, err := settings.Network.subnetOf(names)
 	if err != nil {
 		return Stack{}, fmt.Errorf("network: %w", err)
 	}

@@ -62,11 +62,16 @@ func ParseSubnet(text string) (Subnet, error) {
 	return Subnet{prefix}, nil
 }
 
+// Part is the i-th of the parts, each of so many bits, that the range consists of.
+func (s Subnet) Part(i, bits int) Subnet {
+	return Subnet{netip.PrefixFrom(s.host(i<<(s.Addr().BitLen()-bits)), bits)}
+}
+
 // host is the n-th address.
 func (s Subnet) host(n int) netip.Addr {
 	first := s.Addr().As4()
 	var address [4]byte
-	binary.BigEndian.PutUint32(address[:], binary.BigEndian.Uint32(first[:])+uint32(n)) //nolint:gosec // n < 1<<16
+	binary.BigEndian.PutUint32(address[:], binary.BigEndian.Uint32(first[:])+uint32(n)) //nolint:gosec // it is below the number of addresses
 	return netip.AddrFrom4(address)
 }
 
