@@ -5,9 +5,6 @@ package follow
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"sigs.k8s.io/yaml"
+	"github.com/kubetracing/kubetracing/infra/kubeconfig"
 )
 
 // Request is one request that kube-apiserver answered.
@@ -48,46 +45,19 @@ type Proxy struct {
 // Source: k8s.io/apiserver pkg/apis/audit/types.go (HeaderAuditID).
 const auditHeader = "Audit-Id"
 
-// kubeconfig is the part of a kubeconfig that is needed to reach a cluster with a
-// client certificate.
-//
-// Source: k8s.io/client-go/tools/clientcmd/api/v1/types.go.
-type kubeconfig struct {
-	Clusters []struct {
-		Cluster struct {
-			Server string `json:"server"`
-			CA     []byte `json:"certificate-authority-data"`
-		} `json:"cluster"`
-	} `json:"clusters"`
-	Users []struct {
-		User struct {
-			Certificate []byte `json:"client-certificate-data"`
-			Key         []byte `json:"client-key-data"`
-		} `json:"user"`
-	} `json:"users"`
-}
-
 // Start starts a proxy to the first cluster of a kubeconfig. server replaces the
 // cluster's address unless it is empty.
 func Start(ctx context.Context, text []byte, server string) (*Proxy, error) {
-	var config kubeconfig
-	if err := yaml.Unmarshal(text, &config); err != nil {
-		return nil, fmt.Errorf("read kubeconfig: %w", err)
-	}
-	if len(config.Clusters) == 0 || len(config.Users) == 0 {
-		return nil, errors.New("read kubeconfig: it has no cluster or no user")
-	}
-	cluster, user := config.Clusters[0].Cluster, config.Users[0].User
-	certificate, err := tls.X509KeyPair(user.Certificate, user.Key)
+	config, err := kubeconfig.Read(text)
 	if err != nil {
-		return nil, fmt.Errorf("read kubeconfig: client certificate: %w", err)
+		return nil, err
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(cluster.CA) {
-		return nil, errors.New("read kubeconfig: no certificate in certificate-authority-data")
+	access, err := config.TLS()
+	if err != nil {
+		return nil, err
 	}
 	if server == "" {
-		server = cluster.Server
+		server = config.Server()
 	}
 	target, err := url.Parse(server)
 	if err != nil {
@@ -103,9 +73,7 @@ func Start(ctx context.Context, text []byte, server string) (*Proxy, error) {
 		Rewrite: func(request *httputil.ProxyRequest) {
 			request.SetURL(target)
 		},
-		Transport: recorder{proxy, &http.Transport{TLSClientConfig: &tls.Config{
-			RootCAs: roots, Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12,
-		}}},
+		Transport: recorder{proxy, &http.Transport{TLSClientConfig: access}},
 		// Watches are answered line by line.
 		FlushInterval: -1,
 	}

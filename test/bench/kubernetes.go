@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +10,7 @@ import (
 	"net/http"
 	"time"
 
-	"sigs.k8s.io/yaml"
+	"github.com/kubetracing/kubetracing/infra/kubeconfig"
 )
 
 // kubernetes is a cluster's API, over one connection that stays open.
@@ -22,38 +20,22 @@ type kubernetes struct {
 }
 
 // newKubernetes finds the API by a kubeconfig with one cluster and one user.
-func newKubernetes(kubeconfig []byte) (*kubernetes, error) {
-	var config struct {
-		Clusters []struct {
-			Cluster struct {
-				Server string `json:"server"`
-				CA     []byte `json:"certificate-authority-data"`
-			} `json:"cluster"`
-		} `json:"clusters"`
-		Users []struct {
-			User struct {
-				Certificate []byte `json:"client-certificate-data"`
-				Key         []byte `json:"client-key-data"`
-			} `json:"user"`
-		} `json:"users"`
-	}
-	if err := yaml.Unmarshal(kubeconfig, &config); err != nil {
-		return nil, fmt.Errorf("read kubeconfig: %w", err)
+func newKubernetes(text []byte) (*kubernetes, error) {
+	config, err := kubeconfig.Read(text)
+	if err != nil {
+		return nil, err
 	}
 	if len(config.Clusters) != 1 || len(config.Users) != 1 {
 		return nil, errors.New("read kubeconfig: not one cluster and one user")
 	}
-	certificate, err := tls.X509KeyPair(config.Users[0].User.Certificate, config.Users[0].User.Key)
+	access, err := config.TLS()
 	if err != nil {
-		return nil, fmt.Errorf("read kubeconfig: %w", err)
+		return nil, err
 	}
-	authorities := x509.NewCertPool()
-	authorities.AppendCertsFromPEM(config.Clusters[0].Cluster.CA)
 	return &kubernetes{
-		url: config.Clusters[0].Cluster.Server,
+		url: config.Server(),
 		client: &http.Client{Timeout: time.Minute, Transport: &http.Transport{
-			ForceAttemptHTTP2: true,
-			TLSClientConfig:   &tls.Config{Certificates: []tls.Certificate{certificate}, RootCAs: authorities, MinVersion: tls.VersionTLS12},
+			ForceAttemptHTTP2: true, TLSClientConfig: access,
 		}},
 	}, nil
 }
