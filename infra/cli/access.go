@@ -69,7 +69,7 @@ func grantAccess(ctx context.Context, space workspace.Workspace, w io.Writer) er
 		link := outputs.Traces[workload]
 		// A link that cannot be checked may well lead somewhere.
 		if there, err := jaeger.Has(ctx, path.Base(link)); err == nil && !there {
-			link = "gone with an earlier Jaeger's memory"
+			link = "gone with an earlier Jaeger's store"
 		}
 		fmt.Fprintf(w, "trace     %s  (%s)\n", link, workload)
 	}

@@ -42,7 +42,7 @@ func TestAnUpdateEndsWithWhereToLook(t *testing.T) {
 	got := m.up(t)
 	assert.Equal(t, "pulumi's output\n"+`
 Jaeger    JAEGER
-trace     gone with an earlier Jaeger's memory  (churn)
+trace     gone with an earlier Jaeger's store  (churn)
 trace     JAEGER/trace/0af7  (echo)
 kubectl   eval "$(make --silent env)" && kubectl get pods --all-namespaces
 `, got.stdout)
