@@ -91,7 +91,8 @@ func NewIndexCleaner(ctx *pulumi.Context, name string, args IndexCleanerArgs, op
 // and internal/config/config.go (dots and dashes of a flag are underscores).
 func (a IndexCleanerArgs) environment() pulumi.StringArray {
 	variables := []string{
-		// An index holds a day, and its age counts from the day's beginning.
+		// An index is given spans for up to a day, and its age counts from its creation.
+		// Source: cmd/es-index-cleaner/main.go there.
 		"DAYS=" + strconv.Itoa(a.RetentionDays+1),
 		"INDEX_PREFIX=" + a.Server.IndexPrefix,
 		"SERVER_URL=" + a.Server.URL,

@@ -86,7 +86,7 @@ func TestASearchServerIsChecked(t *testing.T) {
 				{server + ".username", "me", "goes with url: the stack's own server has the user elastic"},
 				{Field: server + ".ca", Rule: "goes with url: the stack's own server has no certificate"},
 				{server + ".image", "a b", ruleImage},
-				{server + ".heapMiB", "2", "must be from 256 to 31744"},
+				{server + ".heapMiB", "2", "must be from 512 to 31744"},
 			},
 		},
 		"what goes with a server of our own alone": {
