@@ -1,13 +1,10 @@
 package components
 
 import (
-	_ "embed"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 
-	"github.com/pulumi/pulumi-command/sdk/go/command/local"
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -19,9 +16,6 @@ const collectorType = "kubetracing:components:Collector"
 // collectorConfigPath is where the Collector's configuration lies, whatever the
 // distribution: each has a default of its own, so the command names it.
 const collectorConfigPath = "/etc/otelcol/config.yaml"
-
-//go:embed scripts/collector-healthy.sh
-var collectorHealthyScript string
 
 // CollectorArgs describe the OpenTelemetry Collector.
 type CollectorArgs struct {
@@ -86,7 +80,7 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 	}
 	// Destroyed before Jaeger: what it still has must find someone who takes it, or it
 	// waits for that until its grace is over.
-	after := []pulumi.Resource{image, args.Jaeger.Container}
+	after := []pulumi.Resource{image, args.Jaeger.Healthy}
 	var data dataVolume
 	if args.Pipeline.DiskQueue {
 		data, err = newDataVolume(ctx, name, args.ContainerName, tracing.CollectorDataDirectory, imageUser, args.Owner, component)
@@ -118,23 +112,13 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 	if err != nil {
 		return nil, fmt.Errorf("collector %q: %w", name, err)
 	}
-	healthy, err := local.NewCommand(ctx, name+"-healthy", &local.CommandArgs{
-		Create: pulumi.String(collectorHealthyScript),
-		Update: pulumi.String(collectorHealthyScript),
-		Environment: pulumi.StringMap{
-			// A changed value is an update: a new container is probed again.
-			"CONTAINER_ID":    container.ID().ToStringOutput(),
-			"COLLECTOR":       pulumi.String(args.ContainerName),
-			"JAEGER":          pulumi.String(args.JaegerContainer),
-			"HEALTH_URL":      pulumi.String(fmt.Sprintf("http://%s:%d/", tracing.CollectorAlias, tracing.HealthPort)),
-			"TIMEOUT_SECONDS": pulumi.String(strconv.Itoa(healthTimeoutSeconds)),
-		},
-		Logging: local.LoggingStderr,
-	},
-		pulumi.Parent(component),
-		// The probe runs in Jaeger's container.
-		pulumi.DependsOn([]pulumi.Resource{args.Jaeger.Container}),
-	)
+	healthy, err := newHealthy(ctx, name+"-healthy", healthyArgs{
+		Container: container, ContainerName: args.ContainerName, Name: "the Collector",
+		TimeoutSeconds: healthTimeoutSeconds,
+		HealthURL:      fmt.Sprintf("http://%s:%d/", tracing.CollectorAlias, tracing.HealthPort),
+		Probe:          args.JaegerContainer,
+		After:          []pulumi.Resource{args.Jaeger.Healthy},
+	}, component)
 	if err != nil {
 		return nil, fmt.Errorf("collector %q: %w", name, err)
 	}

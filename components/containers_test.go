@@ -53,8 +53,6 @@ func TestJaegersContainer(t *testing.T) {
 			"tests":    []any{"CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1:13133/status"},
 			"interval": "1s", "timeout": "3s", "retries": 120.0,
 		},
-		"wait":        true,
-		"waitTimeout": 120.0,
 	}, container.Inputs.MapRepl(nil, nil))
 	assertChildOf(t, container, "Jaeger", "jaeger")
 }
@@ -83,7 +81,7 @@ func TestTheCollectorsContainer(t *testing.T) {
 		"networksAdvanced": []any{map[string]any{"name": "traced", "aliases": []any{"otel-collector"}, "ipv4Address": "10.112.4.3"}},
 	}, inputs)
 	assertChildOf(t, container, "Collector", "collector")
-	assert.Contains(t, container.dependencies(), "jaeger-container", "what it has left goes to Jaeger when it is destroyed")
+	assert.Contains(t, container.dependencies(), "jaeger-healthy", "what it has left goes to Jaeger when it is destroyed")
 }
 
 func TestTheCollectorPublishesOnlyWhatIsAskedForAndOnlyLocally(t *testing.T) {
@@ -132,21 +130,37 @@ func TestAContainersImageStaysWhenTheStackGoes(t *testing.T) {
 	}
 }
 
-func TestTheCollectorsProbeRunsAgainForEveryNewContainer(t *testing.T) {
+func TestEveryNewContainerIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	healthy := newEverything(t).record(t).one(t, tokenCommand, "collector-healthy")
-	assert.Equal(t, map[string]string{
-		"CONTAINER_ID":    "collector-container-id",
-		"COLLECTOR":       "traced-collector",
-		"JAEGER":          "traced-jaeger",
-		"HEALTH_URL":      "http://otel-collector:13133/",
-		"TIMEOUT_SECONDS": "120",
-	}, healthy.environment(t))
-	assert.Equal(t, healthy.text(t, "create"), healthy.input("update"), "a changed environment is an update")
-	assert.Nil(t, healthy.input("triggers"))
-	assert.Equal(t, "stderr", healthy.input("logging"))
-	assert.Contains(t, healthy.dependencies(), "jaeger-container", "the probe runs in Jaeger's container")
-	assertChildOf(t, healthy, "Collector", "collector")
+	everything := newEverything(t).record(t)
+	tests := map[string]struct {
+		recorded    *recorder
+		environment map[string]string
+		component   string
+	}{
+		"jaeger": {everything, map[string]string{"CONTAINER": "traced-jaeger", "NAME": "Jaeger", "TIMEOUT_SECONDS": "120"}, "Jaeger"},
+		"collector": {everything, map[string]string{
+			"CONTAINER": "traced-collector", "NAME": "the Collector", "TIMEOUT_SECONDS": "120",
+			"HEALTH_URL": "http://otel-collector:13133/", "PROBE": "traced-jaeger",
+		}, "Collector"},
+		"server": {recordSearchServer(t, tracing.StorageOpenSearch), map[string]string{
+			"CONTAINER": "traced-server", "NAME": "OpenSearch", "TIMEOUT_SECONDS": "300",
+		}, "SearchServer"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			healthy := test.recorded.one(t, tokenCommand, name+"-healthy")
+			test.environment["CONTAINER_ID"] = name + "-container-id"
+			assert.Equal(t, test.environment, healthy.environment(t))
+			assert.Equal(t, healthy.text(t, "create"), healthy.input("update"), "a changed environment is an update")
+			assert.Nil(t, healthy.input("triggers"))
+			assert.Equal(t, "stderr", healthy.input("logging"))
+			assertChildOf(t, healthy, test.component, name)
+		})
+	}
+	assert.Contains(t, everything.one(t, tokenCommand, "collector-healthy").dependencies(), "jaeger-healthy",
+		"the probe runs in Jaeger's container")
 }
 
 func TestBadgerKeepsTracesOnAVolumeThatJaegersUserCanWrite(t *testing.T) {

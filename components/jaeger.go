@@ -50,10 +50,10 @@ type Jaeger struct {
 	// ContainerID changes whenever the container is replaced.
 	ContainerID pulumi.StringOutput `pulumi:"containerId"`
 	// Address is the container's IPv4 address on the network. Whoever uses it waits
-	// for the container.
+	// for the healthy container.
 	Address pulumi.StringOutput
-	// Container is the healthy container, to wait for.
-	Container pulumi.Resource
+	// Healthy is the end of the wait for it.
+	Healthy pulumi.Resource
 }
 
 // JaegerURL is where a Jaeger with a host port answers on this machine.
@@ -115,19 +115,24 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 			Timeout:  pulumi.String("3s"),
 			Retries:  pulumi.Int(healthTimeoutSeconds),
 		},
-		Wait:        pulumi.Bool(true),
-		WaitTimeout: pulumi.Int(healthTimeoutSeconds),
 	}, containerOptions(component, after...)...)
 	if err != nil {
 		return nil, fmt.Errorf("jaeger %q: %w", name, err)
 	}
-	// Whoever uses the URL waits for the container, and yet the URL is known while
-	// the container is replaced.
+	healthy, err := newHealthy(ctx, name+"-healthy", healthyArgs{
+		Container: container, ContainerName: args.ContainerName, Name: "Jaeger",
+		TimeoutSeconds: healthTimeoutSeconds,
+	}, component)
+	if err != nil {
+		return nil, fmt.Errorf("jaeger %q: %w", name, err)
+	}
+	// Whoever uses the URL waits for the healthy container, and yet the URL is known
+	// while the container is replaced.
 	component.URL = pulumi.OutputWithDependencies(
-		ctx.Context(), pulumi.String(JaegerURL(args.UIPort)).ToStringOutput(), container).(pulumi.StringOutput)
+		ctx.Context(), pulumi.String(JaegerURL(args.UIPort)).ToStringOutput(), healthy).(pulumi.StringOutput)
 	component.Address = pulumi.OutputWithDependencies(
-		ctx.Context(), pulumi.String(args.Address).ToStringOutput(), container).(pulumi.StringOutput)
-	component.ContainerID, component.Container = container.ID().ToStringOutput(), container
+		ctx.Context(), pulumi.String(args.Address).ToStringOutput(), healthy).(pulumi.StringOutput)
+	component.ContainerID, component.Healthy = container.ID().ToStringOutput(), healthy
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{
 		"url":         component.URL,
 		"containerId": component.ContainerID,

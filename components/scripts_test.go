@@ -1,6 +1,7 @@
 package components_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -566,41 +567,65 @@ func TestClusterDelete(t *testing.T) {
 	})
 }
 
-func TestCollectorHealthy(t *testing.T) {
+func TestTheWaitForAHealthyContainer(t *testing.T) {
 	t.Parallel()
-	command := newEverything(t).record(t).one(t, tokenCommand, "collector-healthy")
-	script, environment := command.text(t, "create"), command.environment(t)
-	environment["TIMEOUT_SECONDS"] = "3"
-	const probe = "docker exec traced-jaeger wget -q -O /dev/null http://otel-collector:13133/"
+	everything := newEverything(t).record(t)
+	probed, checked := everything.one(t, tokenCommand, "collector-healthy"), everything.one(t, tokenCommand, "jaeger-healthy")
+	// A look at the clock is two minutes later than the one before: there is time for three.
+	const timeout = "300"
 
-	t.Run("asks from Jaeger's container until the Collector is healthy", func(t *testing.T) {
+	t.Run("asks from another container where there is no health check", func(t *testing.T) {
 		t.Parallel()
+		const probe = "docker exec traced-jaeger wget -q -O /dev/null http://otel-collector:13133/"
+		environment := probed.environment(t)
+		environment["TIMEOUT_SECONDS"] = timeout
 		onEveryShell(t, func(t *testing.T, m *machine) {
 			m.file(t, "docker-exec", `printf x >> "$MACHINE/tries"; [ "$(wc -c < "$MACHINE/tries")" -ge 3 ]`)
 			m.file(t, "docker-inspect", "echo false")
-			got := m.run(t, script, "", environment)
+			got := m.run(t, probed.text(t, "create"), "", environment)
 			require.Zero(t, got.code, got.stderr)
 			assert.Equal(t, []string{probe, probe, probe}, m.callsOf(t, "docker exec"))
 			assert.Empty(t, m.callsOf(t, "docker logs"))
-			assert.Empty(t, got.stderr)
+			assert.Equal(t, "kubetracing: waiting for the Collector to be healthy, 120s\n"+
+				"kubetracing: waiting for the Collector to be healthy, 240s\n", got.stderr)
 		})
 	})
 
-	tests := map[string]struct{ restarting, says string }{
-		"prints its last words when the time is over":       {"false", "is not healthy after 3s. Its last words:\nbad configuration\n"},
-		"does not wait for a Collector that keeps crashing": {"true", "is not healthy after 0s. Its last words:\nbad configuration\n"},
+	// An error, its stack trace, and so many lines after it that it is none of the last.
+	const words = `printf '%s\n' 'ERROR: wrong password' '	at org.elasticsearch.Node.start(Node.java:1)' '	... 12 more' 1 2 3 4 5 6 7 8 9`
+	const shown = "ERROR: wrong password\n2\n3\n4\n5\n6\n7\n8\n9"
+	tests := map[string]struct {
+		// The container's state, as docker inspect would print it.
+		health, restarting, killed string
+		code                       int
+		says                       []string
+	}{
+		"ends at once for one that is healthy": {"healthy", "false", "false", 0, nil},
+		"shows errors and last words without stack traces when the time is over": {"starting", "false", "false", 1, []string{
+			"kubetracing: waiting for Jaeger to be healthy, 120s", "kubetracing: waiting for Jaeger to be healthy, 240s",
+			"kubetracing: Jaeger (traced-jaeger) is not healthy after 360s. Its last words:", shown,
+		}},
+		"does not go on for one that ends again and again": {"starting", "true", "false", 1, []string{
+			"kubetracing: Jaeger (traced-jaeger) is not healthy after 120s. Its last words:", shown,
+		}},
+		"says that its memory did not do": {"starting", "true", "true", 1, []string{
+			"kubetracing: Jaeger (traced-jaeger) needs more memory than it may use",
+			"kubetracing: Jaeger (traced-jaeger) is not healthy after 120s. Its last words:", shown,
+		}},
 	}
 	for behaviour, test := range tests {
 		t.Run(behaviour, func(t *testing.T) {
 			t.Parallel()
+			environment := checked.environment(t)
+			environment["TIMEOUT_SECONDS"] = timeout
 			onEveryShell(t, func(t *testing.T, m *machine) {
-				m.file(t, "docker-exec", "exit 1")
-				m.file(t, "docker-inspect", "echo "+test.restarting)
-				m.file(t, "docker-logs", "echo 'bad configuration'")
-				got := m.run(t, script, "", environment)
-				assert.Equal(t, 1, got.code)
-				assert.Equal(t, "kubetracing: the Collector (traced-collector) "+test.says, got.stderr)
-				assert.Equal(t, []string{"docker logs --tail 20 traced-collector"}, m.callsOf(t, "docker logs"))
+				m.file(t, "docker-inspect", fmt.Sprintf(
+					`case "$3" in *Health*) echo %s ;; *Restarting*) echo %s ;; *OOMKilled*) echo %s ;; esac`,
+					test.health, test.restarting, test.killed))
+				m.file(t, "docker-logs", words)
+				got := m.run(t, checked.text(t, "create"), "", environment)
+				assert.Equal(t, test.code, got.code)
+				assert.Equal(t, strings.Join(test.says, "\n"), strings.TrimSuffix(got.stderr, "\n"))
 				assert.Empty(t, got.stdout)
 			})
 		})

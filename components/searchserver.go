@@ -47,8 +47,8 @@ type SearchServerArgs struct {
 type SearchServer struct {
 	pulumi.ResourceState
 
-	// Container is the healthy container, to wait for.
-	Container pulumi.Resource
+	// Healthy is the end of the wait for it.
+	Healthy pulumi.Resource
 }
 
 // NewSearchServer creates a search server and waits until it is healthy.
@@ -93,8 +93,6 @@ func NewSearchServer(ctx *pulumi.Context, name string, args SearchServerArgs, op
 			Timeout:  pulumi.String("10s"),
 			Retries:  pulumi.Int(searchServerTimeoutSeconds),
 		},
-		Wait:        pulumi.Bool(true),
-		WaitTimeout: pulumi.Int(searchServerTimeoutSeconds),
 	}, append(containerOptions(component, image, data.ready),
 		// Docker chooses it along with a limit of memory, and the provider would take it
 		// away again in every update.
@@ -102,7 +100,13 @@ func NewSearchServer(ctx *pulumi.Context, name string, args SearchServerArgs, op
 	if err != nil {
 		return nil, fmt.Errorf("search server %q: %w", name, err)
 	}
-	component.Container = container
+	component.Healthy, err = newHealthy(ctx, name+"-healthy", healthyArgs{
+		Container: container, ContainerName: args.ContainerName, Name: kind.name,
+		TimeoutSeconds: searchServerTimeoutSeconds,
+	}, component)
+	if err != nil {
+		return nil, fmt.Errorf("search server %q: %w", name, err)
+	}
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{})
 }
 

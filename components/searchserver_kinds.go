@@ -13,6 +13,8 @@ import (
 // searchServerKind is what differs between OpenSearch and Elasticsearch, which are
 // otherwise configured alike.
 type searchServerKind struct {
+	// name is what people call it.
+	name string
 	// data is where the container keeps its data.
 	data string
 	// passwordVariable is the environment variable with the superuser's password.
@@ -35,6 +37,7 @@ var searchServerKinds = map[tracing.JaegerStorage]searchServerKind{
 	// variable with a dot in its name is a setting);
 	// https://docs.opensearch.org/latest/security/configuration/demo-configuration/.
 	tracing.StorageOpenSearch: {
+		name:             "OpenSearch",
 		data:             "/usr/share/opensearch/data",
 		passwordVariable: "OPENSEARCH_INITIAL_ADMIN_PASSWORD",
 		heapVariable:     "OPENSEARCH_JAVA_OPTS",
@@ -57,6 +60,7 @@ var searchServerKinds = map[tracing.JaegerStorage]searchServerKind{
 	// distribution/docker/src/docker/bin/docker-entrypoint.sh;
 	// https://www.elastic.co/guide/en/elasticsearch/reference/8.17/security-settings.html.
 	tracing.StorageElasticsearch: {
+		name:             "Elasticsearch",
 		data:             "/usr/share/elasticsearch/data",
 		passwordVariable: "ELASTIC_PASSWORD",
 		heapVariable:     "ES_JAVA_OPTS",
@@ -81,6 +85,15 @@ func (k searchServerKind) environment(heapMiB int) pulumi.StringArray {
 		"transport.host=127.0.0.1",
 		// Would need a setting of the host's kernel, vm.max_map_count.
 		"node.store.allow_mmap=false",
+		// By default nothing is stored on a disk that is 90 % full, so that shards move to
+		// other nodes: there is no other, and 25 GB free would not do on a disk of 250 GB.
+		// All three are sizes or none is.
+		//
+		// Source: https://elastic.co/guide/en/elasticsearch/reference/7.6/disk-allocator.html,
+		// from before the two went separate ways.
+		"cluster.routing.allocation.disk.watermark.low=2gb",
+		"cluster.routing.allocation.disk.watermark.high=1gb",
+		"cluster.routing.allocation.disk.watermark.flood_stage=512mb",
 		fmt.Sprintf("%s=-Xms%dm -Xmx%dm", k.heapVariable, heapMiB, heapMiB),
 	}, k.variables...))
 }

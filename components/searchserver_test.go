@@ -42,6 +42,8 @@ func TestASearchServersContainer(t *testing.T) {
 		tracing.StorageOpenSearch: {
 			environment: []any{
 				"discovery.type=single-node", "http.host=0.0.0.0", "transport.host=127.0.0.1", "node.store.allow_mmap=false",
+				"cluster.routing.allocation.disk.watermark.low=2gb", "cluster.routing.allocation.disk.watermark.high=1gb",
+				"cluster.routing.allocation.disk.watermark.flood_stage=512mb",
 				"OPENSEARCH_JAVA_OPTS=-Xms768m -Xmx768m",
 				"plugins.security.ssl.http.enabled=false", "plugins.security.audit.type=noop",
 				"DISABLE_PERFORMANCE_ANALYZER_AGENT_CLI=true", "OPENSEARCH_INITIAL_ADMIN_PASSWORD=" + testPassword,
@@ -54,6 +56,8 @@ func TestASearchServersContainer(t *testing.T) {
 		tracing.StorageElasticsearch: {
 			environment: []any{
 				"discovery.type=single-node", "http.host=0.0.0.0", "transport.host=127.0.0.1", "node.store.allow_mmap=false",
+				"cluster.routing.allocation.disk.watermark.low=2gb", "cluster.routing.allocation.disk.watermark.high=1gb",
+				"cluster.routing.allocation.disk.watermark.flood_stage=512mb",
 				"ES_JAVA_OPTS=-Xms768m -Xmx768m",
 				"xpack.security.enabled=true", "xpack.security.http.ssl.enabled=false", "xpack.security.transport.ssl.enabled=false",
 				"xpack.ml.enabled=false", "ingest.geoip.downloader.enabled=false", "ELASTIC_PASSWORD=" + testPassword,
@@ -80,7 +84,7 @@ func TestASearchServersContainer(t *testing.T) {
 			delete(inputs, "envs")
 			assert.Equal(t, map[string]any{
 				"name": "traced-server", "image": "registry.test/search:3", "restart": "unless-stopped", "labels": ownerLabels,
-				"memory": 1536.0, "networkMode": "bridge", "destroyGraceSeconds": 30.0, "wait": true, "waitTimeout": 300.0,
+				"memory": 1536.0, "networkMode": "bridge", "destroyGraceSeconds": 30.0,
 				"networksAdvanced": []any{map[string]any{"name": "traced", "aliases": []any{string(storage)}}},
 				"healthcheck": map[string]any{
 					"tests": []any{"CMD-SHELL", test.health}, "interval": "2s", "timeout": "10s", "retries": 300.0,

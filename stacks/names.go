@@ -3,6 +3,8 @@ package stacks
 import (
 	"fmt"
 	"regexp"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
 // OwnerLabel is the Docker label that marks everything of a stack as its own.
@@ -43,8 +45,8 @@ func (n Names) Jaeger() string { return n.Cluster + "-jaeger" }
 func (n Names) Collector() string { return n.Cluster + "-collector" }
 
 // Server is the container of our own OpenSearch or Elasticsearch, and the Docker
-// volume with its data.
-func (n Names) Server() string { return n.Cluster + "-server" }
+// volume with its data. Neither can read the other's.
+func (n Names) Server(storage tracing.JaegerStorage) string { return n.Cluster + "-" + string(storage) }
 
 // Cleaner is the container that deletes traces that are too old.
 func (n Names) Cleaner() string { return n.Cluster + "-cleaner" }

@@ -41,7 +41,7 @@ func JaegerURL(stack stacks.Stack) string {
 func Containers(stack stacks.Stack) []string {
 	var containers []string
 	if stack.Settings.OwnServer() {
-		containers = append(containers, stack.Names.Server())
+		containers = append(containers, stack.Names.Server(stack.Settings.Jaeger.Storage))
 	}
 	containers = append(containers, stack.Names.Jaeger())
 	if stack.Settings.Collector.Enabled {

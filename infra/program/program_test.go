@@ -324,7 +324,7 @@ func TestAPlanOfASearchServerShowsWhatItIsAndNotItsPassword(t *testing.T) {
 	assert.NotContains(t, string(out), "Tr4ces")
 	for _, args := range recorded(t, stack) {
 		if args.Name == "verification-services" {
-			assert.Contains(t, args.Inputs["create"].StringValue(), "CONTAINERS='kubetracing-test-server kubetracing-test-jaeger ")
+			assert.Contains(t, args.Inputs["create"].StringValue(), "CONTAINERS='kubetracing-test-opensearch kubetracing-test-jaeger ")
 		}
 	}
 }

@@ -16,11 +16,11 @@ func newStorage(
 	if !settings.Jaeger.Storage.IsServer() {
 		return nil, nil
 	}
-	var container pulumi.Resource
+	var healthy pulumi.Resource
 	if settings.OwnServer() {
 		server, err := components.NewSearchServer(ctx, "server", components.SearchServerArgs{
 			Storage:       settings.Jaeger.Storage,
-			ContainerName: names.Server(),
+			ContainerName: names.Server(settings.Jaeger.Storage),
 			Image:         settings.ServerImage(),
 			Password:      stack.ServerPassword(),
 			HeapMiB:       settings.Jaeger.Server.HeapMiB,
@@ -30,7 +30,7 @@ func newStorage(
 		if err != nil {
 			return nil, err
 		}
-		container = server.Container
+		healthy = server.Healthy
 	}
 	_, err := components.NewIndexCleaner(ctx, "index-cleaner", components.IndexCleanerArgs{
 		ContainerName: names.Cleaner(),
@@ -38,9 +38,9 @@ func newStorage(
 		Server:        *stack.JaegerSpec().Server,
 		Password:      stack.ServerPassword(),
 		RetentionDays: settings.Jaeger.RetentionDays(),
-		Storage:       container,
+		Storage:       healthy,
 		NetworkName:   network,
 		Owner:         owner,
 	})
-	return container, err
+	return healthy, err
 }

@@ -24,7 +24,9 @@ var (
 	otherCollector = []string{
 		"update collector", "replace collector-container", "update collector-healthy", "update verification-services",
 	}
-	otherJaeger = []string{"update jaeger", "replace jaeger-container", "update verification-services"}
+	otherJaeger = []string{
+		"update jaeger", "replace jaeger-container", "update jaeger-healthy", "update verification-services",
+	}
 )
 
 func together(parts ...[]string) []string {
@@ -83,7 +85,9 @@ func TestAChangeTouchesExactlyWhatItMustAndThePreviewSaysSo(t *testing.T) {
 		"Jaeger's image replaces Jaeger alone": {
 			map[string]string{"kubetracing:jaeger": `{"image":"jaegertracing/jaeger:2.19.0"}`},
 			together(otherJaeger, []string{"replace jaeger-image"}),
-			[]string{"create jaeger-image", "delete jaeger-container", "create jaeger-container", "update verification-services"},
+			[]string{
+				"create jaeger-image", "delete jaeger-container", "create jaeger-container", "update jaeger-healthy", "update verification-services",
+			},
 		},
 		"Jaeger's port replaces Jaeger alone": {
 			map[string]string{"kubetracing:jaeger": `{"uiPort":26686}`},
@@ -96,10 +100,14 @@ func TestAChangeTouchesExactlyWhatItMustAndThePreviewSaysSo(t *testing.T) {
 				// Which containers a cause is looked for in; what was seen stays seen.
 				"update verification-echo",
 				"create server", "create server-image", "create server-volume", "create server-volume-owner", "create server-container",
+				"create server-healthy",
 				"create index-cleaner", "create index-cleaner-image", "create index-cleaner-container",
 				"replace collector-image", "create collector-volume", "create collector-volume-owner",
 			}),
-			[]string{"create server-volume-owner", "create server-container", "create jaeger-container", "create collector-container"},
+			[]string{
+				"create server-volume-owner", "create server-container", "create server-healthy",
+				"create jaeger-container", "update jaeger-healthy", "create collector-container",
+			},
 		},
 		"traces in an Elasticsearch that exists are what deletes in it, and queues on disk": {
 			map[string]string{"kubetracing:jaeger": `{"storage":"elasticsearch","server":{"url":"http://search.test:9200"}}`},
@@ -178,4 +186,26 @@ func TestARateGoesBackAsItCame(t *testing.T) {
 	assert.Equal(t, there.changes, s.mustUp(t).changes)
 	back := w.journal.take().one(t, "update", "node-config-files").inputs
 	assert.Equal(t, before.AsMap(), back.AsMap())
+}
+
+func TestElasticsearchGetsAVolumeOfItsOwnAfterOpenSearch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.stack(t, "dev", map[string]string{"kubetracing:jaeger": `{"storage":"opensearch","server":{"password":"Tr4ces!!"}}`})
+	s.mustUp(t)
+	w.journal.take()
+
+	s.configure(t, map[string]string{"kubetracing:jaeger": `{"storage":"elasticsearch","server":{"password":"Tr4ces!!"}}`})
+	want := together(otherJaeger, []string{
+		"update server", "replace server-image", "replace server-container", "update server-healthy",
+		"replace server-volume", "replace server-volume-owner",
+		"update index-cleaner", "replace index-cleaner-container", "update verification-echo",
+	})
+	preview := s.preview(t)
+	require.NoError(t, preview.err)
+	assert.Equal(t, want, preview.changes, "what the preview says")
+	assert.Equal(t, want, s.mustUp(t).changes, "what the update does")
+	w.journal.take().assertOrder(t,
+		"delete server-container", "delete server-volume", "create server-volume", "create server-volume-owner",
+		"create server-container", "update server-healthy", "create jaeger-container")
 }

@@ -78,7 +78,8 @@ func TestDestroyTakesEverythingAwayDependentsFirst(t *testing.T) {
 		}
 	}
 	assertDependsOn(t, before, "cluster-k3d", "network-bridge")
-	assertDependsOn(t, before, "collector-container", "jaeger-container")
+	assertDependsOn(t, before, "collector-container", "jaeger-healthy")
+	assertDependsOn(t, before, "jaeger-healthy", "jaeger-container")
 	assertDependsOn(t, before, "cluster-k3d", "node-config-files")
 	assertDependsOn(t, before, "node-config-files", "node-config-volume")
 }
