@@ -592,25 +592,29 @@ func TestTheWaitForAHealthyContainer(t *testing.T) {
 	})
 
 	// An error, its stack trace, and so many lines after it that it is none of the last.
-	const words = `printf '%s\n' 'ERROR: wrong password' '	at org.elasticsearch.Node.start(Node.java:1)' '	... 12 more' 1 2 3 4 5 6 7 8 9`
-	const shown = "ERROR: wrong password\n2\n3\n4\n5\n6\n7\n8\n9"
+	const words = `printf '%s\n' 'ERROR: wrong password' '	at org.elasticsearch.Node.start(Node.java:1)' '	... 12 more' 1 2 3 4 5`
+	const shown = "ERROR: wrong password\n2\n3\n4\n5"
 	tests := map[string]struct {
 		// The container's state, as docker inspect would print it.
-		health, restarting, killed string
-		code                       int
-		says                       []string
+		health, restarting, killed, checks string
+		code                               int
+		says                               []string
 	}{
-		"ends at once for one that is healthy": {"healthy", "false", "false", 0, nil},
-		"shows errors and last words without stack traces when the time is over": {"starting", "false", "false", 1, []string{
+		"ends at once for one that is healthy": {"healthy", "false", "false", "200 200 ", 0, nil},
+		"shows errors and last words without stack traces when the time is over": {"starting", "false", "false", "000 503 401 401 401 ", 1, []string{
 			"kubetracing: waiting for Jaeger to be healthy, 120s", "kubetracing: waiting for Jaeger to be healthy, 240s",
 			"kubetracing: Jaeger (traced-jaeger) is not healthy after 360s. Its last words:", shown,
 		}},
-		"does not go on for one that ends again and again": {"starting", "true", "false", 1, []string{
-			"kubetracing: Jaeger (traced-jaeger) is not healthy after 120s. Its last words:", shown,
+		"does not go on for one that ends again and again": {"starting", "true", "false", "", 1, []string{
+			"kubetracing: Jaeger (traced-jaeger) ends again and again. Its last words:", shown,
 		}},
-		"says that its memory did not do": {"starting", "true", "true", 1, []string{
-			"kubetracing: Jaeger (traced-jaeger) needs more memory than it may use",
-			"kubetracing: Jaeger (traced-jaeger) is not healthy after 120s. Its last words:", shown,
+		"does not go on for one that refuses the password": {"starting", "false", "false", "401 401 401 401 401 ", 1, []string{
+			"kubetracing: waiting for Jaeger to be healthy, 120s",
+			"kubetracing: Jaeger (traced-jaeger) refuses its password: its volume began with another one, see docs/storage.md. Its last words:",
+			shown,
+		}},
+		"says that its memory did not do": {"starting", "true", "true", "", 1, []string{
+			"kubetracing: Jaeger (traced-jaeger) was killed, as it needs more memory than it may use. Its last words:", shown,
 		}},
 	}
 	for behaviour, test := range tests {
@@ -620,8 +624,8 @@ func TestTheWaitForAHealthyContainer(t *testing.T) {
 			environment["TIMEOUT_SECONDS"] = timeout
 			onEveryShell(t, func(t *testing.T, m *machine) {
 				m.file(t, "docker-inspect", fmt.Sprintf(
-					`case "$3" in *Health*) echo %s ;; *Restarting*) echo %s ;; *OOMKilled*) echo %s ;; esac`,
-					test.health, test.restarting, test.killed))
+					`case "$3" in *.Log*) echo '%s' ;; *Health*) echo %s ;; *Restarting*) echo %s ;; *OOMKilled*) echo %s ;; esac`,
+					test.checks, test.health, test.restarting, test.killed))
 				m.file(t, "docker-logs", words)
 				got := m.run(t, checked.text(t, "create"), "", environment)
 				assert.Equal(t, test.code, got.code)

@@ -99,8 +99,9 @@ func (k searchServerKind) environment(heapMiB int) pulumi.StringArray {
 }
 
 // healthCheck asks, as the superuser, whether every index can be written. The
-// password goes to curl on its standard input: arguments are for everyone to see.
+// password goes to curl on its standard input: arguments are for everyone to see. It
+// prints the answer's status, by which a refused password can be told.
 func (k searchServerKind) healthCheck(user string) string {
-	return fmt.Sprintf(`printf 'user = "%s:%%s"' "$%s" | curl --silent --fail --output /dev/null --config - `+
+	return fmt.Sprintf(`printf 'user = "%s:%%s"' "$%s" | curl --silent --fail --output /dev/null --write-out '%%{http_code}' --config - `+
 		`'http://127.0.0.1:%d/_cluster/health?wait_for_status=yellow&timeout=1s'`, user, k.passwordVariable, tracing.SearchPort)
 }

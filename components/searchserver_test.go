@@ -48,7 +48,7 @@ func TestASearchServersContainer(t *testing.T) {
 				"plugins.security.ssl.http.enabled=false", "plugins.security.audit.type=noop",
 				"DISABLE_PERFORMANCE_ANALYZER_AGENT_CLI=true", "OPENSEARCH_INITIAL_ADMIN_PASSWORD=" + testPassword,
 			},
-			health: `printf 'user = "admin:%s"' "$OPENSEARCH_INITIAL_ADMIN_PASSWORD" | curl --silent --fail --output /dev/null --config - ` +
+			health: `printf 'user = "admin:%s"' "$OPENSEARCH_INITIAL_ADMIN_PASSWORD" | curl --silent --fail --output /dev/null --write-out '%{http_code}' --config - ` +
 				`'http://127.0.0.1:9200/_cluster/health?wait_for_status=yellow&timeout=1s'`,
 			uploads: "/usr/share/opensearch/config/opensearch-security/roles_mapping.yml",
 			data:    "/usr/share/opensearch/data",
@@ -62,7 +62,7 @@ func TestASearchServersContainer(t *testing.T) {
 				"xpack.security.enabled=true", "xpack.security.http.ssl.enabled=false", "xpack.security.transport.ssl.enabled=false",
 				"xpack.ml.enabled=false", "ingest.geoip.downloader.enabled=false", "ELASTIC_PASSWORD=" + testPassword,
 			},
-			health: `printf 'user = "elastic:%s"' "$ELASTIC_PASSWORD" | curl --silent --fail --output /dev/null --config - ` +
+			health: `printf 'user = "elastic:%s"' "$ELASTIC_PASSWORD" | curl --silent --fail --output /dev/null --write-out '%{http_code}' --config - ` +
 				`'http://127.0.0.1:9200/_cluster/health?wait_for_status=yellow&timeout=1s'`,
 			data: "/usr/share/elasticsearch/data",
 		},

@@ -17,24 +17,45 @@ healthy() {
   fi
 }
 
+# refuses tells whether the health check has been answered with 401 for so long that
+# it is not for a search server which still looks for its users.
+refuses() {
+  if [ "$(inspect '{{with .State.Health}}{{range .Log}}{{.Output}} {{end}}{{end}}')" != '401 401 401 401 401 ' ]; then
+    refused=
+    return 1
+  fi
+  if [ -z "$refused" ]; then refused=$elapsed; fi
+  [ "$((elapsed - refused))" -ge 30 ]
+}
+
 # last_words are the last lines and the errors before them, without the stack traces
 # of a JVM, which would hide both.
 last_words() {
   docker logs --tail 500 "$CONTAINER" 2>&1 | grep -vE '^[[:space:]]+(at |\.\.\. )' |
     awk '{ line[NR] = $0 }
-      END { for (i = 1; i <= NR; i++) if (i > NR - 8 || line[i] ~ /[Ee]rror|ERROR|[Ff]atal|FATAL|panic|[Ee]xception/) print line[i] }' |
-    tail -n 16 | cut -c -800 >&2
+      END { for (i = 1; i <= NR; i++) if (i > NR - 4 || line[i] ~ /[Ee]rror|ERROR|[Ff]ail|[Ff]atal|FATAL|panic|[Ee]xception/) print line[i] }' |
+    tail -n 8 | cut -c -800 >&2
+}
+
+give_up() {
+  say "$NAME ($CONTAINER) $1. Its last words:"
+  last_words
+  exit 1
 }
 
 started=$(date +%s)
 told=0
+refused=
 until healthy; do
   elapsed=$(($(date +%s) - started))
-  if [ "$(inspect '{{.State.Restarting}}')" = true ] || [ "$elapsed" -ge "$TIMEOUT_SECONDS" ]; then
-    if [ "$(inspect '{{.State.OOMKilled}}')" = true ]; then say "$NAME ($CONTAINER) needs more memory than it may use"; fi
-    say "$NAME ($CONTAINER) is not healthy after ${elapsed}s. Its last words:"
-    last_words
-    exit 1
+  if [ "$(inspect '{{.State.OOMKilled}}')" = true ]; then
+    give_up "was killed, as it needs more memory than it may use"
+  elif [ "$(inspect '{{.State.Restarting}}')" = true ]; then
+    give_up "ends again and again"
+  elif refuses; then
+    give_up "refuses its password: its volume began with another one, see docs/storage.md"
+  elif [ "$elapsed" -ge "$TIMEOUT_SECONDS" ]; then
+    give_up "is not healthy after ${elapsed}s"
   fi
   if [ "$((elapsed - told))" -ge 10 ]; then
     say "waiting for $NAME to be healthy, ${elapsed}s"
