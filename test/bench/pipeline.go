@@ -34,6 +34,15 @@ const (
 	spansPerTrace    = 5
 )
 
+// storedInterval is the pause between two questions for the last traces, short
+// against a run of a second; each question is for at most lastRequests traces,
+// which costs Jaeger next to nothing. So many requests are in the batches that our
+// queue has under way at once.
+const (
+	storedInterval = 20 * time.Millisecond
+	lastRequests   = 20
+)
+
 // variant is one way to run the pipeline.
 type variant struct {
 	name string
@@ -164,8 +173,8 @@ func measure(candidate variant, requests, workers int) (result measurement, err 
 		stop()
 		return measurement{}, errors.Join(err, lastFailure(sender))
 	}
-	// The last trace to be stored ends the run; asking for it costs Jaeger next to nothing.
-	if _, err := load.WaitStored(ctx, running.Jaeger.QueryURL, sender.Shape, acknowledged[len(acknowledged)-1:], 10*time.Second); err != nil {
+	// Jaeger having the last ones ends the run.
+	if err := waitLast(ctx, running.Jaeger.QueryURL, sender.Shape, acknowledged); err != nil {
 		stop()
 		return measurement{}, err
 	}
@@ -183,6 +192,28 @@ func measure(candidate variant, requests, workers int) (result measurement, err 
 	missing, err := load.WaitStored(ctx, running.Jaeger.QueryURL, sender.Shape, acknowledged, 10*time.Second)
 	result.lost = len(missing)
 	return result, err
+}
+
+// waitLast waits until Jaeger has the last trace and then, as requests overtake one
+// another, the last of each of the last requests. It gives up only with the context:
+// a run that ends while a queue still drains would not count what that costs.
+func waitLast(ctx context.Context, queryURL string, shape load.Shape, numbers []uint64) error {
+	var ends []uint64
+	for i := len(numbers) - 1; i >= 0 && len(ends) < lastRequests; i -= tracesPerRequest {
+		ends = append(ends, numbers[i])
+	}
+	for _, awaited := range [][]uint64{ends[:1], ends[1:]} {
+		for len(awaited) > 0 {
+			var err error
+			if awaited, err = load.Stored(ctx, queryURL, shape, awaited); err != nil {
+				return fmt.Errorf("wait for the last traces: %w", err)
+			}
+			if len(awaited) > 0 {
+				time.Sleep(storedInterval)
+			}
+		}
+	}
+	return nil
 }
 
 func lastFailure(sender *load.Sender) error {
