@@ -155,17 +155,9 @@ func (a JaegerArgs) inputs() pulumi.Map {
 	return inputs
 }
 
-// quietJaeger keeps Jaeger from tracing itself: whoever looks at a cluster's traces
-// finds those of the looking in between, and a Jaeger that is stopped soon after
-// somebody looked tries for 10 s to hand its last spans to itself.
-//
-// Sources: jaegertracing/jaeger internal/jtracer/jtracer.go (initOTEL);
-// https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/.
-const quietJaeger = "OTEL_TRACES_SAMPLER=always_off"
-
 // environment has the password of the search server, if Jaeger logs in there.
 func (a JaegerArgs) environment() pulumi.StringArray {
-	environment := stringArray([]string{quietJaeger})
+	environment := stringArray([]string{tracing.JaegerQuiet})
 	if a.Spec.Server != nil && a.Spec.Server.Username != "" {
 		environment = append(environment, secretVariable(tracing.JaegerPasswordVariable, a.Password))
 	}

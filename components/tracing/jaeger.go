@@ -50,6 +50,15 @@ const jaegerMaxMessageMiB = 64
 // Source: extension/healthcheckv2extension/README.md.
 const JaegerHealthPath = "/status"
 
+// JaegerQuiet is the NAME=VALUE variable that keeps Jaeger from tracing itself:
+// whoever looks at a cluster's traces finds those of the looking in between, and a
+// Jaeger that is stopped soon after somebody looked tries for 10 s to hand its last
+// spans to itself.
+//
+// Sources: jaegertracing/jaeger internal/jtracer/jtracer.go (initOTEL);
+// https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/.
+const JaegerQuiet = "OTEL_TRACES_SAMPLER=always_off"
+
 // Names that the parts of the configuration use for one another.
 const (
 	jaegerBackend  = "traces"

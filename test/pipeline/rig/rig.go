@@ -47,7 +47,9 @@ func New(spec Spec) (*Rig, error) {
 		return nil, err
 	}
 	jaeger := processes.Options{
-		Folder: filepath.Join(spec.Folder, "jaeger"), Config: jaegerConfig, Environment: spec.JaegerEnvironment,
+		Folder: filepath.Join(spec.Folder, "jaeger"), Config: jaegerConfig,
+		// As the container has it.
+		Environment: append([]string{tracing.JaegerQuiet}, spec.JaegerEnvironment...),
 	}
 	if spec.Jaeger.Storage == tracing.StorageBadger {
 		const directories = "extensions::jaeger_storage::backends::traces::badger::directories::"
