@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubetracing/kubetracing/infra/drift"
 	"github.com/kubetracing/kubetracing/infra/plan"
 )
 
@@ -74,4 +75,6 @@ const defaultStack = "dev"
 // options are what every command takes.
 type options struct {
 	root, stack string
+	// world waits for what Docker has; only in commands of newOnStack.
+	world func() (drift.World, error)
 }

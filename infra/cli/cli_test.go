@@ -94,7 +94,7 @@ const fakePulumi = `
 if [ "$*" = version ]; then echo v3.300.0; exit; fi
 line=$(printf '<%s>' "$@"); printf '%s\n' "$line" >> "$MACHINE/calls"
 pwd -P > "$MACHINE/directory"
-env | grep '^PULUMI_' | sort > "$MACHINE/environment"
+env | grep -E '^(PULUMI_|GOGC=)' | sort > "$MACHINE/environment"
 case "$1 $2" in
 "stack ls") cat "$MACHINE/stacks.json"; subcommand=ls ;;
 "stack export") if [ -f "$MACHINE/state.json" ]; then cat "$MACHINE/state.json"; else echo '{}'; fi; subcommand=export ;;
@@ -499,6 +499,7 @@ func TestPulumiIsToldToKeepEverythingBelowTheProject(t *testing.T) {
 		"PULUMI_CONFIG_PASSPHRASE":                      "kubetracing",
 		"PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "true",
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION":   "true",
+		"GOGC": "400",
 	}, m.environment(t))
 }
 
@@ -525,6 +526,7 @@ func TestWhatTheUserChoseIsHonoured(t *testing.T) {
 			"PULUMI_BACKEND_URL": "s3://bucket", "PULUMI_HOME": "/home/me/.pulumi", "PULUMI_SKIP_UPDATE_CHECK": "false",
 			"PULUMI_DIY_BACKEND_DISABLE_CHECKPOINT_BACKUPS": "false",
 			"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION":   "false",
+			"GOGC": "100",
 			// An empty passphrase is a choice too.
 			"PULUMI_CONFIG_PASSPHRASE": "",
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"sync"
 
 	"github.com/kubetracing/kubetracing/infra/drift"
 	"github.com/kubetracing/kubetracing/infra/workspace"
@@ -25,7 +26,7 @@ type look struct {
 
 func (l look) drift() drift.Drift { return drift.Find(l.state, l.world, l.names) }
 
-// lookAtStack asks Pulumi and Docker at the same time. The stack's settings do not
+// lookAtStack asks Pulumi, and takes Docker's answer. The stack's settings do not
 // matter: what was made with other ones can be destroyed whatever is in the file now.
 func lookAtStack(ctx context.Context, options *options, space workspace.Workspace) (look, error) {
 	files, err := stacks.ReadFiles(options.root, options.stack)
@@ -34,14 +35,18 @@ func lookAtStack(ctx context.Context, options *options, space workspace.Workspac
 	}
 	project := string(files.Project.Name)
 	found := look{names: stacks.NewNames(project, options.stack), project: project}
-	asked := make(chan error)
-	go func() {
-		var err error
-		found.world, err = drift.Look(ctx)
-		asked <- err
-	}()
 	found.state, found.exists, err = readState(ctx, space, project)
-	return found, errors.Join(err, <-asked)
+	world, lookErr := options.world()
+	found.world = world
+	return found, errors.Join(err, lookErr)
+}
+
+// startLooking asks Docker for what it has, in the background, and gives what waits
+// for the answer.
+func startLooking(ctx context.Context) func() (drift.World, error) {
+	look := sync.OnceValues(func() (drift.World, error) { return drift.Look(ctx) })
+	go func() { _, _ = look() }()
+	return look
 }
 
 // openStackAsItIs looks at a stack, which it creates if need be, unless its settings

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/kubetracing/kubetracing/stacks"
@@ -51,16 +52,22 @@ func NeedsOf(stack stacks.Stack) Needs {
 
 // Check looks for everything that would make an update fail halfway.
 func Check(ctx context.Context, needs Needs) error {
-	problems := k3d(ctx)
+	// Each is a process or two that would wait for the one before: a preview has nothing
+	// else to do meanwhile.
+	var tooOld, architectures, subnets []error
+	var asked sync.WaitGroup
+	asked.Go(func() { tooOld = k3d(ctx) })
+	asked.Go(func() { architectures = architecture(ctx, needs) })
+	asked.Go(func() { subnets = takenSubnet(ctx, needs) })
 	containers, err := listContainers(ctx)
+	asked.Wait()
 	if err != nil {
-		return errors.Join(append(problems, err)...)
+		// The others could not ask either.
+		return errors.Join(append(tooOld, err)...)
 	}
-	problems = append(problems, architecture(ctx, needs)...)
-	problems = append(problems, foreignCluster(needs, containers)...)
-	problems = append(problems, takenPorts(ctx, needs, containers)...)
-	problems = append(problems, takenSubnet(ctx, needs)...)
-	return errors.Join(problems...)
+	return errors.Join(slices.Concat(
+		tooOld, architectures, foreignCluster(needs, containers), takenPorts(ctx, needs, containers), subnets,
+	)...)
 }
 
 // Docker tells whether there is a Docker daemon to talk to.
