@@ -126,7 +126,7 @@ func newMachine(t *testing.T) machine {
 	t.Setenv("OFFLINE", "1")
 	// What the developer's own environment chooses must not be what is tested.
 	for _, variable := range os.Environ() {
-		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "PULUMI_") {
+		if name, _, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "PULUMI_") || name == "GOGC" {
 			unset(t, name)
 		}
 	}
