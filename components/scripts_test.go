@@ -581,13 +581,24 @@ func TestTheWaitForAHealthyContainer(t *testing.T) {
 		environment["TIMEOUT_SECONDS"] = timeout
 		onEveryShell(t, func(t *testing.T, m *machine) {
 			m.file(t, "docker-exec", `printf x >> "$MACHINE/tries"; [ "$(wc -c < "$MACHINE/tries")" -ge 3 ]`)
-			m.file(t, "docker-inspect", "echo false")
+			m.file(t, "docker-inspect", "echo 'false false'")
 			got := m.run(t, probed.text(t, "create"), "", environment)
 			require.Zero(t, got.code, got.stderr)
 			assert.Equal(t, []string{probe, probe, probe}, m.callsOf(t, "docker exec"))
 			assert.Empty(t, m.callsOf(t, "docker logs"))
 			assert.Equal(t, "kubetracing: waiting for the Collector to be healthy, 120s\n"+
 				"kubetracing: waiting for the Collector to be healthy, 240s\n", got.stderr)
+		})
+	})
+
+	t.Run("does not wait for one that is gone", func(t *testing.T) {
+		t.Parallel()
+		onEveryShell(t, func(t *testing.T, m *machine) {
+			m.file(t, "docker-inspect", "echo 'Error: No such object: traced-jaeger' >&2; exit 1")
+			got := m.run(t, checked.text(t, "create"), "", checked.environment(t))
+			assert.Equal(t, 1, got.code)
+			assert.Contains(t, got.stderr, "Error: No such object: traced-jaeger\n")
+			assert.NotContains(t, got.stderr, "waiting")
 		})
 	})
 
@@ -624,8 +635,8 @@ func TestTheWaitForAHealthyContainer(t *testing.T) {
 			environment["TIMEOUT_SECONDS"] = timeout
 			onEveryShell(t, func(t *testing.T, m *machine) {
 				m.file(t, "docker-inspect", fmt.Sprintf(
-					`case "$3" in *.Log*) echo '%s' ;; *Health*) echo %s ;; *Restarting*) echo %s ;; *OOMKilled*) echo %s ;; esac`,
-					test.checks, test.health, test.restarting, test.killed))
+					`case "$3" in *.Log*) echo '%s' ;; *Health*) echo %s ;; *) echo '%s %s' ;; esac`,
+					test.checks, test.health, test.killed, test.restarting))
 				m.file(t, "docker-logs", words)
 				got := m.run(t, checked.text(t, "create"), "", environment)
 				assert.Equal(t, test.code, got.code)

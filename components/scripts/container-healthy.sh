@@ -48,11 +48,13 @@ told=0
 refused=
 until healthy; do
   elapsed=$(($(date +%s) - started))
-  if [ "$(inspect '{{.State.OOMKilled}}')" = true ]; then
-    give_up "was killed, as it needs more memory than it may use"
-  elif [ "$(inspect '{{.State.Restarting}}')" = true ]; then
-    give_up "ends again and again"
-  elif refuses; then
+  # An assignment fails with docker: a container that is gone never gets healthy.
+  state=$(inspect '{{.State.OOMKilled}} {{.State.Restarting}}')
+  case "$state" in
+    true*) give_up "was killed, as it needs more memory than it may use" ;;
+    *true) give_up "ends again and again" ;;
+  esac
+  if refuses; then
     give_up "refuses its password: its volume began with another one, see docs/storage.md"
   elif [ "$elapsed" -ge "$TIMEOUT_SECONDS" ]; then
     give_up "is not healthy after ${elapsed}s"
