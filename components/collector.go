@@ -122,9 +122,7 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 	if err != nil {
 		return nil, fmt.Errorf("collector %q: %w", name, err)
 	}
-	component.ContainerID = pulumi.All(container.ID(), healthy.ID()).ApplyT(func(ids []any) string {
-		return string(ids[0].(pulumi.ID))
-	}).(pulumi.StringOutput)
+	component.ContainerID = onceHealthy(container, healthy)
 	component.Address = pulumi.OutputWithDependencies(
 		ctx.Context(), pulumi.String(args.Address).ToStringOutput(), healthy).(pulumi.StringOutput)
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{"containerId": component.ContainerID})

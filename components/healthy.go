@@ -54,3 +54,10 @@ func newHealthy(ctx *pulumi.Context, name string, args healthyArgs, parent pulum
 	}
 	return healthy, nil
 }
+
+// onceHealthy is a container's id, known once the wait for it is over.
+func onceHealthy(container *docker.Container, healthy *local.Command) pulumi.StringOutput {
+	return pulumi.All(container.ID(), healthy.ID()).ApplyT(func(ids []any) string {
+		return string(ids[0].(pulumi.ID))
+	}).(pulumi.StringOutput)
+}

@@ -47,7 +47,8 @@ type Jaeger struct {
 
 	// URL is where the UI and the query API answer on the host.
 	URL pulumi.StringOutput `pulumi:"url"`
-	// ContainerID changes whenever the container is replaced.
+	// ContainerID changes whenever the container is replaced; known once Jaeger is
+	// healthy.
 	ContainerID pulumi.StringOutput `pulumi:"containerId"`
 	// Address is the container's IPv4 address on the network. Whoever uses it waits
 	// for the healthy container.
@@ -132,7 +133,7 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 		ctx.Context(), pulumi.String(JaegerURL(args.UIPort)).ToStringOutput(), healthy).(pulumi.StringOutput)
 	component.Address = pulumi.OutputWithDependencies(
 		ctx.Context(), pulumi.String(args.Address).ToStringOutput(), healthy).(pulumi.StringOutput)
-	component.ContainerID, component.Healthy = container.ID().ToStringOutput(), healthy
+	component.ContainerID, component.Healthy = onceHealthy(container, healthy), healthy
 	return component, ctx.RegisterResourceOutputs(component, pulumi.Map{
 		"url":         component.URL,
 		"containerId": component.ContainerID,
