@@ -30,7 +30,7 @@ const span = `{"resourceSpans": [{
 // pair is the rendered pipeline: a Collector that exports to a Jaeger.
 func pair(t *testing.T) (*processes.CollectorProcess, *processes.JaegerProcess) {
 	t.Helper()
-	jaegerConfig, err := tracing.RenderJaeger(tracing.JaegerSpec{Storage: tracing.StorageMemory})
+	jaegerConfig, err := tracing.RenderJaeger(tracing.JaegerSpec{Storage: tracing.StorageMemory, MaxTraces: 1000})
 	require.NoError(t, err)
 	jaeger, err := processes.NewJaeger(processes.Options{Folder: t.TempDir(), Config: jaegerConfig})
 	require.NoError(t, err)
