@@ -153,9 +153,7 @@ func (a CollectorArgs) inputs() pulumi.Map {
 
 // environment keeps the secrets out of diffs and, in the state, encrypted.
 func (a CollectorArgs) environment() pulumi.StringArray {
-	variables := stringArray([]string{
-		fmt.Sprintf("GOMEMLIMIT=%dMiB", tracing.CollectorGoMemoryLimitMiB), fmt.Sprintf("GOGC=%d", tracing.CollectorGoGC),
-	})
+	variables := stringArray(tracing.CollectorEnvironment())
 	for _, name := range slices.Sorted(maps.Keys(a.Secrets)) {
 		variables = append(variables, secretVariable(name, a.Secrets[name]))
 	}

@@ -79,7 +79,7 @@ func NewVerification(ctx *pulumi.Context, name string, args VerificationArgs, op
 		return nil, fmt.Errorf("verification %q: %w", name, err)
 	}
 	var linked []any
-	ownAfter := []any{args.ServicesAfter}
+	ownAfter := args.ServicesAfter
 	for _, run := range slices.Sorted(maps.Keys(args.Runs)) {
 		after := pulumi.Sprintf("%s %s", args.Cluster, args.Runs[run])
 		// One each, so that a workload more or less leaves the others alone; also where
@@ -91,7 +91,7 @@ func NewVerification(ctx *pulumi.Context, name string, args VerificationArgs, op
 		if err != nil {
 			return nil, fmt.Errorf("verification %q: %w", name, err)
 		}
-		linked, ownAfter = append(linked, looked.Stdout), append(ownAfter, after)
+		linked, ownAfter = append(linked, looked.Stdout), pulumi.Sprintf("%s %s", ownAfter, after)
 	}
 	component.Services = services.Stdout.ApplyT(func(stdout string) (map[string]int, error) {
 		seen, err := outputsOf(stdout)
@@ -99,7 +99,7 @@ func NewVerification(ctx *pulumi.Context, name string, args VerificationArgs, op
 	}).(pulumi.IntMapOutput)
 	if len(args.Own) > 0 {
 		own, err := newCheck(ctx, name+"-own", component, args, check{
-			expectations: args.Own, after: pulumi.Sprintf(strings.TrimSpace(strings.Repeat("%s ", len(ownAfter))), ownAfter...),
+			expectations: args.Own, after: ownAfter,
 		})
 		if err != nil {
 			return nil, fmt.Errorf("verification %q: %w", name, err)

@@ -7,20 +7,29 @@ set -eu
 
 say() { echo "kubetracing: $*" >&2; }
 
-inspect() { docker inspect --format "$1" "$CONTAINER"; }
-
 healthy() {
   if [ -n "${HEALTH_URL:-}" ]; then
     docker exec "$PROBE" wget -q -O /dev/null "$HEALTH_URL" 2> /dev/null
   else
-    [ "$(inspect '{{.State.Health.Status}}')" = healthy ]
+    [ "$health" = healthy ]
   fi
+}
+
+# look asks Docker once for all that is decided by: the container's state, and what its
+# last health checks printed. An assignment fails with docker: a container that is
+# gone never gets healthy.
+look() {
+  state=$(docker inspect --format \
+    '{{.State.OOMKilled}} {{.State.Restarting}} {{with .State.Health}}{{.Status}}{{range .Log}} {{.Output}}{{end}}{{end}}' "$CONTAINER")
+  read -r killed restarting health checks << STATE
+$state
+STATE
 }
 
 # refuses tells whether the health check has been answered with 401 for so long that
 # it is not for a search server which still looks for its users.
 refuses() {
-  if [ "$(inspect '{{with .State.Health}}{{range .Log}}{{.Output}} {{end}}{{end}}')" != '401 401 401 401 401 ' ]; then
+  if [ "$checks" != '401 401 401 401 401' ]; then
     refused=
     return 1
   fi
@@ -46,15 +55,14 @@ give_up() {
 started=$(date +%s)
 told=0
 refused=
+look
 until healthy; do
   elapsed=$(($(date +%s) - started))
-  # An assignment fails with docker: a container that is gone never gets healthy.
-  state=$(inspect '{{.State.OOMKilled}} {{.State.Restarting}}')
-  case "$state" in
-    true*) give_up "was killed, as it needs more memory than it may use" ;;
-    *true) give_up "ends again and again" ;;
-  esac
-  if refuses; then
+  if [ "$killed" = true ]; then
+    give_up "was killed, as it needs more memory than it may use"
+  elif [ "$restarting" = true ]; then
+    give_up "ends again and again"
+  elif refuses; then
     give_up "refuses its password: its volume began with another one, see docs/storage.md"
   elif [ "$elapsed" -ge "$TIMEOUT_SECONDS" ]; then
     give_up "is not healthy after ${elapsed}s"
@@ -64,4 +72,5 @@ until healthy; do
     told=$elapsed
   fi
   sleep 0.5
+  look
 done

@@ -27,15 +27,20 @@ type CollectorSpec struct {
 const (
 	collectorMemoryLimitMiB   = 400
 	collectorMemorySpikeMiB   = 80
-	CollectorGoMemoryLimitMiB = 320
+	collectorGoMemoryLimitMiB = 320
 )
 
-// CollectorGoGC lets the heap grow to five times what is in use before rubbish is
+// collectorGoGC lets the heap grow to five times what is in use before rubbish is
 // collected, instead of to twice: the limit above bounds it anyway, and collecting
 // took a sixth of the Collector's time.
 //
 // Source: https://go.dev/doc/gc-guide#GOGC.
-const CollectorGoGC = 400
+const collectorGoGC = 400
+
+// CollectorEnvironment are the NAME=VALUE variables that go with the configuration.
+func CollectorEnvironment() []string {
+	return []string{fmt.Sprintf("GOMEMLIMIT=%dMiB", collectorGoMemoryLimitMiB), fmt.Sprintf("GOGC=%d", collectorGoGC)}
+}
 
 // samplerHashSeed makes every Collector with this configuration keep the same
 // traces; 22 is the value of the published recipe.

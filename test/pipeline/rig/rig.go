@@ -62,9 +62,7 @@ func New(spec Spec) (*Rig, error) {
 	if config == "" {
 		exporter = "otlp_grpc/jaeger"
 		// As the container has it.
-		environment = append([]string{
-			fmt.Sprintf("GOMEMLIMIT=%dMiB", tracing.CollectorGoMemoryLimitMiB), fmt.Sprintf("GOGC=%d", tracing.CollectorGoGC),
-		}, environment...)
+		environment = append(tracing.CollectorEnvironment(), environment...)
 		if config, err = tracing.RenderCollector(spec.Collector); err != nil {
 			return nil, err
 		}
