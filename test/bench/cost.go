@@ -53,20 +53,16 @@ func cost(flags *flag.FlagSet) func() error {
 	flags.IntVar(&c.pods, "pods", 5, "pods in a round, at each rate")
 	flags.StringVar(&c.image, "image", "docker.io/library/busybox:1.37.0", "the pods' image")
 	flags.StringVar(&c.results, "results", "", "a file that collects the rounds of several runs; the table is of all of them")
-	stackFile := flags.String("stack-file", os.Getenv("KUBETRACING_E2E_STACK"), "the stack's file; default Pulumi.dev.yaml")
+	stackFile := stackFileOf(flags)
 	return func() error { return measureCost(os.Stdout, *stackFile, c) }
 }
 
 func measureCost(w io.Writer, stackFile string, c costFlags) (err error) {
-	folder, err := os.MkdirTemp("", "kubetracing-bench-")
+	ours, err := newStack(stackFile)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(folder)
-	ours, err := newStack(folder, stackFile)
-	if err != nil {
-		return err
-	}
+	defer ours.remove()
 	// A rate of 0 shows nothing that could be waited for. Without etcd, whose tracing
 	// some releases cannot sample and which cannot be turned off in place.
 	if err := ours.configure("verify", map[string]any{"enabled": false}); err != nil {

@@ -21,7 +21,7 @@ const stackName = "bench"
 // k3d cluster create with hand-written files, kubectl run of a pod.
 func lifecycle(flags *flag.FlagSet) func() error {
 	runs := flags.Int("runs", 3, "counted pairs")
-	stackFile := flags.String("stack-file", os.Getenv("KUBETRACING_E2E_STACK"), "the stack's file; default Pulumi.dev.yaml")
+	stackFile := stackFileOf(flags)
 	jaeger := flags.String("jaeger", "jaegertracing/jaeger:2.20.0", "Jaeger image of the manual way")
 	collector := flags.String("collector", "otel/opentelemetry-collector:0.161.0", "Collector image of the manual way")
 	k3s := flags.String("k3s", "rancher/k3s:v1.37.1-k3s1", "k3s image of the manual way")
@@ -32,16 +32,12 @@ func lifecycle(flags *flag.FlagSet) func() error {
 }
 
 func compareLives(runs int, stackFile string, m manual) error {
-	folder, err := os.MkdirTemp("", "kubetracing-bench-")
+	ours, err := newStack(stackFile)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(folder)
-	ours, err := newStack(folder, stackFile)
-	if err != nil {
-		return err
-	}
-	if m.folder, err = filepath.Abs(filepath.Join(folder, "manual")); err != nil {
+	defer ours.remove()
+	if m.folder, err = filepath.Abs(filepath.Join(ours.folder, "manual")); err != nil {
 		return err
 	}
 

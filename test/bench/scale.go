@@ -56,7 +56,7 @@ func scale(flags *flag.FlagSet) func() error {
 	flags.IntVar(&s.runs, "runs", 5, "counted previews of each size")
 	flags.BoolVar(&s.previews, "previews", false, "previews only: no cluster is created")
 	flags.BoolVar(&s.ups, "ups", false, "only the sizes that are created, not only previewed")
-	stackFile := flags.String("stack-file", os.Getenv("KUBETRACING_E2E_STACK"), "the stack's file; default Pulumi.dev.yaml")
+	stackFile := stackFileOf(flags)
 	return func() error { return measureScale(os.Stdout, *stackFile, s) }
 }
 
@@ -92,15 +92,11 @@ func measureScale(w io.Writer, stackFile string, s scaleFlags) error {
 }
 
 func (s scaleFlags) measure(stackFile string, point scalePoint) (result scaleResult, err error) {
-	folder, err := os.MkdirTemp("", "kubetracing-bench-")
-	if err != nil {
-		return result, err
-	}
-	defer os.RemoveAll(folder)
 	run := &scaleRun{up: point.up && !s.previews}
-	if run.stack, err = newStack(folder, stackFile); err != nil {
+	if run.stack, err = newStack(stackFile); err != nil {
 		return result, err
 	}
+	defer run.stack.remove()
 	defer func() {
 		for _, each := range slices.Backward(append([]stack{run.stack}, run.others...)) {
 			if failed := each.kubetracing("destroy"); err == nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -14,12 +15,18 @@ import (
 
 // stack is our way.
 type stack struct {
-	root, name string
+	// folder is removed in the end; root is the project in it.
+	folder, root, name string
 }
 
-// newStack makes a project that shares its program with the checkout but keeps
-// its configuration and state to itself.
-func newStack(folder, stackFile string) (stack, error) {
+// stackFileOf adds the flag that names the stack's file.
+func stackFileOf(flags *flag.FlagSet) *string {
+	return flags.String("stack-file", os.Getenv("KUBETRACING_E2E_STACK"), "the stack's file; default Pulumi.dev.yaml")
+}
+
+// newStack makes a project, in a temporary folder, that shares its program with the
+// checkout but keeps its configuration and state to itself.
+func newStack(stackFile string) (s stack, err error) {
 	checkout, err := build.Repository()
 	if err != nil {
 		return stack{}, err
@@ -27,13 +34,22 @@ func newStack(folder, stackFile string) (stack, error) {
 	if stackFile == "" {
 		stackFile = filepath.Join(checkout, "Pulumi.dev.yaml")
 	}
-	s := stack{root: filepath.Join(folder, "project"), name: stackName}
-	if err := os.MkdirAll(s.root, 0o755); err != nil {
+	folder, err := os.MkdirTemp("", "kubetracing-bench-")
+	if err != nil {
 		return stack{}, err
+	}
+	s = stack{folder: folder, root: filepath.Join(folder, "project"), name: stackName}
+	defer func() {
+		if err != nil {
+			s.remove()
+		}
+	}()
+	if err := os.MkdirAll(s.root, 0o755); err != nil {
+		return s, err
 	}
 	for _, name := range []string{"infra", "components"} {
 		if err := os.Symlink(filepath.Join(checkout, name), filepath.Join(s.root, name)); err != nil {
-			return stack{}, err
+			return s, err
 		}
 	}
 	for from, to := range map[string]string{
@@ -42,14 +58,16 @@ func newStack(folder, stackFile string) (stack, error) {
 	} {
 		content, err := os.ReadFile(from)
 		if err != nil {
-			return stack{}, fmt.Errorf("read stack: %w", err)
+			return s, fmt.Errorf("read stack: %w", err)
 		}
 		if err := os.WriteFile(filepath.Join(s.root, to), content, 0o600); err != nil {
-			return stack{}, err
+			return s, err
 		}
 	}
 	return s, nil
 }
+
+func (s stack) remove() { os.RemoveAll(s.folder) } //nolint:errcheck // in the folder for temporary files
 
 // kubetracing runs one of the program's commands on the stack.
 func (s stack) kubetracing(name string) error { return quietly(s.command(name)) }
