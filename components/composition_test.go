@@ -34,6 +34,7 @@ type everything struct {
 	bundle                     *components.Bundle
 	names                      []string
 	ociBundles                 map[tracing.OCIRuntime]components.Bundle
+	monitor                    *components.Monitor
 	services, workloads, own   []verify.Expectation
 }
 
@@ -152,7 +153,7 @@ func (e everything) nodeImage() components.NodeImageArgs {
 	return components.NodeImageArgs{
 		Repository: "traced-node", Base: e.spec.Release.Image,
 		Runtime: e.spec.Runtime, Containerd: e.spec.Release.ContainerdRelease(),
-		Bundle: e.bundle, OCIBundles: e.ociBundles, Owner: testOwner,
+		Bundle: e.bundle, Monitor: e.monitor, OCIBundles: e.ociBundles, Owner: testOwner,
 	}
 }
 

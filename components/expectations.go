@@ -61,11 +61,30 @@ func ServiceExpectations(spec tracing.ClusterSpec, collectorRate int) []verify.E
 	}
 	expect(rates.Kubelet, fmt.Sprintf("docker exec %s kubectl get --raw /api/v1/nodes/%s/proxy/configz", node, node), serviceKubelet)
 	expect(rates.Runtime, runtimeHint(spec), spec.Runtime.Service())
-	if rates.Runtime == tracing.SamplingRateMax && spec.Runtime.ConmonRsTraces() {
-		// It only works when a pod comes or goes, in the trace of what CRI-O does then.
-		expect(rates.Runtime, runtimeHint(spec), tracing.ServiceConmonRs, tracing.ServiceCRIO)
+	if rates.Runtime == tracing.SamplingRateMax && collectorRate >= minExpectedRate {
+		if expectation, expected := conmonRsExpectation(spec); expected {
+			expectations = append(expectations, expectation)
+		}
 	}
 	return expectations
+}
+
+// conmonRsExpectation returns the span in which conmon-rs creates a container, in the
+// trace of the call of CRI-O that it answers if the release joins it, and reports
+// whether the cluster's conmon-rs sends spans at all. It sends them only when a pod
+// comes or goes.
+func conmonRsExpectation(spec tracing.ClusterSpec) (verify.Expectation, bool) {
+	conmonRs := spec.Runtime.ConmonRs()
+	expectation := verify.Expectation{
+		Name:  tracing.ServiceConmonRs,
+		Hint:  runtimeHint(spec),
+		Spans: []verify.SpanMatch{{Service: tracing.ServiceConmonRs, Operation: tracing.SpanConmonRsCreate}},
+	}
+	if conmonRs.JoinsTraces() {
+		expectation.Name += " with " + tracing.ServiceCRIO
+		expectation.Spans = append(expectation.Spans, verify.SpanMatch{Service: tracing.ServiceCRIO})
+	}
+	return expectation, conmonRs.SendsSpans()
 }
 
 // WorkloadExpectations are the traces that a workload leaves. A single pod's trace

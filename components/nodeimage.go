@@ -47,6 +47,15 @@ type Bundle struct {
 	URL, SHA256 string
 }
 
+// Monitor says where conmon-rs comes from: either from the official bundle of a
+// CRI-O release, or URL and SHA256.
+type Monitor struct {
+	// Release is the CRI-O release.
+	Release tracing.CRIORelease
+	// URL is a .tar.gz with a file conmonrs, SHA256 its checksum.
+	URL, SHA256 string
+}
+
 // NodeImageArgs describe a node image.
 type NodeImageArgs struct {
 	// Repository is the image's name without tag. Required.
@@ -59,6 +68,8 @@ type NodeImageArgs struct {
 	Containerd tracing.ContainerdRelease
 	// Bundle replaces the official release of the container runtime. Optional.
 	Bundle *Bundle
+	// Monitor replaces the conmon-rs of CRI-O's bundle. Optional.
+	Monitor *Monitor
 	// OCIBundles bring crun and youki. All bundles with a directory have the same
 	// one. Optional.
 	OCIBundles map[tracing.OCIRuntime]Bundle
@@ -106,6 +117,16 @@ func (a NodeImageArgs) buildArguments() map[string]string {
 		} else {
 			official("CONTAINERD", a.Containerd.Version, a.Containerd.SHA256)
 		}
+	}
+	switch {
+	case a.Monitor == nil:
+	case a.Monitor.URL != "":
+		arguments["MONITOR"] = "monitor-url"
+		arguments["MONITOR_URL"] = a.Monitor.URL
+		arguments["MONITOR_SHA256"] = a.Monitor.SHA256
+	default:
+		arguments["MONITOR"] = "monitor-official"
+		official("MONITOR", a.Monitor.Release.Version, a.Monitor.Release.SHA256)
 	}
 	for _, oci := range []tracing.OCIRuntime{tracing.OCICrun, tracing.OCIYouki} {
 		key := strings.ToUpper(string(oci))
@@ -167,6 +188,9 @@ func (a NodeImageArgs) fromDirectory() []string {
 	for _, file := range a.required() {
 		name := path.Base(file)
 		bundle := a.Bundle
+		if name == "conmonrs" && a.Monitor != nil {
+			continue
+		}
 		if oci, given := a.OCIBundles[tracing.OCIRuntime(name)]; given {
 			bundle = &oci
 		} else if strings.HasPrefix(file, "oci/") && a.Runtime.Name == tracing.RuntimeContainerd {

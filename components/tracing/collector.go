@@ -16,6 +16,8 @@ type CollectorSpec struct {
 	Debug bool
 	// Exporters are extra OTLP destinations beside Jaeger.
 	Exporters []OTLPExporter
+	// ConmonRs drops the spans that conmon-rs sends of its exporter's own libraries.
+	ConmonRs bool
 }
 
 // Limits of the Collector's memory, in MiB. The soft limit, at which it starts
@@ -164,6 +166,11 @@ func (c CollectorSpec) processors() (map[string]any, []string) {
 	processors, order := map[string]any{"memory_limiter": memoryLimiter{
 		CheckInterval: "1s", LimitMiB: collectorMemoryLimitMiB, SpikeLimitMiB: collectorMemorySpikeMiB,
 	}}, []string{"memory_limiter"}
+	if c.ConmonRs {
+		// Before anything is sampled: they would be most of what is kept.
+		processors[conmonRsFilterName] = conmonRsFilter()
+		order = append(order, conmonRsFilterName)
+	}
 	switch {
 	case c.TailSampling != nil:
 		processors["tail_sampling"] = c.TailSampling.processor()

@@ -72,6 +72,7 @@ func Compose(ctx *pulumi.Context, stack stacks.Stack) error {
 		Runtime:    stack.Runtime(),
 		Containerd: stack.Release.ContainerdRelease(),
 		Bundle:     (*components.Bundle)(settings.Runtime.Bundle),
+		Monitor:    monitor(settings.Runtime.Monitor),
 		OCIBundles: ociBundles(settings.Runtime),
 		Owner:      owner,
 	}
@@ -158,6 +159,15 @@ func workloadNames(settings stacks.Settings) []string {
 		names[i] = string(workload)
 	}
 	return names
+}
+
+// monitor is where conmon-rs comes from; nil where it is that of CRI-O's bundle.
+func monitor(settings *stacks.MonitorSettings) *components.Monitor {
+	if settings == nil || (settings.CRIO == "" && settings.URL == "") {
+		return nil
+	}
+	release, _ := tracing.PublishedCRIO(settings.CRIO)
+	return &components.Monitor{Release: release, URL: settings.URL, SHA256: settings.SHA256}
 }
 
 // ociBundles are the bundles that bring OCI runtimes.

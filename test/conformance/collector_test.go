@@ -22,6 +22,7 @@ var collectorSpecs = map[string]tracing.CollectorSpec{
 		{Name: "web", Endpoint: "https://collector.example:4318", Protocol: "http"},
 		{Name: "headers", Endpoint: "collector.example:4317", Protocol: "grpc", Headers: []string{"authorization", "x-tenant"}},
 	}},
+	"conmon-rs":      {SamplingRate: tracing.SamplingRateMax, ConmonRs: true},
 	"queues on disk": {SamplingRate: tracing.SamplingRateMax, DiskQueue: true},
 	"tail sampling":  {TailSampling: &tracing.TailSampling{SlowMilliseconds: 500, Rate: 100_000, Wait: "10s"}},
 	"tail sampling that keeps errors and slow traces only": {

@@ -25,6 +25,7 @@ type crioUnderstood struct {
 	} `json:"tracing"`
 	Handlers map[string]struct {
 		RuntimePath, RuntimeType, MonitorPath, MonitorCgroup string
+		MonitorEnv                                           []string
 	} `json:"handlers"`
 	DefaultRuntime    string `json:"defaultRuntime"`
 	CgroupManager     string `json:"cgroupManager"`
@@ -66,8 +67,10 @@ func TestCRIOReadsItsFile(t *testing.T) {
 			assert.Empty(t, got.CleanShutdownFile)
 			assert.Equal(t, len(test.classes) == 0, got.DropInfraCtr)
 			kind, monitor := "pod", "conmonrs"
+			// With another log driver, conmon-rs would install no tracing.
+			environment := []string{"LOG_DRIVER=systemd"}
 			if test.kubernetes == "1.27" {
-				kind, monitor = "oci", "conmon"
+				kind, monitor, environment = "oci", "conmon", nil
 			}
 			for _, oci := range []string{"runc", "crun"} {
 				handler := got.Handlers[oci]
@@ -75,6 +78,7 @@ func TestCRIOReadsItsFile(t *testing.T) {
 				assert.Equal(t, kind, handler.RuntimeType)
 				assert.Equal(t, tracing.CRIODirectory+"/"+monitor, handler.MonitorPath)
 				assert.Equal(t, "pod", handler.MonitorCgroup)
+				assert.Equal(t, environment, handler.MonitorEnv)
 			}
 			if len(test.classes) > 0 {
 				assert.Equal(t, "oci", got.Handlers["youki"].RuntimeType, "conmon-rs cannot run youki")
