@@ -169,7 +169,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"a key at the top that belongs into a section": {
 			config: section("kubelet", `5`),
 			want: []stacks.Problem{{
-				Field: "kubetracing:kubelet", Rule: "unknown key; the nearest valid one is kubetracing:jaeger",
+				Field: "kubetracing:kubelet", Rule: "unknown key; the nearest valid one is kubetracing:sampling.kubelet",
 			}},
 		},
 		"an unknown key of a section": {
@@ -273,7 +273,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"two values": {
 			config: section("cluster", `{"servers": 1} {"servers": 2}`),
 			want: []stacks.Problem{{
-				"kubetracing:cluster", `{"servers": 1} {"servers": 2}`, "must be an object or a list: something follows it",
+				Field: "kubetracing:cluster", Rule: "must be an object or a list: something follows its JSON at character 16",
 			}},
 		},
 		"an element of the wrong type, by the type of an element": {
@@ -282,7 +282,7 @@ func TestDecodeRefuses(t *testing.T) {
 		},
 		"a text that is not JSON": {
 			config: section("cluster", `{"servers": 1`),
-			want:   []stacks.Problem{{"kubetracing:cluster", `{"servers": 1`, "must be an object or a list: unexpected EOF"}},
+			want:   []stacks.Problem{{Field: "kubetracing:cluster", Rule: "must be an object or a list: its JSON ends too early"}},
 		},
 	}
 	for name, test := range tests {

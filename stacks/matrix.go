@@ -30,7 +30,7 @@ func Combinations() []Combination {
 			for _, minor := range slices.Backward(tracing.Minors()) {
 				settings := Defaults()
 				settings.Cluster.Kubernetes, settings.Runtime.Name, settings.Runtime.OCI = minor, name, oci
-				if len(validate("", settings)) == 0 {
+				if len(validate("", settings, nil)) == 0 {
 					all = append(all, Combination{minor, name, oci})
 					break
 				}

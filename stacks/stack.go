@@ -26,6 +26,10 @@ type Stack struct {
 	Subnet tracing.Subnet
 	// Expectations are those of the file that Settings.Verify.Expectations names.
 	Expectations []verify.Expectation
+
+	// secretEndpoints keeps the endpoints of exporters out of the Collector's
+	// configuration.
+	secretEndpoints bool
 }
 
 // New reads a stack as [Open] does, with the working directory as its root.
@@ -33,23 +37,29 @@ func New(project, stack string, config map[string]string) (Stack, error) {
 	return Open(".", project, stack, config)
 }
 
-// Open reads a stack from its configuration, in the form in which Pulumi hands it
-// to a program: full keys ("kubetracing:cluster"), plain text or JSON values.
-// Files that the configuration names are below the folder root. The error is a
-// [Problems] with everything that is wrong.
+// Open reads a stack as [OpenConfig] does, from a configuration whose encrypted values
+// are blinded.
 func Open(root, project, stack string, config map[string]string) (Stack, error) {
+	return OpenConfig(root, project, stack, Config{Values: config})
+}
+
+// OpenConfig reads a stack from its configuration. Files that the configuration names
+// are below the folder root. The error is a [Problems] with every mistake.
+func OpenConfig(root, project, stack string, config Config) (Stack, error) {
 	names := NewNames(project, stack)
-	settings, problems := decode(project, config)
+	settings, secret, problems := decode(project, config)
 	problems = append(names.validate(), problems...)
-	problems = append(problems, slices.DeleteFunc(validate(project, settings), func(p Problem) bool {
-		// What could not be decoded is empty now; that is no second mistake.
+	problems = append(problems, secret.problems(project, settings)...)
+	rules := append(validate(project, settings, secret), validateDestinations(project, names, settings, secret)...)
+	problems = append(problems, slices.DeleteFunc(rules, func(p Problem) bool {
+		// A value that could not be decoded is empty now; that is no second mistake.
 		return slices.ContainsFunc(problems, func(decoded Problem) bool { return decoded.Field == p.Field })
 	})...)
 	expectations, err := readExpectations(root, settings.Verify.Expectations)
 	if err != nil {
 		problems = append(problems, Problem{project + ":verify.expectations", settings.Verify.Expectations, err.Error()})
 	}
-	if len(problems) > 0 {
+	if problems = secret.hide(project, problems); len(problems) > 0 {
 		return Stack{}, Problems(problems)
 	}
 	release, err := tracing.ResolveRelease(settings.Cluster.Kubernetes)
@@ -62,6 +72,7 @@ func Open(root, project, stack string, config map[string]string) (Stack, error) 
 	}
 	return Stack{
 		Project: project, Names: names, Settings: settings, Release: release, Subnet: subnet, Expectations: expectations,
+		secretEndpoints: secret.has("collector"),
 	}, nil
 }
 
@@ -145,6 +156,9 @@ func (s Stack) Architectures() []string {
 func (s Stack) Notes() []string {
 	runtime := s.Runtime()
 	var notes []string
+	if s.Settings.Cluster.Servers == 2 {
+		notes = append(notes, "Two servers tolerate the loss of neither: etcd needs a majority of its members. Three tolerate the loss of one.")
+	}
 	if runtime.Name == tracing.RuntimeCRIO {
 		notes = append(notes, monitorNotes(runtime)...)
 	}
@@ -239,7 +253,9 @@ func (s Stack) CollectorSpec() tracing.CollectorSpec {
 		}
 	}
 	for _, exporter := range s.Settings.Collector.Exporters {
-		spec.Exporters = append(spec.Exporters, exporter.spec())
+		exporterSpec := exporter.spec()
+		exporterSpec.SecretEndpoint = s.secretEndpoints
+		spec.Exporters = append(spec.Exporters, exporterSpec)
 	}
 	return spec
 }
@@ -249,6 +265,9 @@ func (s Stack) CollectorSpec() tracing.CollectorSpec {
 func (s Stack) CollectorSecrets() map[string]string {
 	secrets := map[string]string{}
 	for _, exporter := range s.Settings.Collector.Exporters {
+		if s.secretEndpoints {
+			secrets[exporter.spec().EndpointVariable()] = exporter.Endpoint
+		}
 		for header, value := range exporter.Headers {
 			secrets[exporter.spec().HeaderVariable(header)] = string(value)
 		}

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/distribution/reference"
-
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
@@ -45,26 +43,34 @@ var sha256Hex = regexp.MustCompile(`^[0-9a-f]{64}$`)
 // validator collects the problems of one project's settings.
 type validator struct {
 	project  string
+	secret   secretSections
 	problems []Problem
 }
 
+// reject adds a problem. It shows the value, unless that may have a password in it.
 func (v *validator) reject(key string, value any, rule string) {
 	text := fmt.Sprint(value)
-	if text == "" {
+	switch {
+	case hasCredentials(text):
+		text = ""
+	case text == "":
 		text = `""`
 	}
 	v.problems = append(v.problems, Problem{v.project + ":" + key, text, rule})
 }
 
-// hide rejects a value without showing it.
+// hide adds a problem without the value.
 func (v *validator) hide(key, rule string) {
 	v.problems = append(v.problems, Problem{Field: v.project + ":" + key, Rule: rule})
 }
 
-// validate checks settings whose types are right and returns all that is wrong
-// with their values.
-func validate(project string, s Settings) []Problem {
-	v := &validator{project: project}
+// isSecret reports whether a key is in a section whose values must not be shown.
+func (v *validator) isSecret(key string) bool { return v.secret.has(v.secret.section(v.project, key)) }
+
+// validate checks settings whose types are right and returns every problem with their
+// values.
+func validate(project string, s Settings, secret secretSections) []Problem {
+	v := &validator{project: project, secret: secret}
 	v.cluster(s.Cluster)
 	v.network(s)
 	v.runtime(s)
@@ -78,6 +84,7 @@ func validate(project string, s Settings) []Problem {
 	}
 	v.ports(s)
 	v.workloads(s.Workloads)
+	v.imageVersions(s)
 	if s.Verify.Timeout <= 0 || s.Verify.Timeout > maxVerifyTimeout {
 		v.reject("verify.timeout", s.Verify.Timeout, fmt.Sprintf("must be above 0 and at most %s", maxVerifyTimeout))
 	}
@@ -214,10 +221,22 @@ func (v *validator) workloads(chosen []Workload) {
 	}
 }
 
-func (v *validator) image(key, image string) {
-	if _, err := reference.ParseNormalizedNamed(image); err != nil {
-		v.reject(key, image, "must be an image reference: "+err.Error())
+var imageDigest = regexp.MustCompile(`@sha(256|512):[0-9a-f]*`)
+
+// hasCredentials reports whether text may have a user or a password in it, as in
+// https://user:password@host.
+func hasCredentials(text string) bool {
+	return strings.Contains(imageDigest.ReplaceAllString(text, ""), "@")
+}
+
+// urlHasCredentials reports whether a URL, or text that was meant as one, has a user or
+// a password in it.
+func urlHasCredentials(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return hasCredentials(text)
 	}
+	return u.User != nil
 }
 
 func isHTTPURL(text string) bool {
@@ -231,15 +250,22 @@ func isHostPort(text string) bool {
 	return err == nil && isHost(host) && isPort(port)
 }
 
-// hostName also takes the underscores that names of containers may have.
-var hostName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$`)
+var (
+	// hostName also accepts the underscores that names of containers may have.
+	hostName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$`)
+	// numericHost matches what some programs read as an IPv4 address, as 127.1 and
+	// 0x7f000001.
+	//
+	// Source: https://url.spec.whatwg.org/#ends-in-a-number-checker.
+	numericHost = regexp.MustCompile(`^(.*\.)?([0-9]+|0[xX][0-9A-Fa-f]*)\.?$`)
+)
 
 func isHost(text string) bool {
 	_, err := netip.ParseAddr(text)
-	return err == nil || hostName.MatchString(text)
+	return err == nil || (hostName.MatchString(text) && !numericHost.MatchString(text))
 }
 
-// isPort takes digits only: a dialer looks anything else up as a service's name.
+// isPort accepts only digits: a dialer looks anything else up as a service's name.
 func isPort(text string) bool {
 	number, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && number > 0

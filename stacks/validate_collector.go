@@ -5,13 +5,11 @@ import (
 	"encoding/pem"
 	"fmt"
 	"maps"
-	"path"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
-
-	"github.com/distribution/reference"
 
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
@@ -31,10 +29,6 @@ func (v *validator) collector(s Settings) {
 	if c.Queue != "" {
 		oneOf(v, "collector.queue", c.Queue, queues)
 	}
-	if s.needsContrib() && isCoreDistribution(c.Image) {
-		v.reject("collector.image", c.Image,
-			"must be a contrib distribution: the core one has neither queues on disk nor tail sampling")
-	}
 	v.tailSampling(s)
 	names := map[string]bool{}
 	for i, exporter := range c.Exporters {
@@ -48,16 +42,6 @@ func (v *validator) collector(s Settings) {
 		names[exporter.Name] = true
 		v.exporter(key, exporter)
 	}
-}
-
-// isCoreDistribution tells whether an image is the official core distribution, by
-// its name: a mirror keeps it, a distribution of one's own has another.
-//
-// Source: open-telemetry/opentelemetry-collector-releases
-// distributions/otelcol/manifest.yaml has neither file_storage nor tail_sampling.
-func isCoreDistribution(image string) bool {
-	named, err := reference.ParseNormalizedNamed(image)
-	return err == nil && path.Base(reference.Path(named)) == "opentelemetry-collector"
 }
 
 func (v *validator) tailSampling(s Settings) {
@@ -81,41 +65,73 @@ func (v *validator) tailSampling(s Settings) {
 func (v *validator) exporter(key string, exporter ExporterSettings) {
 	oneOf(v, key+".protocol", exporter.Protocol, otlpProtocols)
 	plain := exporter.Insecure
-	if exporter.Protocol == "http" {
-		plain = plain || strings.HasPrefix(exporter.Endpoint, "http://")
-	}
-	switch {
-	case strings.Contains(exporter.Endpoint, "$"):
-		v.reject(key+".endpoint", exporter.Endpoint, "must not contain '$': the Collector would expand it")
-	case exporter.Protocol == "grpc" && !isHostPort(exporter.Endpoint):
-		v.reject(key+".endpoint", exporter.Endpoint, "must be host:port for protocol grpc")
-	case exporter.Protocol == "http" && !isHTTPURL(exporter.Endpoint):
-		v.reject(key+".endpoint", exporter.Endpoint, "must be an http or https URL for protocol http")
+	switch endpoint := exporter.Endpoint; {
+	case endpoint == string(blinded):
+		// Encrypted: checked where it can be read.
+	case strings.Contains(endpoint, "$"):
+		v.reject(key+".endpoint", endpoint, "must not contain '$': the Collector would expand it")
+	case urlHasCredentials(endpoint):
+		v.hide(key+".endpoint", fmt.Sprintf("must not contain a user or a password: send them in a header, with "+
+			"`pulumi config set --secret --path '%s:%s.headers.authorization'`", v.project, key))
+	case exporter.Protocol == "grpc" && !isHostPort(endpoint):
+		v.reject(key+".endpoint", endpoint, "must be host:port for protocol grpc")
+	case exporter.Protocol == "http" && !isHTTPURL(endpoint):
+		v.reject(key+".endpoint", endpoint, "must be an http or https URL for protocol http")
+	case exporter.Protocol == "http":
+		plain = v.httpEndpoint(key, exporter)
 	}
 	if exporter.CA != "" {
 		if err := checkCertificates(exporter.CA); err != nil {
-			v.problems = append(v.problems, Problem{Field: v.project + ":" + key + ".ca",
-				Rule: "must be certificates in PEM: " + err.Error()})
+			v.hide(key+".ca", "must be certificates in PEM: "+err.Error())
 		}
 		if plain {
-			v.problems = append(v.problems, Problem{Field: v.project + ":" + key + ".ca", Rule: "goes with TLS, which is off"})
+			v.hide(key+".ca", "is only valid with TLS, which is off")
 		}
 	}
 	v.headers(key+".headers", exporter.Headers)
+}
+
+// signalPath is what the Collector appends to an endpoint, and what it appends for
+// other signals.
+//
+// Source: go.opentelemetry.io/collector/exporter/otlphttpexporter/factory.go
+// (composeSignalURL).
+var signalPath = regexp.MustCompile(`(?i)/+v1/(traces|metrics|logs)/*$`)
+
+// httpEndpoint checks a valid URL and reports whether it is without TLS.
+func (v *validator) httpEndpoint(key string, exporter ExporterSettings) bool {
+	u, err := url.Parse(exporter.Endpoint)
+	if err != nil {
+		return false
+	}
+	if exporter.Insecure && u.Scheme == "https" {
+		v.reject(key+".insecure", true, "contradicts the https endpoint: remove it, or write http:// for no TLS")
+	}
+	switch {
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		// Without the value: keys and tokens stand in queries.
+		v.hide(key+".endpoint", "must not have a query or a fragment: the Collector appends /v1/traces to it; send keys in headers")
+	case signalPath.MatchString(u.Path):
+		u.Path, u.RawPath = signalPath.ReplaceAllString(u.Path, ""), ""
+		rule := "must not end in /v1/traces, which the Collector appends"
+		if !v.isSecret(key) {
+			rule += ": write " + u.String()
+		}
+		v.reject(key+".endpoint", exporter.Endpoint, rule)
+	}
+	return u.Scheme == "http"
 }
 
 // headers never reports a header's value.
 func (v *validator) headers(key string, headers map[string]Secret) {
 	seen := map[string]bool{}
 	for _, name := range slices.Sorted(maps.Keys(headers)) {
-		reject := func(rule string) {
-			v.problems = append(v.problems, Problem{Field: v.project + ":" + key + "." + name, Rule: rule})
-		}
+		reject := func(rule string) { v.hide(key+"."+name, rule) }
 		if !headerName.MatchString(name) {
 			reject("must have a name of letters, digits and '-'")
 		}
 		if seen[strings.ToLower(name)] {
-			reject("is there twice: case makes no difference")
+			reject("is given twice: header names ignore case")
 		}
 		seen[strings.ToLower(name)] = true
 		switch value := string(headers[name]); {
@@ -136,7 +152,7 @@ func checkCertificates(text string) error {
 		block, rest = pem.Decode(rest)
 		if block == nil {
 			if count == 0 || strings.TrimSpace(string(rest)) != "" {
-				return fmt.Errorf("block %d is none", count+1)
+				return fmt.Errorf("block %d is malformed", count+1)
 			}
 			return nil
 		}

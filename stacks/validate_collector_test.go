@@ -111,7 +111,7 @@ func TestTLSAndHeadersAreChecked(t *testing.T) {
 	}{
 		"a path instead of certificates": {
 			values: map[string]any{"ca": "/etc/ssl/ca.pem"},
-			want:   []stacks.Problem{{Field: key + "ca", Rule: "must be certificates in PEM: block 1 is none"}},
+			want:   []stacks.Problem{{Field: key + "ca", Rule: "must be certificates in PEM: block 1 is malformed"}},
 		},
 		"a private key instead of certificates": {
 			values: map[string]any{"ca": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: []byte("key")}))},
@@ -119,11 +119,11 @@ func TestTLSAndHeadersAreChecked(t *testing.T) {
 		},
 		"certificates without TLS": {
 			values: map[string]any{"ca": certificate(t), "insecure": true},
-			want:   []stacks.Problem{{Field: key + "ca", Rule: "goes with TLS, which is off"}},
+			want:   []stacks.Problem{{Field: key + "ca", Rule: "is only valid with TLS, which is off"}},
 		},
 		"certificates for plain HTTP": {
 			values: map[string]any{"ca": certificate(t), "protocol": "http", "endpoint": "http://tempo:4318"},
-			want:   []stacks.Problem{{Field: key + "ca", Rule: "goes with TLS, which is off"}},
+			want:   []stacks.Problem{{Field: key + "ca", Rule: "is only valid with TLS, which is off"}},
 		},
 		"a header whose name is none": {
 			values: map[string]any{"headers": map[string]any{"x tenant": "one"}},
@@ -131,7 +131,7 @@ func TestTLSAndHeadersAreChecked(t *testing.T) {
 		},
 		"one header in two cases": {
 			values: map[string]any{"headers": map[string]any{"Authorization": "one", "authorization": "two"}},
-			want:   []stacks.Problem{{Field: key + "headers.authorization", Rule: "is there twice: case makes no difference"}},
+			want:   []stacks.Problem{{Field: key + "headers.authorization", Rule: "is given twice: header names ignore case"}},
 		},
 		"an empty header": {
 			values: map[string]any{"headers": map[string]any{"authorization": ""}},

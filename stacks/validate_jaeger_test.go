@@ -43,7 +43,7 @@ func TestASearchServerIsChecked(t *testing.T) {
 		"a retention of hours": {
 			config: section("jaeger", `{"storage": "elasticsearch", "retention": "36h", "server": {"password": "hunter2"}}`),
 			want: []stacks.Problem{{
-				"kubetracing:jaeger.retention", "36h0m0s", "must be whole days, as 72h, with storage elasticsearch: it is deleted from by the day",
+				"kubetracing:jaeger.retention", "36h0m0s", "must be whole days, as 72h, with storage elasticsearch: traces are deleted by the day",
 			}},
 		},
 		"our own without a password": {
@@ -83,8 +83,8 @@ func TestASearchServerIsChecked(t *testing.T) {
 			}),
 			want: []stacks.Problem{
 				{server + ".cleanerImage", "c d", ruleImage},
-				{server + ".username", "me", "goes with url: the stack's own server has the user elastic"},
-				{Field: server + ".ca", Rule: "goes with url: the stack's own server has no certificate"},
+				{server + ".username", "me", "is only valid together with url: the stack's own server has the user elastic"},
+				{Field: server + ".ca", Rule: "is only valid together with url: the stack's own server has no certificate"},
 				{server + ".image", "a b", ruleImage},
 				{server + ".heapMiB", "2", "must be from 512 to 31744"},
 			},
@@ -94,9 +94,9 @@ func TestASearchServerIsChecked(t *testing.T) {
 				"url": "http://search.test:9200", "ca": certificate(t), "heapMiB": 2048, "image": "opensearch:3",
 			}),
 			want: []stacks.Problem{
-				{server + ".image", "opensearch:3", "goes with a server of the stack's own, but url is chosen"},
-				{server + ".heapMiB", "2048", "goes with a server of the stack's own, but url is chosen"},
-				{Field: server + ".ca", Rule: "goes with TLS, which is off"},
+				{server + ".image", "opensearch:3", "is only valid for the stack's own server, but url is chosen"},
+				{server + ".heapMiB", "2048", "is only valid for the stack's own server, but url is chosen"},
+				{Field: server + ".ca", Rule: "is only valid with TLS, which is off"},
 			},
 		},
 		"an address that is no URL": {
@@ -109,7 +109,7 @@ func TestASearchServerIsChecked(t *testing.T) {
 		},
 		"a password in the address": {
 			config: jaegerServer(t, "opensearch", map[string]any{"url": "http://me:hunter2@search.test:9200"}),
-			want:   hidden(server+".url", "must not contain a user: see username and password"),
+			want:   hidden(server+".url", "must not contain a user or a password: write them as username and password, the latter best as a secret"),
 		},
 		"a user without a password": {
 			config: jaegerServer(t, "opensearch", map[string]any{"url": "http://search.test:9200", "username": "me"}),
@@ -117,7 +117,7 @@ func TestASearchServerIsChecked(t *testing.T) {
 		},
 		"a password without a user": {
 			config: jaegerServer(t, "opensearch", map[string]any{"url": "http://search.test:9200", "password": "hunter2"}),
-			want:   hidden(password, "goes with username"),
+			want:   hidden(password, "is only valid together with username"),
 		},
 		"a user whose name would end early": {
 			config: jaegerServer(t, "opensearch", map[string]any{"url": "http://search.test:9200", "username": "a:b", "password": "hunter2"}),
@@ -125,7 +125,7 @@ func TestASearchServerIsChecked(t *testing.T) {
 		},
 		"certificates that are none": {
 			config: jaegerServer(t, "opensearch", map[string]any{"url": "https://search.test:9200", "ca": "x"}),
-			want:   hidden(server+".ca", "must be certificates in PEM: block 1 is none"),
+			want:   hidden(server+".ca", "must be certificates in PEM: block 1 is malformed"),
 		},
 	}
 	for mistake, test := range tests {

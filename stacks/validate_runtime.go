@@ -31,7 +31,7 @@ func (v *validator) runtime(s Settings) {
 	v.oneDirectory(r)
 }
 
-// bundle checks the form of a bundle; nil is none.
+// bundle checks the form of a bundle; nil means that there is no bundle.
 func (v *validator) bundle(key string, bundle *BundleSettings) {
 	if bundle == nil {
 		return
@@ -41,10 +41,10 @@ func (v *validator) bundle(key string, bundle *BundleSettings) {
 		v.reject(key, fmt.Sprintf("directory %q, url %q", b.Directory, b.URL), "must have either directory or url")
 	}
 	if strings.ContainsFunc(b.Directory, unicode.IsControl) {
-		v.reject(key+".directory", strconv.Quote(b.Directory), "must be a path: control characters are none")
+		v.reject(key+".directory", strconv.Quote(b.Directory), "must not contain control characters")
 	}
 	if b.URL == "" && b.SHA256 != "" {
-		v.reject(key+".sha256", b.SHA256, "goes with url: nothing checks a directory")
+		v.reject(key+".sha256", b.SHA256, "is only valid together with url: a directory is not checked")
 	}
 	if b.URL != "" {
 		v.archive(key, b.URL, b.SHA256)
@@ -53,7 +53,11 @@ func (v *validator) bundle(key string, bundle *BundleSettings) {
 
 // archive checks the URL of an archive and its checksum.
 func (v *validator) archive(key, url, sha256 string) {
-	if !isHTTPURL(url) {
+	switch {
+	case urlHasCredentials(url):
+		v.hide(key+".url", "must not contain a user or a password, which plans and previews would show: "+
+			"download the archive and give the folder with its files, or serve it without a password; its checksum is checked")
+	case !isHTTPURL(url):
 		v.reject(key+".url", url, "must be an http or https URL")
 	}
 	if !sha256Hex.MatchString(sha256) {
@@ -61,12 +65,12 @@ func (v *validator) archive(key, url, sha256 string) {
 	}
 }
 
-// crio checks that it is known which CRI-O to take, and from where.
+// crio checks that CRI-O's release is known, and where it comes from.
 func (v *validator) crio(s Settings) {
 	r := s.Runtime
 	if r.Name != tracing.RuntimeCRIO {
 		if r.Version != "" {
-			v.reject("runtime.version", r.Version, "goes with runtime.name crio: containerd's release follows from Kubernetes'")
+			v.reject("runtime.version", r.Version, "is only valid with runtime.name crio: containerd's release follows from that of Kubernetes")
 		}
 		return
 	}
@@ -80,7 +84,7 @@ func (v *validator) crio(s Settings) {
 	case !isRelease(r.Version):
 		v.reject("runtime.version", r.Version, "must be a CRI-O release from 1.25 on, as 1.34.0")
 	case r.Bundle == nil:
-		v.reject("runtime.version", r.Version, "goes with runtime.bundle: it says which CRI-O release the bundle holds")
+		v.reject("runtime.version", r.Version, "is only valid together with runtime.bundle: it says which CRI-O release the bundle holds")
 	}
 	switch {
 	case published:
@@ -89,7 +93,7 @@ func (v *validator) crio(s Settings) {
 			"give runtime.bundle and runtime.version, or choose a Kubernetes from %s", release.Minor, tracing.CRIORange()))
 	case r.Version == "":
 		v.reject("runtime.version", r.Version, fmt.Sprintf("must say which CRI-O release runtime.bundle holds: "+
-			"none is known to go with Kubernetes 1.%d", release.Minor))
+			"no release is known for Kubernetes 1.%d", release.Minor))
 	}
 }
 
@@ -120,7 +124,7 @@ func (v *validator) monitor(s Settings) {
 	}
 }
 
-// conmonRsArchive checks a conmon-rs that no official bundle brings.
+// conmonRsArchive checks a conmon-rs that is in no official bundle.
 func (v *validator) conmonRsArchive(key string, m MonitorSettings, s Settings) {
 	version, err := semver.StrictNewVersion(m.Version)
 	switch {
@@ -153,7 +157,7 @@ func (s Settings) takesConmonRs1() bool {
 	return err == nil && version.Minor() >= 37
 }
 
-// isRelease tells whether a version is a CRI-O release that this program knows
+// isRelease reports whether a version is a CRI-O release that this program knows
 // how to configure.
 func isRelease(version string) bool {
 	parsed, err := semver.StrictNewVersion(version)
@@ -172,7 +176,7 @@ func (v *validator) ociBundles(r RuntimeSettings) {
 	}
 }
 
-// youki refuses youki where nothing brings it.
+// youki refuses youki where no bundle contains it.
 func (v *validator) youki(r RuntimeSettings) {
 	if r.OCIBundles.Youki != nil || (r.Name == tracing.RuntimeCRIO && r.Bundle != nil) {
 		return
@@ -209,7 +213,7 @@ func (v *validator) oneDirectory(r RuntimeSettings) {
 	}
 }
 
-// runtime is what the settings choose, but for CRI-O's release.
+// runtime returns the chosen runtime without CRI-O's release.
 func (r RuntimeSettings) runtime() tracing.Runtime {
 	return tracing.Runtime{Name: r.Name, Default: r.OCI, Classes: r.RuntimeClasses}
 }

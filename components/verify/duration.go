@@ -1,11 +1,13 @@
 package verify
 
 import (
-	"fmt"
+	"errors"
 	"time"
 )
 
-// Duration is a length of time that is written as text, as 1.5s.
+var errDuration = errors.New("must be a positive duration, as 1.5s")
+
+// Duration is a length of time written as text, as 1.5s.
 type Duration time.Duration
 
 // MarshalText writes the duration as [time.Duration] does.
@@ -15,7 +17,7 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 func (d *Duration) UnmarshalText(text []byte) error {
 	value, err := time.ParseDuration(string(text))
 	if err != nil || value <= 0 {
-		return fmt.Errorf("%q: must be a positive duration, as 1.5s", text)
+		return errDuration
 	}
 	*d = Duration(value)
 	return nil

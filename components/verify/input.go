@@ -5,32 +5,34 @@ import (
 	"fmt"
 	"maps"
 	"path"
-	"reflect"
 	"slices"
 	"strings"
 
-	"github.com/go-viper/mapstructure/v2"
 	"sigs.k8s.io/yaml"
+
+	"github.com/kubetracing/kubetracing/internal/strict"
 )
 
-// ReadExpectations reads a YAML list of expectations. The error has every
-// mistake, one a line: keys that do not exist, values of a wrong type, missing
-// names, spans and services, and invalid patterns.
+// ReadExpectations reads a YAML list of expectations. The error has every mistake,
+// one a line: unknown keys, values of a wrong type, missing names, spans and services,
+// and invalid patterns.
 func ReadExpectations(text []byte) ([]Expectation, error) {
-	var values []any
-	if err := yaml.UnmarshalStrict(text, &values); err != nil {
+	var value any
+	if err := yaml.UnmarshalStrict(text, &value); err != nil {
 		return nil, fmt.Errorf("read expectations: %w", err)
 	}
-	expectations := make([]Expectation, len(values))
+	var expectations []Expectation
+	mistakes := strict.Decode(value, &expectations, "json")
 	var problems []error
-	for i, value := range values {
-		where := fmt.Sprintf("[%d]", i)
-		if mistakes := decode(where, value, &expectations[i]); len(mistakes) > 0 {
-			// What could not be read must not be reported as missing, too.
-			problems = append(problems, mistakes...)
-			continue
+	for _, mistake := range mistakes {
+		problems = append(problems, mistakeError(mistake))
+	}
+	for i, expectation := range expectations {
+		entry := fmt.Sprintf("[%d]", i)
+		// A value that could not be decoded must not be reported as missing, too.
+		if !slices.ContainsFunc(mistakes, func(mistake strict.Mistake) bool { return strings.HasPrefix(mistake.Key, entry) }) {
+			problems = append(problems, expectation.problems(entry)...)
 		}
-		problems = append(problems, expectations[i].problems(where)...)
 	}
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("read expectations: %w", errors.Join(problems...))
@@ -38,55 +40,23 @@ func ReadExpectations(text []byte) ([]Expectation, error) {
 	return expectations, nil
 }
 
-// decode reads one expectation strictly. where is its place in the list.
-func decode(where string, value any, expectation *Expectation) []error {
-	decoder, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
-		Result:      expectation,
-		TagName:     "json",
-		ErrorUnused: true,
-		DecodeHook:  mapstructure.TextUnmarshallerHookFunc(),
-		MatchName:   func(key, field string) bool { return key == field },
-	})
-	if err != nil {
-		return []error{fmt.Errorf("%s: %w", where, err)}
+func mistakeError(mistake strict.Mistake) error {
+	switch {
+	case mistake.Key == "":
+		return errors.New(mistake.Rule)
+	case mistake.Value == nil:
+		return fmt.Errorf("%s: %s", mistake.Key, mistake.Rule)
+	default:
+		return fmt.Errorf("%s: %s: %s", mistake.Key, strict.Text(mistake.Value), mistake.Rule)
 	}
-	var problems []error
-	for _, err := range leaves(decoder.Decode(value)) {
-		problems = append(problems, fmt.Errorf("%s%w", where, err))
-	}
-	return problems
 }
 
-// leaves are the single mistakes in what mapstructure says, sorted.
-func leaves(err error) []error {
-	var mistakes []error
-	switch wrapper := err.(type) { //nolint:errorlint // it is the tree itself that is walked
-	case nil:
-	case interface{ Unwrap() []error }:
-		for _, inner := range wrapper.Unwrap() {
-			mistakes = append(mistakes, leaves(inner)...)
-		}
-	case *mapstructure.DecodeError:
-		if mistakes = leaves(wrapper.Unwrap()); len(mistakes) == 0 {
-			name := "." + wrapper.Name()
-			if name == "." || name == "."+reflect.TypeFor[Expectation]().String() {
-				name = "" // the expectation itself
-			}
-			mistakes = []error{fmt.Errorf("%s: %w", name, wrapper.Unwrap())}
-		}
-	case interface{ Unwrap() error }:
-		mistakes = leaves(wrapper.Unwrap())
-	}
-	slices.SortFunc(mistakes, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
-	return mistakes
-}
-
-// problems are the mistakes of an expectation whose types are right. where is
-// its place in the list.
-func (e Expectation) problems(where string) []error {
+// problems returns the mistakes of an expectation whose types are right. entry is its
+// place in the list.
+func (e Expectation) problems(entry string) []error {
 	var problems []error
 	reject := func(format string, arguments ...any) {
-		problems = append(problems, fmt.Errorf(where+format, arguments...))
+		problems = append(problems, fmt.Errorf(entry+format, arguments...))
 	}
 	if e.Name == "" {
 		reject(".name: must not be empty")

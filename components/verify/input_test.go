@@ -78,11 +78,11 @@ func TestReadExpectationsRefuses(t *testing.T) {
 	}{
 		"an unknown key": {
 			text: "- {name: a, span: [{service: a}]}",
-			want: "read expectations: [0]: has invalid keys: span",
+			want: "read expectations: [0].span: unknown key; the nearest valid one is spans",
 		},
 		"an unknown key of a span": {
 			text: "- {name: a, spans: [{service: a, tags: {}}]}",
-			want: "read expectations: [0].spans[0]: has invalid keys: tags",
+			want: "read expectations: [0].spans[0].tags: unknown key; the nearest valid one is spans.error",
 		},
 		"a key that is written twice": {
 			text: "- name: a\n  name: b\n  spans: [{service: a}]",
@@ -91,8 +91,7 @@ func TestReadExpectationsRefuses(t *testing.T) {
 		},
 		"an object instead of a list": {
 			text: "{name: a}",
-			want: "read expectations: error unmarshaling JSON: while decoding JSON: " +
-				"json: cannot unmarshal object into Go value of type []interface {}",
+			want: "read expectations: must be a list",
 		},
 		"an expectation without a name": {
 			text: "- spans: [{service: a}]",
@@ -119,15 +118,23 @@ func TestReadExpectationsRefuses(t *testing.T) {
 		},
 		"an entry that is no expectation": {
 			text: "- hello",
-			want: `read expectations: [0]: expected a map or struct, got "string"`,
+			want: `read expectations: [0]: hello: must be an object`,
 		},
 		"a duration without a unit": {
 			text: "- {name: a, spans: [{service: a}], maxDuration: '5'}",
-			want: `read expectations: [0].maxDuration: "5": must be a positive duration, as 1.5s`,
+			want: `read expectations: [0].maxDuration: 5: must be a positive duration, as 1.5s`,
+		},
+		"a duration that is a number": {
+			text: "- {name: a, spans: [{service: a}], maxDuration: 5}",
+			want: "read expectations: [0].maxDuration: 5: must be a positive duration, as 1.5s",
+		},
+		"a fraction of a trace": {
+			text: "- {name: a, spans: [{service: a}], traces: 1.5}",
+			want: "read expectations: [0].traces: 1.5: must be an integer",
 		},
 		"a duration that nothing can keep": {
 			text: "- {name: a, spans: [{service: a, maxDuration: -1s}]}",
-			want: `read expectations: [0].spans[0].maxDuration: "-1s": must be a positive duration, as 1.5s`,
+			want: `read expectations: [0].spans[0].maxDuration: -1s: must be a positive duration, as 1.5s`,
 		},
 		"fewer traces or spans than none, or more than are read": {
 			text: "- {name: a, spans: [{service: a, minSpans: -1}], traces: 501}",
@@ -148,10 +155,10 @@ func TestReadExpectationsRefuses(t *testing.T) {
     - {operation: get, attributes: {pod: "["}}
 - name: b
 `,
-			want: "read expectations: [0].spans[0].error: expected type 'bool', got unconvertible type 'string'\n" +
-				"[0].spans[0]: has invalid keys: tags\n" +
-				"[0].traces: expected type 'int', got unconvertible type 'string'\n" +
-				"[0]: has invalid keys: span\n" +
+			want: "read expectations: [0].span: unknown key; the nearest valid one is spans\n" +
+				"[0].spans[0].tags: unknown key; the nearest valid one is spans.error\n" +
+				"[0].spans[0].error: maybe: must be true or false\n" +
+				"[0].traces: many: must be an integer\n" +
 				"[1].name: must not be empty\n" +
 				"[1].spans[1].service: must not be empty\n" +
 				`[1].spans[1].attributes["pod"]: "[": syntax error in pattern` + "\n" +
