@@ -83,6 +83,10 @@ func TestDecodeFillsInDefaults(t *testing.T) {
 			config: section("sampling", `{}`),
 			want:   stacks.Defaults(),
 		},
+		"sections with nothing below are their defaults": {
+			config: map[string]string{"kubetracing:cluster": "", "kubetracing:workloads": "", "kubetracing:jaeger": ""},
+			want:   stacks.Defaults(),
+		},
 		"a null keeps the default": {
 			config: section("cluster", `{"apiPort": null}`),
 			want:   stacks.Defaults(),
@@ -279,6 +283,34 @@ func TestDecodeRefuses(t *testing.T) {
 		"an element of the wrong type, by the type of an element": {
 			config: section("workloads", `[true]`),
 			want:   []stacks.Problem{{"kubetracing:workloads[0]", "true", "must be a string"}},
+		},
+		"a path that is a key of its own": {
+			config: map[string]string{
+				"kubetracing:cluster.kubernetes": "1.36", "kubetracing:collector.exporters[0].headers.authorization": "hunter2",
+			},
+			want: []stacks.Problem{
+				{Field: "kubetracing:cluster.kubernetes", Rule: "is a path, but was set as a key of its own: remove it and write " +
+					"`pulumi config set --path 'kubetracing:cluster.kubernetes' VALUE`"},
+				{Field: "kubetracing:collector.exporters[0].headers.authorization", Rule: "is a path, but was set as a key of its own: " +
+					"remove it and write `pulumi config set --path 'kubetracing:collector.exporters[0].headers.authorization' VALUE`"},
+			},
+		},
+		"a misspelled path that is a key of its own": {
+			config: map[string]string{"kubetracing:cluster.kubernets": "1.36"},
+			want: []stacks.Problem{{Field: "kubetracing:cluster.kubernets", Rule: "unknown key; the nearest valid one is " +
+				"kubetracing:cluster.kubernetes, which `pulumi config set` sets with --path"}},
+		},
+		"a section that does not exist, with nothing below": {
+			config: section("samplng", ""),
+			want:   []stacks.Problem{{Field: "kubetracing:samplng", Rule: "unknown key; the nearest valid one is kubetracing:sampling"}},
+		},
+		"JSON with a mistake, which may hold a password": {
+			config: section("jaeger", `{"server": {"password": "hunter2}}`),
+			want:   []stacks.Problem{{Field: "kubetracing:jaeger", Rule: "must be an object or a list: its JSON ends too early"}},
+		},
+		"JSON with a mistake in the middle": {
+			config: section("jaeger", `{"server": {"password": hunter2}}`),
+			want:   []stacks.Problem{{Field: "kubetracing:jaeger", Rule: "must be an object or a list: its JSON is malformed at character 25"}},
 		},
 		"a text that is not JSON": {
 			config: section("cluster", `{"servers": 1`),

@@ -174,3 +174,15 @@ func TestNotesSayWhichSpansCannotCome(t *testing.T) {
 		})
 	}
 }
+
+// A majority of two is two.
+func TestStack_Notes_TwoServers(t *testing.T) {
+	t.Parallel()
+
+	note := "Two servers tolerate the loss of neither: etcd needs a majority of its members. Three tolerate the loss of one."
+	for servers, want := range map[string][]string{"1": nil, "2": {note}, "3": nil} {
+		stack, err := stacks.New("kubetracing", "dev", section("cluster", `{"servers": `+servers+`}`))
+		require.NoError(t, err)
+		assert.Equal(t, want, stack.Notes(), servers)
+	}
+}

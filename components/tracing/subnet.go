@@ -40,6 +40,20 @@ const (
 // Source: https://docs.k3s.io/cli/server (cluster-cidr, service-cidr).
 var clusterNetworks = []netip.Prefix{netip.MustParsePrefix("10.42.0.0/16"), netip.MustParsePrefix("10.43.0.0/16")}
 
+// specialNetworks are the ranges in which no network of containers can be.
+//
+// Source: https://www.iana.org/assignments/iana-ipv4-special-registry/.
+var specialNetworks = []struct {
+	netip.Prefix
+	name string
+}{
+	{netip.MustParsePrefix("0.0.0.0/8"), "unspecified"},
+	{netip.MustParsePrefix("127.0.0.0/8"), "loopback"},
+	{netip.MustParsePrefix("169.254.0.0/16"), "link-local"},
+	{netip.MustParsePrefix("224.0.0.0/4"), "multicast"},
+	{netip.MustParsePrefix("240.0.0.0/4"), "reserved"},
+}
+
 var errNoSubnet = errors.New("must be an IPv4 network in CIDR notation, as 10.112.4.0/22")
 
 // ParseSubnet reads a range in CIDR notation. The error is the rule that it breaks.
@@ -50,6 +64,11 @@ func ParseSubnet(text string) (Subnet, error) {
 	}
 	if prefix != prefix.Masked() {
 		return Subnet{}, fmt.Errorf("must begin with its first address: %s", prefix.Masked())
+	}
+	for _, special := range specialNetworks {
+		if special.Overlaps(prefix) {
+			return Subnet{}, fmt.Errorf("must not overlap %s, whose addresses are %s", special.Prefix, special.name)
+		}
 	}
 	if prefix.Bits() < minSubnetBits || prefix.Bits() > maxSubnetBits {
 		return Subnet{}, fmt.Errorf("must be from /%d to /%d", minSubnetBits, maxSubnetBits)

@@ -10,7 +10,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
-func TestASubnetHasRoomForTheStack(t *testing.T) {
+func TestSubnet_Addresses(t *testing.T) {
 	t.Parallel()
 	type addresses struct{ gateway, jaeger, collector, firstNode, lastNode, dynamic string }
 	for text, want := range map[string]addresses{
@@ -25,11 +25,11 @@ func TestASubnetHasRoomForTheStack(t *testing.T) {
 			subnet.Gateway(), subnet.Jaeger(), subnet.Collector(), subnet.Node(0), last, subnet.Dynamic(),
 		}, text)
 		assert.False(t, netip.MustParsePrefix(subnet.Dynamic()).Contains(netip.MustParseAddr(last)),
-			"Docker never hands out an address that is somebody's")
+			"Docker assigns no address that a node keeps")
 	}
 }
 
-func TestASubnetIsRefused(t *testing.T) {
+func TestParseSubnet_Invalid(t *testing.T) {
 	t.Parallel()
 	for behaviour, test := range map[string]struct{ text, rule string }{
 		"an address alone":             {"10.112.4.0", "must be an IPv4 network in CIDR notation, as 10.112.4.0/22"},
@@ -39,6 +39,12 @@ func TestASubnetIsRefused(t *testing.T) {
 		"too small":                    {"10.112.4.0/27", "must be from /16 to /26"},
 		"where the pods are":           {"10.42.8.0/24", "must not overlap 10.42.0.0/16, where k3s puts pods and services"},
 		"where the services are":       {"10.43.0.0/16", "must not overlap 10.43.0.0/16, where k3s puts pods and services"},
+		"loopback":                     {"127.1.0.0/22", "must not overlap 127.0.0.0/8, whose addresses are loopback"},
+		"all of loopback":              {"127.0.0.0/8", "must not overlap 127.0.0.0/8, whose addresses are loopback"},
+		"unspecified":                  {"0.0.0.0/16", "must not overlap 0.0.0.0/8, whose addresses are unspecified"},
+		"link-local":                   {"169.254.4.0/24", "must not overlap 169.254.0.0/16, whose addresses are link-local"},
+		"multicast":                    {"239.255.0.0/24", "must not overlap 224.0.0.0/4, whose addresses are multicast"},
+		"broadcast":                    {"255.255.255.0/24", "must not overlap 240.0.0.0/4, whose addresses are reserved"},
 		"a word":                       {"bridge", "must be an IPv4 network in CIDR notation, as 10.112.4.0/22"},
 		"IPv4 written as IPv6":         {"::ffff:10.112.4.0/118", "must be an IPv4 network in CIDR notation, as 10.112.4.0/22"},
 		"a prefix longer than address": {"10.112.4.0/33", "must be an IPv4 network in CIDR notation, as 10.112.4.0/22"},
