@@ -24,13 +24,13 @@ type Span struct {
 	Service    string
 	Operation  string
 	Start, End time.Time
-	// Error tells whether the status is Error, Message what it says then.
+	// Error reports whether the status is Error; Message is that of the status.
 	Error      bool
 	Message    string
 	Attributes map[string]string
 }
 
-// matches tells whether a span is one of those that m selects.
+// matches reports whether m selects the span.
 func (s Span) matches(m SpanMatch) bool {
 	if s.Service != m.Service || (m.Operation != "" && s.Operation != m.Operation) {
 		return false
@@ -40,7 +40,7 @@ func (s Span) matches(m SpanMatch) bool {
 	}
 	for key, pattern := range m.Attributes {
 		value, has := s.Attributes[key]
-		// An invalid pattern matches nothing; it is refused when it is read.
+		// An invalid pattern matches nothing; ReadExpectations refuses it.
 		if matched, err := path.Match(pattern, value); !has || err != nil || !matched {
 			return false
 		}
@@ -57,7 +57,7 @@ func (s Span) matches(m SpanMatch) bool {
 type Client struct {
 	// BaseURL is where the query API answers, as http://127.0.0.1:16686.
 	BaseURL string
-	// HTTP does the requests; nil means http.DefaultClient.
+	// HTTP sends the requests; nil means http.DefaultClient.
 	HTTP *http.Client
 }
 
@@ -68,18 +68,48 @@ type Query struct {
 	// Attributes must be on that span, with exactly these texts as values. A Jaeger
 	// before 2.19 ignores them and gives more traces.
 	Attributes map[string]string
-	// Since is the earliest start.
+	// Since is the earliest start; zero means everything. With a search server it should
+	// be the retention: Jaeger asks for the index of each day since then.
 	Since time.Time
-	// Limit is how many traces to give at the most, newest first.
+	// Until is the latest start; zero means everything.
+	Until time.Time
+	// Limit is the largest number of traces.
 	Limit int
 }
 
-// Spans gives all spans of the traces that a query selects.
+// clockAllowance is how far the clock of a Docker host may be ahead of ours. It is not
+// longer because Jaeger asks a search server for the index of each day.
+//
+// Source: github.com/jaegertracing/jaeger internal/storage/elasticsearch/indices/
+// time_range.go.
+const clockAllowance = 24 * time.Hour
+
+// earliest returns the lower bound, which Jaeger requires and badger refuses to be zero.
+//
+// Sources: github.com/jaegertracing/jaeger cmd/jaeger/internal/extension/jaegerquery/
+// internal/apiv3/query_parser.go; internal/storage/v1/badger/spanstore/reader.go
+// (validateQuery).
+func (q Query) earliest() time.Time {
+	if q.Since.IsZero() {
+		return time.Unix(0, 0)
+	}
+	return q.Since
+}
+
+// latest returns the upper bound, which Jaeger requires.
+func (q Query) latest() time.Time {
+	if q.Until.IsZero() {
+		return time.Now().Add(clockAllowance)
+	}
+	return q.Until
+}
+
+// Spans returns all spans of the traces that a query selects.
 func (c Client) Spans(ctx context.Context, query Query) ([]Span, error) {
 	parameters := url.Values{
 		"query.service_name":   {query.Service},
-		"query.start_time_min": {query.Since.UTC().Format(time.RFC3339Nano)},
-		"query.start_time_max": {time.Now().Add(time.Minute).UTC().Format(time.RFC3339Nano)},
+		"query.start_time_min": {query.earliest().UTC().Format(time.RFC3339Nano)},
+		"query.start_time_max": {query.latest().UTC().Format(time.RFC3339Nano)},
 		"query.num_traces":     {strconv.Itoa(query.Limit)},
 	}
 	if query.Operation != "" {
@@ -112,13 +142,13 @@ func (c Client) Spans(ctx context.Context, query Query) ([]Span, error) {
 	return flatten(traces), nil
 }
 
-// Has tells whether a trace is there.
+// Has reports whether Jaeger has a trace.
 func (c Client) Has(ctx context.Context, traceID string) (bool, error) {
 	_, status, err := c.get(ctx, "/api/v3/traces/"+url.PathEscape(traceID), nil)
 	return status == http.StatusOK, err
 }
 
-// get reads a path; besides success only 404, "no traces found", is no error.
+// get reads a path. Only success and 404, "no traces found", are not errors.
 func (c Client) get(ctx context.Context, route string, parameters url.Values) ([]byte, int, error) {
 	target := strings.TrimSuffix(c.BaseURL, "/") + route
 	if len(parameters) > 0 {
@@ -168,7 +198,7 @@ func flatten(traces ptrace.Traces) []Span {
 		resourceAttributes := texts(resource.Resource().Attributes())
 		for _, scope := range resource.ScopeSpans().All() {
 			for _, span := range scope.Spans().All() {
-				// What a span says of itself counts more than what its resource says.
+				// A span's own attributes take precedence over its resource's.
 				attributes := maps.Clone(resourceAttributes)
 				maps.Copy(attributes, texts(span.Attributes()))
 				spans = append(spans, Span{

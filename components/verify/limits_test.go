@@ -135,7 +135,7 @@ func TestLimitsWaitUntilATraceIsWhole(t *testing.T) {
 func TestTracesOfAllLooksAddUp(t *testing.T) {
 	t.Parallel()
 	jaeger := serve(t, func(request int, _ url.Values) (int, []span) {
-		return http.StatusOK, []span{{trace: byte(request), service: "kubelet"}}
+		return http.StatusOK, []span{{trace: uint16(request), service: "kubelet"}}
 	})
 	report := run(t, jaeger.URL, patience, verify.Expectation{
 		Name: "three", Traces: 3, Spans: []verify.SpanMatch{{Service: "kubelet"}},

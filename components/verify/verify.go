@@ -15,30 +15,25 @@ type Check struct {
 	Client Client
 	// Expectations must all hold.
 	Expectations []Expectation
-	// Since is the earliest start of a span that counts.
+	// Since is the earliest start of a span that counts, by the clock of the processes
+	// that send spans; zero means everything that Jaeger has. See [Query].
 	Since time.Time
-	// Interval is the pause between two looks.
+	// ClockOffset is by how much that clock is ahead of ours.
+	ClockOffset time.Duration
+	// Interval is the pause between two looks at Jaeger.
 	Interval time.Duration
-	// Progress is told after every look how many expectations hold so far. Optional.
+	// Progress is called after every look but the last with the number of expectations
+	// that hold so far. Optional.
 	Progress func(met, all int, missing []string)
 }
 
-// tracesPerQuery bounds what one look reads. A fully sampled cluster makes
-// thousands of traces a minute; the ones that an expectation names are found by
-// its most selective span.
-const tracesPerQuery = 50
-
-// maxTraces bounds how many traces an expectation may ask for, and so what one
-// look reads.
-const maxTraces = 500
-
 // settled is how old the last span of a trace must be before its limits are
-// judged: a process sends its spans up to five seconds after their end
-// (OTEL_BSP_SCHEDULE_DELAY of the OpenTelemetry SDK), and the last one may be the
-// one that breaks a limit.
+// evaluated: a process sends its spans up to five seconds after their end
+// (OTEL_BSP_SCHEDULE_DELAY of the OpenTelemetry SDK), and the last one may break a
+// limit.
 const settled = 10 * time.Second
 
-// Report is what a check saw.
+// Report is the outcome of a check.
 type Report struct {
 	// Results are in the order of the expectations.
 	Results []Result
@@ -48,12 +43,12 @@ type Report struct {
 	Reason error
 }
 
-// Met tells whether every expectation holds.
+// Met reports whether every expectation holds.
 func (r Report) Met() bool {
 	return !slices.ContainsFunc(r.Results, func(result Result) bool { return !result.Met() })
 }
 
-// Missing are the names of the expectations that do not hold.
+// Missing returns the names of the expectations that do not hold.
 func (r Report) Missing() []string {
 	var missing []string
 	for _, result := range r.Results {
@@ -64,26 +59,26 @@ func (r Report) Missing() []string {
 	return missing
 }
 
-// Run looks until every expectation holds or the context ends. What has been
-// seen once stays seen.
+// Run looks at Jaeger until every expectation holds or the context ends. A trace that
+// was seen once counts even after Jaeger has dropped it.
 func (c Check) Run(ctx context.Context) Report {
 	report := Report{Results: make([]Result, len(c.Expectations)), Services: map[string]int{}}
-	held := make([]map[string]bool, len(c.Expectations))
+	searches := make([]*search, len(c.Expectations))
 	for i, expectation := range c.Expectations {
 		report.Results[i] = Result{Expectation: expectation, Missing: expectation.Spans}
-		held[i] = map[string]bool{}
+		searches[i] = &search{client: c.Client, query: selective(expectation, c.Since), held: map[string]bool{}}
 	}
-	for looked := false; ; looked = true {
-		reason := c.look(ctx, &report, held)
-		// A look that the deadline cut short says nothing about Jaeger if one before it
+	for first := true; ; first = false {
+		reason := c.look(ctx, &report, searches)
+		// A look that the deadline interrupted says nothing about Jaeger if an earlier one
 		// was not.
-		if ctx.Err() == nil || !looked {
+		if ctx.Err() == nil || first {
 			report.Reason = reason
 		}
 		if report.Met() {
 			return report
 		}
-		c.tell(report)
+		c.progress(report)
 		select {
 		case <-ctx.Done():
 			return report
@@ -92,22 +87,24 @@ func (c Check) Run(ctx context.Context) Report {
 	}
 }
 
-// look asks Jaeger once for everything that is still missing. held are the traces
-// that hold, by expectation.
-func (c Check) look(ctx context.Context, report *Report, held []map[string]bool) error {
+// look searches once for every expectation that does not hold yet.
+func (c Check) look(ctx context.Context, report *Report, searches []*search) error {
 	var failures []error
 	for i := range report.Results {
 		result := &report.Results[i]
 		if result.Met() {
 			continue
 		}
-		spans, err := c.Client.Spans(ctx, c.query(result.Expectation))
+		size := max(firstPage, 2*result.Expectation.Traces)
+		newest, err := searches[i].look(ctx, size, func(spans []Span) bool {
+			result.add(spans, searches[i].held, time.Now().Add(c.ClockOffset))
+			// A single trace can still break an expectation about every trace.
+			return result.Met() && !result.Expectation.EveryTrace
+		})
 		if err != nil {
 			failures = append(failures, err)
-			continue
 		}
-		result.take(spans, held[i])
-		report.count(result.Expectation, spans)
+		report.count(result.Expectation, newest)
 	}
 	return errors.Join(failures...)
 }
@@ -128,21 +125,10 @@ func (r *Report) count(expectation Expectation, spans []Span) {
 	}
 }
 
-// query selects by a span that names its operation, if one does.
-func (c Check) query(expectation Expectation) Query {
-	selective := slices.MaxFunc(expectation.Spans, func(a, b SpanMatch) int {
-		return len(a.Operation) - len(b.Operation)
-	})
-	return Query{
-		Service: selective.Service, Operation: selective.Operation, Since: c.Since,
-		Limit: max(tracesPerQuery, 2*expectation.Traces),
-	}
-}
-
-// take adds what a look saw of an expectation.
-func (r *Result) take(spans []Span, held map[string]bool) {
+// add evaluates traces at a time of the clock that the spans have. held are the ids of
+// the traces that hold.
+func (r *Result) add(spans []Span, held map[string]bool, now time.Time) {
 	expectation := r.Expectation
-	r.Missing, r.Broken, r.BrokenBy = expectation.Spans, nil, ""
 	for _, trace := range traces(spans) {
 		if missing := expectation.lacks(trace); len(missing) > 0 {
 			if len(missing) < len(r.Missing) {
@@ -156,7 +142,7 @@ func (r *Result) take(spans []Span, held map[string]bool) {
 			r.Broken, r.BrokenBy = broken, sum.ID
 			continue
 		}
-		if expectation.limited() && time.Since(sum.end()) < settled {
+		if expectation.limited() && now.Sub(sum.end()) < settled {
 			continue
 		}
 		held[sum.ID] = true
@@ -165,12 +151,9 @@ func (r *Result) take(spans []Span, held map[string]bool) {
 		}
 	}
 	r.Traces = len(held)
-	if r.Traces > 0 {
-		r.Missing = nil
-	}
 }
 
-func (c Check) tell(report Report) {
+func (c Check) progress(report Report) {
 	if c.Progress == nil {
 		return
 	}
@@ -178,7 +161,7 @@ func (c Check) tell(report Report) {
 	c.Progress(len(report.Results)-len(missing), len(report.Results), missing)
 }
 
-// TraceURL is where Jaeger's UI shows a trace.
+// TraceURL returns the address at which Jaeger's UI shows a trace.
 func TraceURL(baseURL, traceID string) string {
 	return fmt.Sprintf("%s/trace/%s", strings.TrimSuffix(baseURL, "/"), traceID)
 }

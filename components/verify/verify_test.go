@@ -36,14 +36,14 @@ var (
 
 // held is the result of an expectation that holds in a number of traces, of which
 // one has a number of spans that have no times.
-func held(expectation verify.Expectation, traces int, trace byte, spans int) verify.Result {
+func held(expectation verify.Expectation, traces int, trace uint16, spans int) verify.Result {
 	return verify.Result{Expectation: expectation, Traces: traces, Trace: verify.Trace{
 		ID: traceID(trace), Spans: spans, Start: time.Unix(0, 0).UTC(),
 	}}
 }
 
 // echoTrace are the spans that fulfil echo.
-func echoTrace(trace byte) []span {
+func echoTrace(trace uint16) []span {
 	return []span{
 		{trace: trace, service: "kubelet", operation: "syncPod", attributes: map[string]string{"k8s.pod": "tests/echo-x7k"}},
 		{trace: trace, service: "kubelet", operation: sandbox},
