@@ -24,7 +24,7 @@ const (
 		"@sha256:fd328de2552466ad78385e1b1289c3f2402b1c45f265b252aab1955b42845ac1"
 
 	// OpenSearchImage and ElasticsearchImage are the releases that Jaeger 2.20.0 is
-	// tested with by its makers, who pin these digests.
+	// tested with by its maintainers, who pin these digests.
 	//
 	// Source: github.com/jaegertracing/jaeger v2.20.0
 	// docker-compose/{opensearch/v3,elasticsearch/v9}/docker-compose.yml.
@@ -36,7 +36,7 @@ const (
 	DefaultCleanerImage = "jaegertracing/jaeger-es-index-cleaner:2.20.0"
 )
 
-// Defaults are the settings of a stack that configures nothing.
+// Defaults returns the settings of a stack that configures nothing.
 func Defaults() Settings {
 	return Settings{
 		Cluster: ClusterSettings{
@@ -62,7 +62,7 @@ func Defaults() Settings {
 			Image: DefaultJaegerImage,
 			// Jaeger's own port, which bookmarks and articles use.
 			UIPort: tracing.JaegerUIPort,
-			// Nothing to clean up; traces of a throw-away cluster go with it.
+			// Nothing to clean up; traces of a throw-away cluster end with it.
 			Storage: tracing.StorageMemory,
 			// Jaeger's own default for badger.
 			Retention: 72 * time.Hour,
@@ -83,7 +83,7 @@ func Defaults() Settings {
 	}
 }
 
-// defaultTailSampling is what a section tailSampling means that chooses nothing.
+// defaultTailSampling returns the settings of an empty section tailSampling.
 func defaultTailSampling() TailSamplingSettings {
 	return TailSamplingSettings{
 		// Ordinary API requests take milliseconds, a pod's start some hundred.
@@ -95,7 +95,7 @@ func defaultTailSampling() TailSamplingSettings {
 	}
 }
 
-// defaultServer is what a section jaeger.server means that chooses nothing.
+// defaultServer returns the settings of an empty section jaeger.server.
 func defaultServer() ServerSettings {
 	return ServerSettings{
 		// OpenSearch's own default. Source: its config/jvm.options.

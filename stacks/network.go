@@ -12,19 +12,18 @@ import (
 // (10.96.0.0/12) choose by themselves.
 var derivedSubnets = tracing.Subnet{Prefix: netip.MustParsePrefix("10.112.0.0/12")}
 
-// derivedSubnetBits gives a derived subnet room for every number of nodes that is
-// allowed.
+// derivedSubnetBits leaves a derived subnet room for the largest number of nodes.
 const derivedSubnetBits = 22
 
-// subnetOf is the chosen subnet, else one that goes with the names: the same on
-// every machine, so that a preview shows it, and most probably another for another
-// stack.
+// subnetOf returns the chosen subnet, else one derived from the names: the same on
+// every machine, so that a preview shows it, and most probably a different one for
+// every stack.
 func (n NetworkSettings) subnetOf(names Names) (tracing.Subnet, error) {
 	if n.Subnet != "" {
 		return tracing.ParseSubnet(n.Subnet)
 	}
 	hash := fnv.New32a()
-	hash.Write([]byte(names.Owner)) //nolint:errcheck // a hash takes everything
+	hash.Write([]byte(names.Owner)) //nolint:errcheck // a hash accepts all input
 	parts := uint32(1) << (derivedSubnetBits - derivedSubnets.Bits())
 	return derivedSubnets.Part(int(hash.Sum32()%parts), derivedSubnetBits), nil
 }

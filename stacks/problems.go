@@ -9,9 +9,9 @@ import (
 type Problem struct {
 	// Field is the full configuration key, as kubetracing:sampling.kubelet.
 	Field string
-	// Value is what was found there.
+	// Value is the value found there; empty where it must not be shown.
 	Value string
-	// Rule is what it breaks, with the valid choices.
+	// Rule is the rule that the value breaks, with the valid choices.
 	Rule string
 }
 
@@ -22,7 +22,7 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s: %s: %s", p.Field, p.Value, p.Rule)
 }
 
-// Problems is every mistake in a stack's configuration, as one error.
+// Problems holds every mistake in a stack's configuration, as one error.
 type Problems []Problem
 
 func (p Problems) Error() string {

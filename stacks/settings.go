@@ -293,3 +293,12 @@ func (s Settings) ServerImage() string {
 
 // RetentionDays is the retention in whole days.
 func (j JaegerSettings) RetentionDays() int { return int(j.Retention / day) }
+
+// MaxAge is the age at which the storage deletes a trace; 0 means that it keeps traces
+// of any age.
+func (j JaegerSettings) MaxAge() time.Duration {
+	if !j.Storage.Persistent() {
+		return 0
+	}
+	return j.Retention
+}

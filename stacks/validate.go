@@ -29,7 +29,7 @@ var (
 // maxVerifyTimeout keeps a mistyped timeout from blocking an update for hours.
 const maxVerifyTimeout = time.Hour
 
-// maxNodes is how many nodes find a pod network: k3s gives each a /24 of
+// maxNodes is the number of nodes that can have a pod network: k3s gives each a /24 of
 // 10.42.0.0/16.
 //
 // Sources: https://docs.k3s.io/cli/server (cluster-cidr), kube-controller-manager
@@ -151,7 +151,7 @@ func (v *validator) rate(key string, rate int) {
 	}
 }
 
-// etcdRate refuses a rate that the release's etcd would ignore without a word.
+// etcdRate refuses a rate that the release's etcd would silently ignore.
 func (v *validator) etcdRate(s Settings) {
 	release, err := tracing.ResolveRelease(s.Cluster.Kubernetes)
 	if err != nil || release.Rules.EtcdTracing != tracing.EtcdExperimentalWithoutRate {
@@ -163,8 +163,8 @@ func (v *validator) etcdRate(s Settings) {
 	}
 }
 
-// noCollector refuses what only a Collector could do: it would be chosen and then
-// silently missing.
+// noCollector refuses settings that only a Collector could apply: they would be
+// silently ignored.
 func (v *validator) noCollector(s Settings) {
 	const rule = "needs a Collector, but collector.enabled is false"
 	reject := func(key string, value any) { v.reject(key, value, rule) }

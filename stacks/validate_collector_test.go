@@ -30,7 +30,7 @@ func exporter(t *testing.T, values map[string]any) map[string]string {
 	return section("collector", string(text))
 }
 
-func TestStorageAndQueuesAreChecked(t *testing.T) {
+func TestStorageAndQueues_Mistakes(t *testing.T) {
 	t.Parallel()
 
 	const core = "mirror.test/otel/opentelemetry-collector:0.161.0"
@@ -94,7 +94,7 @@ func TestStorageAndQueuesAreChecked(t *testing.T) {
 	}
 }
 
-func TestTLSAndHeadersAreChecked(t *testing.T) {
+func TestExporter_TLSAndHeaders(t *testing.T) {
 	t.Parallel()
 
 	with := func(values map[string]any) map[string]string {
@@ -125,7 +125,7 @@ func TestTLSAndHeadersAreChecked(t *testing.T) {
 			values: map[string]any{"ca": certificate(t), "protocol": "http", "endpoint": "http://tempo:4318"},
 			want:   []stacks.Problem{{Field: key + "ca", Rule: "is only valid with TLS, which is off"}},
 		},
-		"a header whose name is none": {
+		"an invalid header name": {
 			values: map[string]any{"headers": map[string]any{"x tenant": "one"}},
 			want:   []stacks.Problem{{Field: key + "headers.x tenant", Rule: "must have a name of letters, digits and '-'"}},
 		},
@@ -151,7 +151,7 @@ func TestTLSAndHeadersAreChecked(t *testing.T) {
 }
 
 // Whatever is wrong with a secret, the report does not show it.
-func TestAMistakeInASecretDoesNotShowIt(t *testing.T) {
+func TestHeaders_MistakesHideValues(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]any{
@@ -175,7 +175,7 @@ func TestAMistakeInASecretDoesNotShowIt(t *testing.T) {
 	}
 }
 
-func TestASecretPrintsAsOne(t *testing.T) {
+func TestSecret_Format(t *testing.T) {
 	t.Parallel()
 	secret := stacks.Secret("hunter2")
 	for _, verb := range []string{"%s", "%v", "%+v", "%#v", "%q", "%x"} {
@@ -183,7 +183,7 @@ func TestASecretPrintsAsOne(t *testing.T) {
 	}
 }
 
-func TestTheCollectorsImageHasWhatIsChosen(t *testing.T) {
+func TestSettings_CollectorImage(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {
@@ -205,7 +205,7 @@ func TestTheCollectorsImageHasWhatIsChosen(t *testing.T) {
 		"tail sampling": {
 			config: section("collector", `{"tailSampling": {}}`), want: stacks.ContribCollectorImage,
 		},
-		"an image of one's own": {
+		"a custom image": {
 			config: section("collector", `{"queue": "disk", "image": "mirror.test/collector:1"}`), disk: true,
 			want: "mirror.test/collector:1",
 		},
@@ -220,7 +220,7 @@ func TestTheCollectorsImageHasWhatIsChosen(t *testing.T) {
 	}
 }
 
-func TestTailSamplingHasDefaultsOfItsOwn(t *testing.T) {
+func TestTailSampling_Defaults(t *testing.T) {
 	t.Parallel()
 
 	stack, err := stacks.New("kubetracing", "dev", section("collector", `{"tailSampling": {"ratePerMillion": 0}}`))
@@ -233,7 +233,7 @@ func TestTailSamplingHasDefaultsOfItsOwn(t *testing.T) {
 	assert.Equal(t, 0, stack.Settings.CollectorRate())
 }
 
-func TestHeaderValuesGoToTheEnvironmentAndNamesToTheConfiguration(t *testing.T) {
+func TestStack_CollectorSecrets(t *testing.T) {
 	t.Parallel()
 
 	stack, err := stacks.New("kubetracing", "dev", exporter(t, map[string]any{

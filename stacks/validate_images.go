@@ -106,7 +106,7 @@ func (v *validator) serverImage(storage tracing.JaegerStorage, image string) {
 }
 
 // Official distributions of the Collector, by their images' names: a mirror keeps
-// them, a distribution of one's own has another.
+// them, a custom distribution has another.
 //
 // Source: open-telemetry/opentelemetry-collector-releases distributions/*/manifest.yaml.
 const (

@@ -97,12 +97,12 @@ func TestImages_Accepted(t *testing.T) {
 	for name, config := range map[string]map[string]string{
 		"k3s of the minor":                              section("cluster", `{"kubernetes": "1.37", "image": "rancher/k3s:v1.37.1-k3s1"}`),
 		"k3s with another build number":                 section("cluster", `{"kubernetes": "v1.37.1+k3s1", "image": "rancher/k3s:v1.37.1-k3s2"}`),
-		"a tag that tells nothing":                      section("cluster", `{"kubernetes": "1.30", "image": "mirror.test/k3s:latest"}`),
-		"a version of one's own":                        section("cluster", `{"kubernetes": "1.30", "image": "mirror.test/nodes:1.2.3"}`),
+		"a tag without a version":                       section("cluster", `{"kubernetes": "1.30", "image": "mirror.test/k3s:latest"}`),
+		"a custom version":                              section("cluster", `{"kubernetes": "1.30", "image": "mirror.test/nodes:1.2.3"}`),
 		"k3s by digest alone":                           section("cluster", `{"image": "rancher/k3s@sha256:7534b63e02277917f77c584ed5532b31562c760d6bb8fe88059002e9bdeee033"}`),
 		"an earlier Jaeger v2":                          section("jaeger", `{"image": "jaegertracing/jaeger:2.0.0"}`),
 		"the first Collector with the exporters' names": section("collector", `{"image": "otel/opentelemetry-collector:0.144.0"}`),
-		"a distribution of one's own":                   section("collector", `{"image": "mirror.test/collector:0.9", "queue": "disk"}`),
+		"a custom distribution":                         section("collector", `{"image": "mirror.test/collector:0.9", "queue": "disk"}`),
 		"the distribution for Kubernetes":               section("collector", `{"image": "otel/opentelemetry-collector-k8s:0.161.0", "queue": "disk"}`),
 		"an earlier Collector for a silent conmon-rs": merged(
 			section("cluster", `{"kubernetes": "1.27"}`), section("runtime", `{"name": "crio"}`),

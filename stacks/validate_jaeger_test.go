@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -19,7 +20,7 @@ func jaegerServer(t *testing.T, storage string, values map[string]any) map[strin
 	return section("jaeger", string(text))
 }
 
-func TestASearchServerIsChecked(t *testing.T) {
+func TestSearchServer_Mistakes(t *testing.T) {
 	t.Parallel()
 
 	const (
@@ -77,7 +78,7 @@ func TestASearchServerIsChecked(t *testing.T) {
 			config: jaegerServer(t, "elasticsearch", map[string]any{"password": `hunter"2`}),
 			want:   hidden(password, `must be of ASCII letters, digits and signs, without spaces, '"' and '\'`),
 		},
-		"what goes with a URL alone, and a heap in GiB": {
+		"settings of an existing server, and a heap in GiB": {
 			config: jaegerServer(t, "elasticsearch", map[string]any{
 				"password": "hunter2", "username": "me", "ca": "x", "heapMiB": 2, "image": "a b", "cleanerImage": "c d",
 			}),
@@ -89,7 +90,7 @@ func TestASearchServerIsChecked(t *testing.T) {
 				{server + ".heapMiB", "2", "must be from 512 to 31744"},
 			},
 		},
-		"what goes with a server of our own alone": {
+		"settings of the stack's own server": {
 			config: jaegerServer(t, "opensearch", map[string]any{
 				"url": "http://search.test:9200", "ca": certificate(t), "heapMiB": 2048, "image": "opensearch:3",
 			}),
@@ -99,7 +100,7 @@ func TestASearchServerIsChecked(t *testing.T) {
 				{Field: server + ".ca", Rule: "is only valid with TLS, which is off"},
 			},
 		},
-		"an address that is no URL": {
+		"an address without a scheme": {
 			config: jaegerServer(t, "opensearch", map[string]any{"url": "search.test:9200"}),
 			want:   []stacks.Problem{{server + ".url", "search.test:9200", "must be an http or https URL"}},
 		},
@@ -123,7 +124,7 @@ func TestASearchServerIsChecked(t *testing.T) {
 			config: jaegerServer(t, "opensearch", map[string]any{"url": "http://search.test:9200", "username": "a:b", "password": "hunter2"}),
 			want:   []stacks.Problem{{server + ".username", "a:b", "must be one line without '$' and ':'"}},
 		},
-		"certificates that are none": {
+		"malformed certificates": {
 			config: jaegerServer(t, "opensearch", map[string]any{"url": "https://search.test:9200", "ca": "x"}),
 			want:   hidden(server+".ca", "must be certificates in PEM: block 1 is malformed"),
 		},
@@ -136,14 +137,14 @@ func TestASearchServerIsChecked(t *testing.T) {
 	}
 }
 
-func TestASearchServerIsAccepted(t *testing.T) {
+func TestSearchServer_Accepted(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]map[string]string{
 		"our own OpenSearch":                      jaegerServer(t, "opensearch", map[string]any{"password": "Tr4ces!!"}),
 		"our own Elasticsearch":                   jaegerServer(t, "elasticsearch", map[string]any{"password": "hunter2"}),
 		"a password that is encrypted":            jaegerServer(t, "opensearch", map[string]any{"password": "[secret]"}),
-		"an existing one that asks nobody":        jaegerServer(t, "opensearch", map[string]any{"url": "http://search.test:9200"}),
+		"an existing one without authentication":  jaegerServer(t, "opensearch", map[string]any{"url": "http://search.test:9200"}),
 		"an existing one with a weaker policy":    jaegerServer(t, "opensearch", map[string]any{"url": "http://a:9200", "username": "me", "password": "x"}),
 		"an existing one with a certificate":      jaegerServer(t, "elasticsearch", map[string]any{"url": "https://a", "ca": certificate(t)}),
 		"every sign that needs no second thought": jaegerServer(t, "opensearch", map[string]any{"password": "Tr4ces!#%&'()*+,-./:;<=>?@[]^_`{|}~"}),
@@ -156,7 +157,7 @@ func TestASearchServerIsAccepted(t *testing.T) {
 	}
 }
 
-func TestAMistakeInAPasswordDoesNotShowIt(t *testing.T) {
+func TestSearchServer_MistakesHidePasswords(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]any{
@@ -164,7 +165,7 @@ func TestAMistakeInAPasswordDoesNotShowIt(t *testing.T) {
 		"weak":                              map[string]any{"password": "hunter2"},
 		"a list":                            map[string]any{"password": []any{"hunter2"}},
 		"in the URL":                        map[string]any{"url": "https://me:hunter2@search.test"},
-		"in the URL, which is none":         map[string]any{"url": "me:hunter2@search.test"},
+		"in a malformed URL":                map[string]any{"url": "me:hunter2@search.test"},
 		"in the URL, with what is expanded": map[string]any{"url": "https://me:hunter2$@search.test"},
 		"a text in place of the server":     "hunter2",
 	}
@@ -180,7 +181,7 @@ func TestAMistakeInAPasswordDoesNotShowIt(t *testing.T) {
 	}
 }
 
-func TestOwnServersAreOfficialImagesUnlessChosen(t *testing.T) {
+func TestSettings_ServerImage(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {
@@ -200,4 +201,11 @@ func TestOwnServersAreOfficialImagesUnlessChosen(t *testing.T) {
 			assert.Equal(t, test.want, settingsOf(t, test.config).ServerImage())
 		})
 	}
+}
+
+func TestJaegerSettings_MaxAge(t *testing.T) {
+	t.Parallel()
+
+	assert.Zero(t, settingsOf(t, nil).Jaeger.MaxAge(), "storage in memory keeps a number of traces")
+	assert.Equal(t, 48*time.Hour, settingsOf(t, section("jaeger", `{"storage": "badger", "retention": "48h"}`)).Jaeger.MaxAge())
 }

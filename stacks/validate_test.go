@@ -25,7 +25,7 @@ const (
 	ruleImage     = "must be an image reference: invalid reference format"
 )
 
-func TestNewRefuses(t *testing.T) {
+func TestNew_Mistakes(t *testing.T) {
 	t.Parallel()
 
 	exporters := func(list string) map[string]string { return section("collector", `{"exporters": [`+list+`]}`) }
@@ -41,7 +41,7 @@ func TestNewRefuses(t *testing.T) {
 			config: section("sampling", `{"etcd": 1000001}`),
 			want:   []stacks.Problem{{"kubetracing:sampling.etcd", "1000001", ruleRate}},
 		},
-		"a subnet that is none": {
+		"a subnet that does not begin with its first address": {
 			config: section("network", `{"subnet": "10.112.4.7/22"}`),
 			want:   []stacks.Problem{{"kubetracing:network.subnet", "10.112.4.7/22", "must begin with its first address: 10.112.4.0/22"}},
 		},
@@ -189,7 +189,7 @@ func TestNewRefuses(t *testing.T) {
 			want:   []stacks.Problem{{"kubetracing:workloads[1]", "echo", "is listed twice"}},
 		},
 
-		"a RuntimeClass that is listed twice, and one that nobody knows": {
+		"a RuntimeClass that is listed twice, and one that does not exist": {
 			config: section("runtime", `{"runtimeClasses": ["crun", "kata", "crun"]}`),
 			want: []stacks.Problem{
 				{"kubetracing:runtime.runtimeClasses[1]", "kata", "must be one of: runc, crun, youki"},
@@ -435,7 +435,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 // The ends of every range are inside it.
-func TestNewAcceptsTheLimits(t *testing.T) {
+func TestNew_Limits(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]map[string]string{
@@ -458,7 +458,7 @@ func TestNewAcceptsTheLimits(t *testing.T) {
 	}
 }
 
-func TestNewReportsEveryMistakeAtOnce(t *testing.T) {
+func TestNew_EveryMistakeAtOnce(t *testing.T) {
 	t.Parallel()
 
 	_, err := stacks.New("kubetracing", "Dev", map[string]string{

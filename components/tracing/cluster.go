@@ -6,20 +6,20 @@ import (
 	"slices"
 )
 
-// ClusterSpec is everything that decides a traced cluster's files.
+// ClusterSpec holds everything that determines a traced cluster's files.
 type ClusterSpec struct {
 	// Name is the k3d cluster's name: RFC 1123, at most 32 characters.
 	Name string
 	// Release is the k3s release and the rules that hold for it.
 	Release Release
-	// Runtime is what runs the containers.
+	// Runtime runs the containers.
 	Runtime Runtime
 	// NodeImage is the image reference of every node.
 	NodeImage string
 	// Servers (at least 1) and Agents (at least 0) count the nodes.
 	Servers, Agents int
-	// Network is the Docker network that the nodes share with what receives their
-	// spans, and Subnet its range, in which the nodes have fixed addresses.
+	// Network is the Docker network that the nodes share with the receiver of their
+	// spans, and Subnet is its range, in which the nodes have fixed addresses.
 	Network string
 	Subnet  Subnet
 	// Receiver is the network alias of the OTLP receiver that every component
@@ -45,14 +45,14 @@ type Node struct {
 	Address string
 }
 
-// EmbeddedEtcd tells whether the cluster stores its state in etcd. A single
+// EmbeddedEtcd reports whether the cluster stores its state in etcd. A single
 // server would use kine, which emits no spans, so asking for etcd's spans asks
 // for etcd; more servers cannot do without.
 func (s ClusterSpec) EmbeddedEtcd() bool {
 	return s.Servers > 1 || s.Sampling.Etcd > 0
 }
 
-// ReceiverGRPC is the host:port of the receiver for OTLP over gRPC.
+// ReceiverGRPC returns the host:port of the receiver for OTLP over gRPC.
 func (s ClusterSpec) ReceiverGRPC() string { return grpcTarget(s.Receiver) }
 
 // Nodes lists the cluster's nodes, servers first, named as k3d names them.
@@ -100,7 +100,7 @@ type File struct {
 	Content string
 }
 
-// ClusterFiles is what a cluster is made from.
+// ClusterFiles are the files from which a cluster is created.
 type ClusterFiles struct {
 	// K3d is the configuration for `k3d cluster create --config`.
 	K3d string

@@ -2,7 +2,7 @@ package tracing
 
 import "fmt"
 
-// CollectorSpec holds everything that decides the Collector's configuration.
+// CollectorSpec holds everything that determines the Collector's configuration.
 type CollectorSpec struct {
 	// SamplingRate is the share of traces passed on, per million.
 	SamplingRate int
@@ -39,7 +39,7 @@ const (
 // Source: https://go.dev/doc/gc-guide#GOGC.
 const collectorGoGC = 400
 
-// CollectorEnvironment are the NAME=VALUE variables that go with the configuration.
+// CollectorEnvironment returns the NAME=VALUE variables that the configuration assumes.
 func CollectorEnvironment() []string {
 	return []string{fmt.Sprintf("GOMEMLIMIT=%dMiB", collectorGoMemoryLimitMiB), fmt.Sprintf("GOGC=%d", collectorGoGC)}
 }
@@ -115,8 +115,8 @@ type debugExporter struct {
 	Verbosity string `json:"verbosity"`
 }
 
-// everyInterface makes a listener reachable from other containers: since
-// Collector 0.104 the default is localhost.
+// everyInterface returns a listener that other containers can reach: since Collector
+// 0.104 the default is localhost.
 func everyInterface(port int) listener {
 	return listener{Endpoint: fmt.Sprintf("0.0.0.0:%d", port)}
 }

@@ -8,7 +8,7 @@ import (
 
 // OTLPExporter is one extra OTLP destination.
 type OTLPExporter struct {
-	// Name tells destinations apart; it becomes the exporter's name. RFC 1123.
+	// Name identifies the destination and is part of the exporter's name. RFC 1123.
 	Name string
 	// Endpoint is host:port for gRPC, a URL for HTTP; unused with SecretEndpoint.
 	Endpoint string
@@ -124,8 +124,8 @@ type handover struct {
 }
 
 // addExtras adds the pipeline to the extra destinations. The pipeline to Jaeger
-// neither waits for it nor fails with it: a sender that was told of an extra's full
-// queue would send everything to Jaeger again.
+// neither waits for it nor fails with it: a sender that receives the error of an
+// extra's full queue would send everything to Jaeger again.
 func (c CollectorSpec) addExtras(config *pipelineConfig) {
 	config.Connectors = map[string]any{extrasConnector: struct{}{}}
 	config.Processors[extrasHandover] = handover{Timeout: "0s"}

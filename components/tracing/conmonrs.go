@@ -15,7 +15,7 @@ type ConmonRs string
 // requires CRI-O v1.37+").
 const conmonRsWithoutTracing ConmonRs = "1.0.1"
 
-// What releases of conmon-rs do about tracing.
+// Releases of conmon-rs at which its tracing changes.
 var (
 	// From 1.0.0 on, conmon-rs is compiled without tracing and ignores the flags that
 	// ask for it.
@@ -48,7 +48,7 @@ func (c ConmonRs) JoinsTraces() bool { return c.before(conmonRsApartFrom) }
 // Source: conmon-rs conmon-rs/server/src/rpc.rs (create_container).
 const SpanConmonRsCreate = "create_container"
 
-// logsToSystemd reports whether CRI-O must be told to let conmon-rs log to systemd.
+// logsToSystemd reports whether CRI-O must make conmon-rs log to systemd.
 // CRI-O from 1.34 on starts it with the log driver none, with which conmon-rs
 // installs no tracing either and before 0.7.2 does not start. Earlier CRI-O
 // releases always choose systemd.

@@ -11,7 +11,7 @@ type ContainerdRelease struct {
 	SHA256 map[string]string
 }
 
-// URL is where the archive of one architecture is published.
+// URL returns the address of the archive for one architecture.
 func (r ContainerdRelease) URL(arch string) string {
 	return fmt.Sprintf("https://github.com/containerd/containerd/releases/download/v%s/containerd-%s-linux-%s.tar.gz",
 		r.Version, r.Version, arch)
@@ -53,7 +53,7 @@ var containerdReleases = map[string]ContainerdRelease{
 	}},
 }
 
-// ContainerdRelease gives the upstream containerd for a k3s release.
+// ContainerdRelease returns the upstream containerd for a k3s release.
 func (r Release) ContainerdRelease() ContainerdRelease {
 	return containerdReleases[r.Rules.Containerd]
 }

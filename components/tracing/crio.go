@@ -75,8 +75,8 @@ type crioTracing struct {
 	TracingSamplingRatePerMillion int    `toml:"tracing_sampling_rate_per_million"`
 }
 
-// crioConfiguration renders CRI-O's configuration. What is not in it has CRI-O's
-// own default: the files that a bundle brings stay in the bundle.
+// crioConfiguration renders CRI-O's configuration. Everything else keeps CRI-O's
+// own default: the files in a bundle are not used.
 func crioConfiguration(runtime Runtime, receiver string, rate int) (string, error) {
 	// CRI-O drops a handler whose binary it does not find, but not the built-in one
 	// that a release calls its default: runc and crun are in every bundle.
@@ -96,9 +96,9 @@ func crioConfiguration(runtime Runtime, receiver string, rate int) (string, erro
 		CleanShutdownFile: "",
 		API:               crioAPI{Listen: crioSocket},
 		Runtime: crioRuntime{
-			// k3s tells the kubelet to use systemd only where systemd started it.
+			// k3s configures the kubelet for systemd only where systemd started k3s.
 			CgroupManager: "cgroupfs",
-			// The one monitor cgroup that goes with cgroupfs.
+			// The only valid monitor cgroup with cgroupfs.
 			ConmonCgroup:   monitorCgroup,
 			DefaultRuntime: string(runtime.Default),
 			// Without an infra container, the conmon-rs of a pod is started with the

@@ -13,14 +13,13 @@ type CRIORelease struct {
 	// Version is the release, without a 'v'.
 	Version string
 	// SHA256 is the hexadecimal checksum of the official bundle by architecture
-	// (amd64, arm64); empty for a release that is only to be had from a bundle of
-	// one's own.
+	// (amd64, arm64); empty for a release that only a custom bundle has.
 	SHA256 map[string]string
 	// ConmonRs is the container monitor beside it.
 	ConmonRs ConmonRs
 }
 
-// URL is where the official bundle of one architecture is published.
+// URL returns the address of the official bundle for one architecture.
 func (r CRIORelease) URL(arch string) string {
 	return fmt.Sprintf("https://storage.googleapis.com/cri-o/artifacts/cri-o.%s.v%s.tar.gz", arch, r.Version)
 }
@@ -129,8 +128,8 @@ func PublishedCRIOWithJoinedTraces() CRIORelease {
 	panic("no CRI-O release in the table has a conmon-rs that joins traces")
 }
 
-// OwnCRIO returns the CRI-O release that a bundle of one's own holds. Its conmon-rs
-// is taken to be that of the official bundles of the same minor.
+// OwnCRIO returns the CRI-O release of a custom bundle. Its conmon-rs is assumed to be
+// that of the official bundles of the same minor.
 func OwnCRIO(version string) CRIORelease {
 	minor := semver.MustParse(version).Minor()
 	if minor >= 37 {
@@ -139,14 +138,14 @@ func OwnCRIO(version string) CRIORelease {
 	return CRIORelease{Version: version, ConmonRs: crioReleases[minor].ConmonRs}
 }
 
-// CRIORange is the range of Kubernetes minors with an official bundle of CRI-O,
+// CRIORange returns the range of Kubernetes minors with an official bundle of CRI-O,
 // for messages.
 func CRIORange() string {
 	minors := slices.Sorted(maps.Keys(crioReleases))
 	return fmt.Sprintf("1.%d to 1.%d", minors[0], minors[len(minors)-1])
 }
 
-// CrunRelease is the release whose bundle brings the crun of containerd's nodes:
+// CrunRelease returns the release whose bundle contains the crun of containerd's nodes:
 // the newest with a published checksum. crun's own releases are published without
 // checksums.
 func CrunRelease() CRIORelease {

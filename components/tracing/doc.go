@@ -3,7 +3,7 @@
 // k3d, the OpenTelemetry Collector and Jaeger.
 //
 // It is pure: plain values in, bytes out, no Pulumi, no files, no network. The
-// same input gives the same bytes, so that a rendered file can stand in a
-// preview, a plan or a golden test. What a Kubernetes release accepts is looked
-// up in one table (versions.go) and nowhere else.
+// same input renders the same bytes, so that a rendered file can be part of a
+// preview, a plan or a golden test. One table (versions.go) holds what each
+// Kubernetes release accepts.
 package tracing

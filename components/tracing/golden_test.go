@@ -92,7 +92,7 @@ func withRuntimes(spec tracing.ClusterSpec, standard tracing.OCIRuntime) tracing
 	return spec
 }
 
-func TestRenderClusterGolden(t *testing.T) {
+func TestRenderCluster_Golden(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {
@@ -154,7 +154,7 @@ func TestRenderClusterGolden(t *testing.T) {
 	}
 }
 
-func TestRenderCollectorGolden(t *testing.T) {
+func TestRenderCollector_Golden(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {
@@ -202,7 +202,7 @@ func TestRenderCollectorGolden(t *testing.T) {
 	}
 }
 
-func TestRenderJaegerGolden(t *testing.T) {
+func TestRenderJaeger_Golden(t *testing.T) {
 	t.Parallel()
 
 	for file, spec := range map[string]tracing.JaegerSpec{
@@ -233,7 +233,7 @@ func TestRenderJaegerGolden(t *testing.T) {
 
 // Rendered texts decide what an update replaces, so equal settings must give
 // equal bytes: not once, but in whatever order a map is walked.
-func TestRenderingIsStable(t *testing.T) {
+func TestRender_Deterministic(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {

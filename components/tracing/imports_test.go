@@ -14,7 +14,7 @@ import (
 
 // The package is pure so that a plan needs neither an engine nor a daemon; one
 // import of Pulumi would end that without any other test noticing.
-func TestPackageIsPure(t *testing.T) {
+func TestPackage_Imports(t *testing.T) {
 	t.Parallel()
 
 	allowed := []string{"github.com/BurntSushi/toml", "github.com/Masterminds/semver/v3", "sigs.k8s.io/yaml"}

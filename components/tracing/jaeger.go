@@ -2,7 +2,7 @@ package tracing
 
 import "fmt"
 
-// JaegerSpec is everything that decides Jaeger's configuration.
+// JaegerSpec holds everything that determines Jaeger's configuration.
 type JaegerSpec struct {
 	// Storage is where spans are kept.
 	Storage JaegerStorage
@@ -29,10 +29,10 @@ const (
 	StorageElasticsearch JaegerStorage = "elasticsearch"
 )
 
-// Persistent tells whether the storage outlives Jaeger's container.
+// Persistent reports whether the storage outlives Jaeger's container.
 func (s JaegerStorage) Persistent() bool { return s != StorageMemory }
 
-// IsServer tells whether the storage is a server beside Jaeger.
+// IsServer reports whether the storage is a server beside Jaeger.
 func (s JaegerStorage) IsServer() bool { return s == StorageOpenSearch || s == StorageElasticsearch }
 
 // JaegerDataDirectory is where Jaeger's container has the volume of badger.
@@ -50,10 +50,9 @@ const jaegerMaxMessageMiB = 64
 // Source: extension/healthcheckv2extension/README.md.
 const JaegerHealthPath = "/status"
 
-// JaegerQuiet is the NAME=VALUE variable that keeps Jaeger from tracing itself:
-// whoever looks at a cluster's traces finds those of the looking in between, and a
-// Jaeger that is stopped soon after somebody looked tries for 10 s to hand its last
-// spans to itself.
+// JaegerQuiet is the NAME=VALUE variable that keeps Jaeger from tracing itself: the
+// traces of queries would be among those of the cluster, and a Jaeger that is stopped
+// soon after a query tries for 10 s to send its last spans to itself.
 //
 // Sources: jaegertracing/jaeger internal/jtracer/jtracer.go (initOTEL);
 // https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/.

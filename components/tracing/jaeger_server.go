@@ -6,7 +6,7 @@ import "strconv"
 type JaegerServer struct {
 	// URL is where it answers.
 	URL string
-	// Username is who Jaeger is there; empty means that nobody is asked. The password
+	// Username authenticates Jaeger; empty means no authentication. The password
 	// is not here: Jaeger reads it from its environment, from
 	// [JaegerPasswordVariable].
 	Username string
@@ -20,7 +20,7 @@ type JaegerServer struct {
 	SingleNode bool
 }
 
-// JaegerPasswordVariable is the environment variable from which Jaeger takes the
+// JaegerPasswordVariable is the environment variable from which Jaeger reads the
 // password for the server.
 const JaegerPasswordVariable = "JAEGER_STORAGE_PASSWORD"
 
@@ -30,7 +30,7 @@ const SearchPort = 9200
 // Alias is the name, on the stack's network, of a search server of our own.
 func (s JaegerStorage) Alias() string { return string(s) }
 
-// OwnURL is where a search server of our own answers: without TLS, as everything on
+// OwnURL returns the address of the stack's own search server: without TLS, as all on
 // the stack's network.
 func (s JaegerStorage) OwnURL() string { return "http://" + s.Alias() + ":" + strconv.Itoa(SearchPort) }
 

@@ -107,7 +107,7 @@ func k3dClusterConfig(spec ClusterSpec) (string, error) {
 				Timeout: clusterStartTimeout,
 				// One server needs nothing to balance its API.
 				DisableLoadbalancer: spec.Servers == 1,
-				// A rolled back node takes the reason of its failure with it.
+				// A node that is rolled back cannot be diagnosed.
 				DisableRollback: true,
 			},
 			Runtime: k3dOptionsRuntime{Labels: []k3dLabel{{Label: spec.OwnerLabel, NodeFilters: spec.roleFilters()}}},
@@ -128,8 +128,8 @@ func k3dClusterConfig(spec ClusterSpec) (string, error) {
 	return out, nil
 }
 
-// nodeEnvironment tells k3s where its configuration file is, k3s.sh which address to
-// wait for, and every traced process of a node where it runs: the OpenTelemetry SDKs of kube-apiserver,
+// nodeEnvironment names k3s' configuration file, the address that k3s.sh waits for and,
+// for every traced process, the node that it runs on: the OpenTelemetry SDKs of kube-apiserver,
 // kubelet, etcd and containerd merge OTEL_RESOURCE_ATTRIBUTES into their
 // resource.
 func nodeEnvironment(spec ClusterSpec) []k3dEnv {

@@ -24,7 +24,7 @@ const (
 	FileK3sSupervisor = "k3s.sh"
 )
 
-// NodeAddressVariable tells a node the address that it is to have.
+// NodeAddressVariable holds the address that a node must have.
 const NodeAddressVariable = "KUBETRACING_NODE_ADDRESS"
 
 // k3sSupervisor lets k3s restart without its node; the node image starts it.
@@ -34,11 +34,11 @@ var k3sSupervisor string
 
 // disabledComponents are k3s add-ons that a traced cluster is better without:
 // each one's controllers and images cost start-up time and fill the traces with
-// requests that nobody asked about. CoreDNS and local storage stay.
+// irrelevant requests. CoreDNS and local storage stay.
 var disabledComponents = []string{"metrics-server", "servicelb", "traefik"}
 
-// disabled are the add-ons that a cluster does without. RuntimeClasses of k3s' own
-// would be in the way of ours: it has some for runtimes that it may find, crun
+// disabled returns the add-ons that a cluster runs without. RuntimeClasses of k3s
+// would conflict with ours: it has some for runtimes that it may find, crun
 // among them, since k3s-io/k3s#8751. Earlier releases do not know the add-on and do
 // not mind.
 func disabled(runtime Runtime) []string {

@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// A node image holds only binaries and one-line starters; what is done with the
-// binaries stands in mounted scripts, so that it changes without another image.
+// A node image holds only binaries and one-line starters; mounted scripts run the
+// binaries, so that changing them needs no other image.
 var (
 	//go:embed scripts/containerd.sh
 	containerdLauncher string

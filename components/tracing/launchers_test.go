@@ -74,7 +74,7 @@ func startContainerd(t *testing.T, spec tracing.ClusterSpec, k3sConfig string) (
 	return strings.ReplaceAll(lines[0], folder, ""), config
 }
 
-// table gives a table of a decoded configuration.
+// table returns a table of a decoded configuration.
 func table(t *testing.T, config map[string]any, path ...string) map[string]any {
 	t.Helper()
 	for _, key := range path {
@@ -85,7 +85,7 @@ func table(t *testing.T, config map[string]any, path ...string) map[string]any {
 	return config
 }
 
-func TestContainerdStartsWithItsHandlers(t *testing.T) {
+func TestContainerdScript_Handlers(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
-// nodeFiles renders a cluster and gives its files by name.
+// nodeFiles renders a cluster and returns its files by name.
 func nodeFiles(t *testing.T, spec tracing.ClusterSpec) map[string]string {
 	t.Helper()
 	rendered, err := tracing.RenderCluster(spec)
@@ -33,7 +33,7 @@ func decoded(t *testing.T, text string) map[string]any {
 
 // 0 must be written out: left away it would mean another rate, and to the
 // container runtime "follow the parent".
-func TestRateZeroIsRendered(t *testing.T) {
+func TestRenderCluster_RateZero(t *testing.T) {
 	t.Parallel()
 
 	spec := single(t, "1.37")
@@ -57,7 +57,7 @@ OTEL_TRACES_SAMPLER=always_off
 	assert.Contains(t, collector, "\n    sampling_percentage: 0\n")
 }
 
-func TestRatesAreRenderedInTheUnitOfTheirReader(t *testing.T) {
+func TestRenderCluster_RateUnits(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {
@@ -91,7 +91,7 @@ func TestRatesAreRenderedInTheUnitOfTheirReader(t *testing.T) {
 }
 
 // Each rate reaches the file of its own component and no other.
-func TestEachRateReachesItsOwnComponent(t *testing.T) {
+func TestRenderCluster_RatePerComponent(t *testing.T) {
 	t.Parallel()
 
 	files := nodeFiles(t, several(t, "1.37"))
@@ -102,7 +102,7 @@ func TestEachRateReachesItsOwnComponent(t *testing.T) {
 }
 
 // A name that this etcd does not know is ignored without a word.
-func TestEtcdArgumentsFollowTheVersionOfEtcd(t *testing.T) {
+func TestRenderCluster_EtcdArguments(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {
@@ -135,7 +135,7 @@ func TestEtcdArgumentsFollowTheVersionOfEtcd(t *testing.T) {
 	}
 }
 
-func TestALoneEtcdWaitsForNobody(t *testing.T) {
+func TestRenderCluster_SingleEtcdMember(t *testing.T) {
 	t.Parallel()
 	arguments := func(spec tracing.ClusterSpec) any {
 		return decoded(t, nodeFiles(t, spec)["k3s-server.yaml"])["etcd-arg"]
@@ -144,7 +144,7 @@ func TestALoneEtcdWaitsForNobody(t *testing.T) {
 	assert.NotContains(t, arguments(several(t, "1.37")), "election-timeout=1000")
 }
 
-func TestServerConfigurationFollowsTheRules(t *testing.T) {
+func TestRenderCluster_K3sServer(t *testing.T) {
 	t.Parallel()
 
 	const tracingFile = "tracing-config-file=/etc/kubetracing/apiserver-tracing.yaml"
@@ -172,7 +172,7 @@ func TestServerConfigurationFollowsTheRules(t *testing.T) {
 	}
 }
 
-func TestKubeletConfigurationFollowsTheRules(t *testing.T) {
+func TestRenderCluster_Kubelet(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {
@@ -201,7 +201,7 @@ func TestKubeletConfigurationFollowsTheRules(t *testing.T) {
 }
 
 // kine emits no spans, so that etcd's rate decides between the two.
-func TestEtcdIsEmbeddedWhereItIsTraced(t *testing.T) {
+func TestClusterSpec_EmbeddedEtcd(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {
@@ -222,7 +222,7 @@ func TestEtcdIsEmbeddedWhereItIsTraced(t *testing.T) {
 			rendered, err := tracing.RenderCluster(spec)
 			require.NoError(t, err)
 			assert.Equal(t, test.embedded, spec.EmbeddedEtcd())
-			// Off is off: some etcd versions would sample everything if told to trace.
+			// Off is off: some etcd versions would sample everything once tracing is on.
 			assert.Equal(t, test.rate > 0, strings.Contains(nodeFiles(t, spec)["k3s-server.yaml"], "etcd-arg:"))
 			assert.Equal(t, test.clusterInit, strings.Contains(rendered.K3d, "arg: --cluster-init"))
 			assert.Equal(t, test.servers == 1, strings.Contains(rendered.K3d, "disableLoadbalancer: true"))
@@ -230,7 +230,7 @@ func TestEtcdIsEmbeddedWhereItIsTraced(t *testing.T) {
 	}
 }
 
-func TestNodesAreNamedAsK3dNamesThem(t *testing.T) {
+func TestClusterSpec_Nodes(t *testing.T) {
 	t.Parallel()
 
 	assert.Equal(t, []tracing.Node{
@@ -247,7 +247,7 @@ func TestNodesAreNamedAsK3dNamesThem(t *testing.T) {
 
 // Spans of one process are told apart from those of another node by its
 // resource, so every node has exactly one such variable.
-func TestEveryNodeKnowsItsNameAndItsAddress(t *testing.T) {
+func TestRenderCluster_NodeEnvironment(t *testing.T) {
 	t.Parallel()
 
 	rendered, err := tracing.RenderCluster(several(t, "1.37"))
@@ -275,7 +275,7 @@ func TestEveryNodeKnowsItsNameAndItsAddress(t *testing.T) {
 }
 
 // k3d refuses a filter for a role that the cluster does not have.
-func TestAClusterWithoutAgentsDoesNotMentionThem(t *testing.T) {
+func TestRenderCluster_NoAgents(t *testing.T) {
 	t.Parallel()
 
 	rendered, err := tracing.RenderCluster(single(t, "1.37"))
@@ -294,12 +294,12 @@ func TestAClusterWithoutAgentsDoesNotMentionThem(t *testing.T) {
 		map[string]any{"label": "kubetracing.stack=kubetracing/dev", "nodeFilters": everyNode},
 	}}, config["options"].(map[string]any)["runtime"])
 	assert.Equal(t, "kubelet-arg:\n- config=/etc/kubetracing/kubelet.yaml\n",
-		nodeFiles(t, several(t, "1.37"))["k3s-agent.yaml"], "an agent takes no argument of a server")
+		nodeFiles(t, several(t, "1.37"))["k3s-agent.yaml"], "an agent has no argument of a server")
 }
 
-// k3d expands variables in its configuration with the environment of whoever
-// runs it, without a word about those that are not set.
-func TestADollarIsRefused(t *testing.T) {
+// k3d expands variables in its configuration with the environment of its
+// process, without a word about those that are not set.
+func TestRenderCluster_DollarInK3dConfiguration(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]func(*tracing.ClusterSpec){
@@ -380,7 +380,7 @@ func TestRenderCollector_ExtraExporters(t *testing.T) {
 
 // A component that is configured and used nowhere, or used and configured
 // nowhere, is how a pipeline silently loses spans.
-func TestPipelinesUseExactlyWhatIsConfigured(t *testing.T) {
+func TestRender_PipelinesUseEveryComponent(t *testing.T) {
 	t.Parallel()
 
 	render := func(text string, err error) map[string]any {
@@ -452,7 +452,7 @@ func TestRenderCollector_DiskQueueAcknowledgesStoredSpans(t *testing.T) {
 }
 
 // Two exporters' headers must never share a variable.
-func TestAHeadersVariableNamesItsExporter(t *testing.T) {
+func TestOTLPExporter_HeaderVariable(t *testing.T) {
 	t.Parallel()
 
 	assert.Equal(t, "OTLP_HEADER_VENDOR_EU__X_TENANT", tracing.OTLPExporter{Name: "vendor-eu"}.HeaderVariable("x-tenant"))

@@ -36,12 +36,12 @@ type Runtime struct {
 	Classes []OCIRuntime
 }
 
-// Uses tells whether an OCI runtime is the default or has a RuntimeClass.
+// Uses reports whether an OCI runtime is the default or has a RuntimeClass.
 func (r Runtime) Uses(oci OCIRuntime) bool {
 	return r.Default == oci || slices.Contains(r.Classes, oci)
 }
 
-// Handlers are the names of the runtime handlers that a cluster gets from us:
+// Handlers returns the names of the runtime handlers that we configure:
 // containerd's runc is k3s' own.
 func (r Runtime) Handlers() []string {
 	var names []string
@@ -74,7 +74,7 @@ func (r Runtime) Monitors() []string {
 	}
 }
 
-// Service is the service name of the runtime's spans.
+// Service returns the service name of the runtime's spans.
 func (r Runtime) Service() string {
 	if r.Name == RuntimeCRIO {
 		return ServiceCRIO
@@ -82,8 +82,7 @@ func (r Runtime) Service() string {
 	return ServiceContainerd
 }
 
-// Where a node image has its runtimes. They are in no folder in which k3s looks
-// for runtimes of its own accord.
+// Folders of the runtimes in a node image. k3s searches none of them for runtimes.
 const (
 	// CRIODirectory holds CRI-O, pinns and the container monitors.
 	CRIODirectory = "/opt/kubetracing/crio/bin"

@@ -26,13 +26,12 @@ type Sampling struct {
 	Collector int
 }
 
-// ratio gives a rate as the decimal fraction that OTEL_TRACES_SAMPLER_ARG
-// takes, 0 to 1.
+// ratio returns a rate as the decimal fraction of OTEL_TRACES_SAMPLER_ARG, 0 to 1.
 func ratio(perMillion int) string {
 	return strconv.FormatFloat(float64(perMillion)/SamplingRateMax, 'f', -1, 64)
 }
 
-// percentage gives a rate as the Collector's sampling_percentage, 0 to 100.
+// percentage returns a rate as the Collector's sampling_percentage, 0 to 100.
 func percentage(perMillion int) float64 {
 	return float64(perMillion) / (SamplingRateMax / 100)
 }

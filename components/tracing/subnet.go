@@ -9,9 +9,9 @@ import (
 
 // Subnet is the IPv4 range of a stack's Docker network. Its lower half holds the
 // addresses that nodes, Collector and Jaeger keep, its upper half those that Docker
-// hands out.
+// assigns.
 //
-// Docker gives a container that restarts any free address, in the order in which
+// Docker assigns any free address to a container that restarts, in the order in which
 // containers start. Addresses last longer than that: etcd knows its members by
 // theirs, and a k3s that is no member under its present one refuses to serve. Fixed
 // addresses need a network with a range of its own.
@@ -28,14 +28,14 @@ const (
 	hostFirstNode = 16
 )
 
-// The shortest and the longest prefix of a subnet: more would be somebody's whole
-// network, less has no room for a node.
+// The shortest and the longest prefix of a subnet: a larger range is likely a mistake,
+// a smaller one has no room for nodes.
 const (
 	minSubnetBits = 16
 	maxSubnetBits = 26
 )
 
-// clusterNetworks are where k3s puts pods and services.
+// clusterNetworks are the ranges of k3s' pods and services.
 //
 // Source: https://docs.k3s.io/cli/server (cluster-cidr, service-cidr).
 var clusterNetworks = []netip.Prefix{netip.MustParsePrefix("10.42.0.0/16"), netip.MustParsePrefix("10.43.0.0/16")}
@@ -56,7 +56,7 @@ var specialNetworks = []struct {
 
 var errNoSubnet = errors.New("must be an IPv4 network in CIDR notation, as 10.112.4.0/22")
 
-// ParseSubnet reads a range in CIDR notation. The error is the rule that it breaks.
+// ParseSubnet parses a range in CIDR notation. The error is the rule that it breaks.
 func ParseSubnet(text string) (Subnet, error) {
 	prefix, err := netip.ParsePrefix(text)
 	if err != nil || !prefix.Addr().Is4() {
@@ -81,12 +81,12 @@ func ParseSubnet(text string) (Subnet, error) {
 	return Subnet{prefix}, nil
 }
 
-// Part is the i-th of the parts, each of so many bits, that the range consists of.
+// Part returns the i-th of the parts, each of so many bits, that the range consists of.
 func (s Subnet) Part(i, bits int) Subnet {
 	return Subnet{netip.PrefixFrom(s.host(i<<(s.Addr().BitLen()-bits)), bits)}
 }
 
-// host is the n-th address.
+// host returns the n-th address.
 func (s Subnet) host(n int) netip.Addr {
 	first := s.Addr().As4()
 	var address [4]byte
@@ -94,23 +94,23 @@ func (s Subnet) host(n int) netip.Addr {
 	return netip.AddrFrom4(address)
 }
 
-// half is the number of addresses in each half.
+// half returns the number of addresses in each half.
 func (s Subnet) half() int { return 1 << (s.Addr().BitLen() - s.Bits() - 1) }
 
-// Gateway is the Docker host's address.
+// Gateway returns the Docker host's address.
 func (s Subnet) Gateway() string { return s.host(hostGateway).String() }
 
-// Dynamic is the range, in CIDR notation, of which Docker hands out addresses.
+// Dynamic returns the range, in CIDR notation, from which Docker assigns addresses.
 func (s Subnet) Dynamic() string { return netip.PrefixFrom(s.host(s.half()), s.Bits()+1).String() }
 
-// Jaeger is Jaeger's address.
+// Jaeger returns Jaeger's address.
 func (s Subnet) Jaeger() string { return s.host(hostJaeger).String() }
 
-// Collector is the Collector's address.
+// Collector returns the Collector's address.
 func (s Subnet) Collector() string { return s.host(hostCollector).String() }
 
-// Nodes is the number of nodes that there is room for.
+// Nodes returns the number of nodes that there is room for.
 func (s Subnet) Nodes() int { return s.half() - hostFirstNode }
 
-// Node is the address of the i-th node of [ClusterSpec.Nodes], below Nodes.
+// Node returns the address of the i-th node of [ClusterSpec.Nodes], below Nodes.
 func (s Subnet) Node(i int) string { return s.host(hostFirstNode + i).String() }

@@ -110,7 +110,7 @@ func (n node) read(t *testing.T, name string) string {
 	return string(content)
 }
 
-func TestK3sRestartsWithoutItsNode(t *testing.T) {
+func TestK3sSupervisor_Restart(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, obedientK3s)
 	supervisor := n.start(t, "server", "--cluster-init", "--tls-san", "127.0.0.1")
@@ -129,7 +129,7 @@ func TestK3sRestartsWithoutItsNode(t *testing.T) {
 	assert.Equal(t, start+"end\n"+start+"end\n"+start+"end\n", n.read(t, "log"))
 }
 
-func TestK3sStartsWhenItsNodeHasItsAddress(t *testing.T) {
+func TestK3sSupervisor_WaitsForAddress(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, obedientK3s)
 	n.addresses(t, "10.120.154.1", "10.120.152.160", "10.120.152.1")
@@ -144,7 +144,7 @@ func TestK3sStartsWhenItsNodeHasItsAddress(t *testing.T) {
 	require.NoError(t, supervisor.Wait())
 }
 
-func TestANodeThatGetsNoAddressSaysSo(t *testing.T) {
+func TestK3sSupervisor_NoAddress(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, obedientK3s)
 	n.addresses(t, "10.120.154.1")
@@ -155,7 +155,7 @@ func TestANodeThatGetsNoAddressSaysSo(t *testing.T) {
 	assert.Empty(t, n.read(t, "log"))
 }
 
-func TestAK3sThatEndsEndsItsNode(t *testing.T) {
+func TestK3sSupervisor_K3sExits(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, "exit 3\n")
 	for _, entrypoint := range []string{entrypoint, waitingEntrypoint} {
@@ -165,7 +165,7 @@ func TestAK3sThatEndsEndsItsNode(t *testing.T) {
 	}
 }
 
-func TestAK3sThatDoesNotEndIsKilled(t *testing.T) {
+func TestK3sSupervisor_K3sIgnoresSignal(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, `echo "start $*" >> log
 trap '' TERM
@@ -182,7 +182,7 @@ while :; do sleep 0.05; done
 	assert.Error(t, supervisor.Wait())
 }
 
-func TestANodeWithoutSupervisorSaysSo(t *testing.T) {
+func TestNode_SupervisorMissing(t *testing.T) {
 	t.Parallel()
 	assert.Error(t, newNode(t, "").command(t, "restart").Run())
 }

@@ -1,10 +1,10 @@
 package tracing
 
-// TailSampling keeps whole traces by what they turned out to be: all with an
-// error, all that were slow, and a share of the rest. It needs the contrib
+// TailSampling selects whole traces after their end: all with an error, all slow ones
+// and a share of the rest. It needs the contrib
 // distribution.
 type TailSampling struct {
-	// SlowMilliseconds is the duration from which on a trace is slow.
+	// SlowMilliseconds is the shortest duration of a slow trace.
 	SlowMilliseconds int64
 	// Rate is the share of the other traces that is kept, per million.
 	Rate int
@@ -23,7 +23,7 @@ type tailSampling struct {
 	Policies     []any  `json:"policies"`
 }
 
-// processor renders the policies; a trace is kept if one of them keeps it.
+// processor returns the policies; a trace is kept if any of them selects it.
 func (t TailSampling) processor() tailSampling {
 	return tailSampling{
 		DecisionWait: t.Wait,

@@ -25,8 +25,8 @@ const (
 	EtcdStable
 )
 
-// Rules are the facts about one k3s release that decide how its parts are told
-// to trace.
+// Rules are the facts about one k3s release that determine how its parts are
+// configured to trace.
 type Rules struct {
 	// APIServerTracingVersion is the apiVersion of kube-apiserver's
 	// TracingConfiguration.
@@ -38,8 +38,8 @@ type Rules struct {
 	// EgressSelectorPanics: kube-apiserver dies of a nil pointer when k3s' egress
 	// selector and tracing meet, unless the selector's file is emptied.
 	EgressSelectorPanics bool
-	// RefusesCgroupV1: the kubelet does not start on a cgroup v1 host unless told
-	// to.
+	// RefusesCgroupV1: the kubelet does not start on a cgroup v1 host unless it is
+	// configured to.
 	RefusesCgroupV1 bool
 	// SyncPodSpans: the kubelet wraps its work in syncPod spans that name the pod.
 	SyncPodSpans bool
@@ -165,12 +165,12 @@ const (
 	newestMinor uint64 = 37
 )
 
-// SupportedRange is the range of Kubernetes versions, for messages.
+// SupportedRange returns the range of Kubernetes versions, for messages.
 func SupportedRange() string {
 	return fmt.Sprintf("1.%d to 1.%d", oldestMinor, newestMinor)
 }
 
-// Minors are the supported minors, as "1.25", oldest first.
+// Minors returns the supported minors, as "1.25", oldest first.
 func Minors() []string {
 	var names []string
 	for _, minor := range slices.Sorted(maps.Keys(minors)) {
@@ -179,12 +179,12 @@ func Minors() []string {
 	return names
 }
 
-// NewestMinor is the newest supported minor, as "1.37".
+// NewestMinor returns the newest supported minor, as "1.37".
 func NewestMinor() string {
 	return "1." + strconv.FormatUint(newestMinor, 10)
 }
 
-// UnsupportedVersionError says that a Kubernetes version cannot be had.
+// UnsupportedVersionError reports that a Kubernetes version is not supported.
 type UnsupportedVersionError struct {
 	// Version is what was asked for.
 	Version string
@@ -281,8 +281,8 @@ func etcdTracing(etcd *semver.Version) EtcdTracing {
 	}
 }
 
-// at finds the version that a patch release has: that of the last entry which
-// is not younger.
+// at returns the version that a patch release has: that of the last entry that is not
+// newer.
 func at(versions []sincePatch, patch uint64) string {
 	found := versions[0].version
 	for _, entry := range versions {

@@ -17,7 +17,7 @@ const (
 	v1       = "apiserver.config.k8s.io/v1"
 )
 
-func TestRulesOfEveryMinor(t *testing.T) {
+func TestRules_Minors(t *testing.T) {
 	t.Parallel()
 
 	type rules = tracing.Rules
@@ -59,7 +59,7 @@ func TestRulesOfEveryMinor(t *testing.T) {
 }
 
 // k3s takes newer versions of what it embeds in the middle of a minor.
-func TestRulesChangeInsideAMinor(t *testing.T) {
+func TestRules_PatchReleases(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {
@@ -115,7 +115,7 @@ func TestRulesChangeInsideAMinor(t *testing.T) {
 	}
 }
 
-func TestResolveReleaseTakesEveryForm(t *testing.T) {
+func TestResolveRelease(t *testing.T) {
 	t.Parallel()
 
 	const newest36 = "rancher/k3s:v1.36.4-k3s1@sha256:edad48e12bf81c3a09ac1c05c0c0ffaaa22145980b989d6fae84543a76b83657"
@@ -147,7 +147,7 @@ func TestResolveReleaseTakesEveryForm(t *testing.T) {
 	}
 }
 
-func TestResolveReleaseRefuses(t *testing.T) {
+func TestResolveRelease_Unsupported(t *testing.T) {
 	t.Parallel()
 
 	const (
@@ -185,7 +185,7 @@ func TestResolveReleaseRefuses(t *testing.T) {
 
 // The official image of every newest release that has a known digest is pinned
 // by it; a malformed digest would only be found by pulling.
-func TestImagesOfMinorsAreReferences(t *testing.T) {
+func TestResolveRelease_Images(t *testing.T) {
 	t.Parallel()
 
 	image := regexp.MustCompile(`^rancher/k3s:v1\.\d+\.\d+-k3s\d+(@sha256:[0-9a-f]{64})?$`)
@@ -196,7 +196,7 @@ func TestImagesOfMinorsAreReferences(t *testing.T) {
 
 // Every patch release of every minor, and so every containerd line that some
 // k3s embeds, must have an upstream release to stand in.
-func TestEveryReleaseHasAnUpstreamContainerd(t *testing.T) {
+func TestContainerdRelease_EveryRelease(t *testing.T) {
 	t.Parallel()
 
 	checksum := regexp.MustCompile(`^[0-9a-f]{64}$`)
@@ -226,7 +226,7 @@ func TestEveryReleaseHasAnUpstreamContainerd(t *testing.T) {
 	assert.ElementsMatch(t, []string{"1.6", "1.7", "2.0", "2.1", "2.2", "2.3"}, names)
 }
 
-func TestContainerdReleaseIsPublishedPerArchitecture(t *testing.T) {
+func TestContainerdRelease_URL(t *testing.T) {
 	t.Parallel()
 
 	release := tracing.ContainerdRelease{Version: "2.3.4"}

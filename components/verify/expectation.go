@@ -8,25 +8,24 @@ import (
 	"strings"
 )
 
-// Expectation is a trace-based test. Its spans select traces; its limits say
-// what a selected trace must keep. It holds when enough traces are selected and
-// keep the limits.
+// Expectation is a trace-based test. Its spans select traces, and its limits
+// constrain them. It holds when enough selected traces are within the limits.
 type Expectation struct {
-	// Name says in words what is expected; it stands in reports. Required.
+	// Name describes the expectation in reports. Required.
 	Name string `json:"name"`
 	// Spans must all be found, in a single trace. Required.
 	Spans []SpanMatch `json:"spans"`
-	// Traces is how many traces must hold; 0 means 1.
+	// Traces is the number of traces that must hold; 0 means 1.
 	Traces int `json:"traces,omitempty"`
 	// MaxDuration bounds a trace, from its first span's start to its last one's
 	// end; 0 means no limit.
 	MaxDuration Duration `json:"maxDuration,omitempty"`
 	// NoErrors allows no span of the trace to have the status Error.
 	NoErrors bool `json:"noErrors,omitempty"`
-	// EveryTrace makes a single selected trace that breaks a limit a failure;
-	// without it, it is enough that some trace keeps them.
+	// EveryTrace makes a single selected trace that exceeds a limit a failure;
+	// otherwise enough traces within the limits suffice.
 	EveryTrace bool `json:"everyTrace,omitempty"`
-	// Hint says where to look when the expectation does not hold. Optional.
+	// Hint suggests what to examine when the expectation does not hold. Optional.
 	Hint string `json:"hint,omitempty"`
 }
 
@@ -42,7 +41,7 @@ type SpanMatch struct {
 	// Error selects spans whose status is Error (true) or is not (false); nil
 	// selects both.
 	Error *bool `json:"error,omitempty"`
-	// MinSpans is how many such spans the trace must have; 0 means 1.
+	// MinSpans is the number of such spans that the trace must have; 0 means 1.
 	MinSpans int `json:"minSpans,omitempty"`
 	// MaxDuration is a limit for each of the selected spans; 0 means none.
 	MaxDuration Duration `json:"maxDuration,omitempty"`
@@ -70,7 +69,7 @@ func (m SpanMatch) String() string {
 	return text.String()
 }
 
-// limited tells whether a selected trace may still break the expectation.
+// limited reports whether a selected trace may still break the expectation.
 func (e Expectation) limited() bool {
 	for _, match := range e.Spans {
 		if match.MaxDuration > 0 {
@@ -80,21 +79,21 @@ func (e Expectation) limited() bool {
 	return e.MaxDuration > 0 || e.NoErrors
 }
 
-// Result is what was seen of one expectation.
+// Result is the outcome of one expectation.
 type Result struct {
 	Expectation Expectation
-	// Trace is a trace that holds; without an id if none does.
+	// Trace is a trace that holds; its ID is empty if none does.
 	Trace Trace
 	// Traces counts the traces that hold.
 	Traces int
-	// Missing are the matches that no trace with the others has.
+	// Missing lists the matches that the nearest trace lacks.
 	Missing []SpanMatch
-	// Broken says which limits the trace BrokenBy breaks.
+	// Broken lists the limits that the trace BrokenBy exceeds.
 	Broken   []string
 	BrokenBy string
 }
 
-// Met tells whether the expectation holds.
+// Met reports whether the expectation holds.
 func (r Result) Met() bool {
 	return r.Traces >= max(1, r.Expectation.Traces) && (!r.Expectation.EveryTrace || len(r.Broken) == 0)
 }

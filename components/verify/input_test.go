@@ -11,7 +11,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/verify"
 )
 
-func TestReadExpectationsReadsEveryKey(t *testing.T) {
+func TestReadExpectations(t *testing.T) {
 	t.Parallel()
 
 	expectations, err := verify.ReadExpectations([]byte(`
@@ -34,32 +34,32 @@ func TestReadExpectationsReadsEveryKey(t *testing.T) {
   maxDuration: 1m
   noErrors: true
   everyTrace: true
-  hint: look at the registry
+  hint: check the registry
 `))
 	require.NoError(t, err)
-	assert.Equal(t, []verify.Expectation{apiserver, echo, everything}, expectations)
+	assert.Equal(t, []verify.Expectation{apiserver, echo, complete}, expectations)
 }
 
-// everything sets every field.
-var everything = verify.Expectation{
+// complete sets every field.
+var complete = verify.Expectation{
 	Name: "failing pulls",
 	Spans: []verify.SpanMatch{
 		{Service: "kubelet", Error: &yes, MinSpans: 2, MaxDuration: verify.Duration(1500 * time.Millisecond)},
 	},
-	Traces: 3, MaxDuration: verify.Duration(time.Minute), NoErrors: true, EveryTrace: true, Hint: "look at the registry",
+	Traces: 3, MaxDuration: verify.Duration(time.Minute), NoErrors: true, EveryTrace: true, Hint: "check the registry",
 }
 
-func TestReadExpectationsReadsWhatIsWritten(t *testing.T) {
+func TestReadExpectations_RoundTrip(t *testing.T) {
 	t.Parallel()
 
-	text, err := yaml.Marshal([]verify.Expectation{apiserver, echo, everything})
+	text, err := yaml.Marshal([]verify.Expectation{apiserver, echo, complete})
 	require.NoError(t, err)
 	expectations, err := verify.ReadExpectations(text)
 	require.NoError(t, err)
-	assert.Equal(t, []verify.Expectation{apiserver, echo, everything}, expectations)
+	assert.Equal(t, []verify.Expectation{apiserver, echo, complete}, expectations)
 }
 
-func TestReadExpectationsAcceptsThatNothingIsExpected(t *testing.T) {
+func TestReadExpectations_Empty(t *testing.T) {
 	t.Parallel()
 
 	for _, text := range []string{"", "[]", "null"} {
@@ -69,7 +69,7 @@ func TestReadExpectationsAcceptsThatNothingIsExpected(t *testing.T) {
 	}
 }
 
-func TestReadExpectationsRefuses(t *testing.T) {
+func TestReadExpectations_Mistakes(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {
@@ -140,7 +140,7 @@ func TestReadExpectationsRefuses(t *testing.T) {
 			text: "- {name: a, spans: [{service: a, minSpans: -1}], traces: 501}",
 			want: "read expectations: [0].traces: 501: must be from 1 to 500\n[0].spans[0].minSpans: -1: must be at least 1",
 		},
-		"a limit for every trace that is none": {
+		"every trace without a limit": {
 			text: "- {name: a, spans: [{service: a}], everyTrace: true}",
 			want: "read expectations: [0].everyTrace: needs a limit: maxDuration or noErrors",
 		},

@@ -48,14 +48,14 @@ func (s Span) matches(m SpanMatch) bool {
 	return true
 }
 
-// Client reads from Jaeger's query API, version 3: OTLP as JSON, which all of
-// Jaeger v2 serves.
+// Client reads from Jaeger's query API, version 3: OTLP as JSON, which every release
+// of Jaeger v2 serves.
 //
 // Source: github.com/jaegertracing/jaeger
 // cmd/jaeger/internal/extension/jaegerquery/internal/apiv3 (the snake_case
 // parameters are the ones that every release accepts).
 type Client struct {
-	// BaseURL is where the query API answers, as http://127.0.0.1:16686.
+	// BaseURL is the address of the query API, as http://127.0.0.1:16686.
 	BaseURL string
 	// HTTP sends the requests; nil means http.DefaultClient.
 	HTTP *http.Client
@@ -66,7 +66,7 @@ type Query struct {
 	// Service and Operation must be those of a span in the trace.
 	Service, Operation string
 	// Attributes must be on that span, with exactly these texts as values. A Jaeger
-	// before 2.19 ignores them and gives more traces.
+	// before 2.19 ignores them and returns more traces.
 	Attributes map[string]string
 	// Since is the earliest start; zero means everything. With a search server it should
 	// be the retention: Jaeger asks for the index of each day since then.

@@ -43,7 +43,7 @@ type jaegerServer struct {
 	*httptest.Server
 
 	mu sync.Mutex
-	// answer gives the status and the spans of the nth request, from 1.
+	// answer returns the status and the spans of the nth request, from 1.
 	answer   func(request int, query url.Values) (int, []span)
 	requests []*url.URL
 	// failure is the text of an answer that is not OK.
@@ -85,7 +85,7 @@ func (s *jaegerServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// seen gives the requests so far.
+// seen returns the requests so far.
 func (s *jaegerServer) seen() []*url.URL {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -132,7 +132,7 @@ func unreachable(t *testing.T) string {
 	return address
 }
 
-// serveText starts a server that answers everything with a text.
+// serveText starts a server that answers every request with a text.
 func serveText(t *testing.T, text string) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

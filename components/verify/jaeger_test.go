@@ -12,7 +12,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/verify"
 )
 
-func TestClientAsksForTheTracesOfAQuery(t *testing.T) {
+func TestClient_Spans_Request(t *testing.T) {
 	t.Parallel()
 
 	// Jaeger reads RFC 3339, so a zone that is not UTC must not leak into it.
@@ -80,9 +80,9 @@ func TestClientAsksForTheTracesOfAQuery(t *testing.T) {
 	}
 }
 
-// A fully sampled cluster has far more traces of a service than one look reads;
+// A fully sampled cluster has far more traces of a service than one poll reads;
 // the span with the longest operation is the one that few traces have.
-func TestCheckAsksForTheMostSelectiveSpan(t *testing.T) {
+func TestCheck_AsksByOperation(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {
@@ -114,7 +114,7 @@ func TestCheckAsksForTheMostSelectiveSpan(t *testing.T) {
 	}
 }
 
-func TestClientGivesSpansWithTheirResources(t *testing.T) {
+func TestClient_Spans(t *testing.T) {
 	t.Parallel()
 
 	jaeger := serveText(t, `{"result": {"resourceSpans": [{
@@ -145,7 +145,7 @@ func TestClientGivesSpansWithTheirResources(t *testing.T) {
 	}, spans)
 }
 
-func TestClientListsServices(t *testing.T) {
+func TestClient_Services(t *testing.T) {
 	t.Parallel()
 
 	services, err := verify.Client{BaseURL: serveText(t, `{"services":["jaeger","kubelet"]}`)}.Services(t.Context())
@@ -158,7 +158,7 @@ func TestClientListsServices(t *testing.T) {
 	require.ErrorContains(t, err, "read services: ")
 }
 
-func TestClientUsesTheGivenHTTPClient(t *testing.T) {
+func TestClient_HTTPClient(t *testing.T) {
 	t.Parallel()
 
 	var asked string
@@ -175,7 +175,7 @@ func TestClientUsesTheGivenHTTPClient(t *testing.T) {
 	assert.Equal(t, "jaeger.test/api/v3/traces", asked)
 }
 
-func TestClientRefusesAnAddressThatIsNone(t *testing.T) {
+func TestClient_InvalidURL(t *testing.T) {
 	t.Parallel()
 
 	_, err := verify.Client{BaseURL: "http://jaeger test"}.Spans(t.Context(), verify.Query{Service: "kubelet"})

@@ -12,7 +12,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/verify"
 )
 
-func TestLimitsDecideWhetherASelectedTraceHolds(t *testing.T) {
+func TestExpectation_Limits(t *testing.T) {
 	t.Parallel()
 	pull := verify.SpanMatch{Service: "kubelet", Operation: "PullImage"}
 	with := func(change func(*verify.SpanMatch)) []verify.SpanMatch {
@@ -96,7 +96,7 @@ func TestLimitsDecideWhetherASelectedTraceHolds(t *testing.T) {
 	}
 }
 
-func TestEveryTraceMustKeepTheLimitsIfThatIsAskedFor(t *testing.T) {
+func TestExpectation_EveryTrace(t *testing.T) {
 	t.Parallel()
 	spans := []span{
 		{trace: 1, service: "kubelet", operation: "PullImage", took: time.Second},
@@ -116,7 +116,7 @@ func TestEveryTraceMustKeepTheLimitsIfThatIsAskedFor(t *testing.T) {
 }
 
 // The span that breaks a limit may be the last one to arrive.
-func TestLimitsWaitUntilATraceIsWhole(t *testing.T) {
+func TestExpectation_LimitsOfGrowingTrace(t *testing.T) {
 	t.Parallel()
 	recent := span{trace: 1, service: "kubelet", start: time.Since(startOfTime) - time.Second}
 	kubelet := []verify.SpanMatch{{Service: "kubelet"}}
@@ -131,13 +131,13 @@ func TestLimitsWaitUntilATraceIsWhole(t *testing.T) {
 	assert.True(t, once(t, serveSpans(t, recent).URL, limited).Met())
 }
 
-// Two looks may each see a part of what is asked for.
-func TestTracesOfAllLooksAddUp(t *testing.T) {
+// Two polls may each see some of the traces.
+func TestCheck_CountsTracesOfAllQueries(t *testing.T) {
 	t.Parallel()
 	jaeger := serve(t, func(request int, _ url.Values) (int, []span) {
 		return http.StatusOK, []span{{trace: uint16(request), service: "kubelet"}}
 	})
-	report := run(t, jaeger.URL, patience, verify.Expectation{
+	report := run(t, jaeger.URL, longTimeout, verify.Expectation{
 		Name: "three", Traces: 3, Spans: []verify.SpanMatch{{Service: "kubelet"}},
 	})
 	assert.True(t, report.Met())

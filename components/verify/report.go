@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// WriteTable prints a report for people: what was seen, where, and what is
-// missing.
+// WriteTable writes the report as a table for people.
 func (r Report) WriteTable(w io.Writer, baseURL string) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	rows := [][]string{{"RESULT", "EXPECTATION", "TRACES", "SPANS", "DURATION", "TRACE"}}
@@ -45,12 +44,12 @@ func (r Result) row(baseURL string) []string {
 	case r.Traces > 0:
 		row[0], row[5] = "MISSING", fmt.Sprintf("only %d of %d traces", r.Traces, r.Expectation.Traces)
 	default:
-		row[0], row[5] = "MISSING", "seen, but still growing: look for longer"
+		row[0], row[5] = "MISSING", "seen, but still growing: increase the timeout"
 	}
 	return row
 }
 
-// rounded shortens a duration to what people compare.
+// rounded returns a duration with at most millisecond or microsecond precision.
 func rounded(d time.Duration) string {
 	if d >= time.Second {
 		return d.Round(time.Millisecond).String()
@@ -66,7 +65,7 @@ type Outputs struct {
 	Traces map[string]string `json:"traces"`
 }
 
-// Outputs gives the report for programs.
+// Outputs returns the report for programs.
 func (r Report) Outputs(baseURL string) Outputs {
 	outputs := Outputs{Services: r.Services, Traces: map[string]string{}}
 	for _, result := range r.Results {

@@ -27,7 +27,7 @@ func halfMet() verify.Report {
 	}
 }
 
-func TestWriteTableTellsWhatWasSeenAndWhatIsMissing(t *testing.T) {
+func TestReport_WriteTable(t *testing.T) {
 	t.Parallel()
 
 	var table strings.Builder
@@ -39,7 +39,7 @@ func TestWriteTableTellsWhatWasSeenAndWhatIsMissing(t *testing.T) {
 		"kubelet syncPod map[k8s.pod:tests/echo-*]\n", table.String())
 }
 
-func TestWriteTableTellsWhyAnExpectationDoesNotHold(t *testing.T) {
+func TestReport_WriteTable_Missing(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		result verify.Result
@@ -54,7 +54,7 @@ func TestWriteTableTellsWhyAnExpectationDoesNotHold(t *testing.T) {
 			"MISSING  2       3      1m1.5s    only 2 of 5 traces",
 		},
 		"a trace that is not at its end": {
-			verify.Result{}, "MISSING  0       -      -         seen, but still growing: look for longer",
+			verify.Result{}, "MISSING  0       -      -         seen, but still growing: increase the timeout",
 		},
 	}
 	for name, test := range tests {
@@ -69,7 +69,7 @@ func TestWriteTableTellsWhyAnExpectationDoesNotHold(t *testing.T) {
 	}
 }
 
-func TestWriteTableReportsThatItCannotWrite(t *testing.T) {
+func TestReport_WriteTable_Error(t *testing.T) {
 	t.Parallel()
 
 	err := halfMet().WriteTable(failingWriter{}, "http://127.0.0.1:16686")
@@ -80,7 +80,7 @@ type failingWriter struct{}
 
 func (failingWriter) Write([]byte) (int, error) { return 0, errors.New("disk full") }
 
-func TestOutputsLinkOnlyWhatWasSeen(t *testing.T) {
+func TestReport_Outputs(t *testing.T) {
 	t.Parallel()
 
 	text, err := json.Marshal(halfMet().Outputs("http://127.0.0.1:16686"))
@@ -92,7 +92,7 @@ func TestOutputsLinkOnlyWhatWasSeen(t *testing.T) {
 }
 
 // Programs read the outputs, so "nothing" must be an empty object, not null.
-func TestOutputsOfNothingAreEmptyObjects(t *testing.T) {
+func TestReport_Outputs_Empty(t *testing.T) {
 	t.Parallel()
 
 	report := verify.Check{}.Run(t.Context())
@@ -101,7 +101,7 @@ func TestOutputsOfNothingAreEmptyObjects(t *testing.T) {
 	assert.Equal(t, `{"services":{},"traces":{}}`, string(text))
 }
 
-func TestReportIsMetOnlyByAllOfItsResults(t *testing.T) {
+func TestReport_Met(t *testing.T) {
 	t.Parallel()
 
 	report := halfMet()
@@ -113,7 +113,7 @@ func TestReportIsMetOnlyByAllOfItsResults(t *testing.T) {
 // Pointers for [verify.SpanMatch].
 var yes, no = true, false
 
-func TestSpanMatchReadsAsText(t *testing.T) {
+func TestSpanMatch_String(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {

@@ -19,12 +19,12 @@ const (
 // maxTraces bounds how many traces an expectation may ask for.
 const maxTraces = laterPage
 
-// sweepTime bounds how long one look goes through older traces, so that it sees new
-// ones soon. The next look goes on.
+// sweepTime bounds how long one poll reads older traces, so that new ones are seen
+// soon. The next poll continues.
 const sweepTime = 2 * time.Second
 
-// sweepRest is how many times longer than its last sweep a search waits before it goes
-// through everything again, for spans that arrived late.
+// sweepRest is how many times the duration of its last sweep a search waits before it
+// reads everything again, for spans that arrived late.
 const sweepRest = 10
 
 // resolution is that of the start times in Jaeger's stores.
@@ -99,9 +99,9 @@ func (m SpanMatch) exactAttributes() map[string]string {
 	return exact
 }
 
-// look hands the newest traces to visit, then older ones, until visit returns true,
-// the time for one look is over or there are no more. It returns the newest ones.
-func (s *search) look(ctx context.Context, size int, visit func([]Span) bool) ([]Span, error) {
+// poll passes the newest traces to visit, then older ones, until visit returns true,
+// the time for one poll is over or there are no more. It returns the newest ones.
+func (s *search) poll(ctx context.Context, size int, visit func([]Span) bool) ([]Span, error) {
 	start := time.Now()
 	all := window{s.query.earliest(), s.query.latest()}
 	newest, complete, err := s.ask(ctx, all, size)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Trace sums up a trace.
+// Trace summarizes a trace.
 type Trace struct {
 	ID string
 	// Spans counts its spans.
@@ -17,7 +17,7 @@ type Trace struct {
 	Duration time.Duration
 }
 
-// traces sorts spans into their traces, in the order of their ids.
+// traces groups spans by trace, sorted by ID.
 func traces(spans []Span) [][]Span {
 	byID := map[string][]Span{}
 	for _, span := range spans {
@@ -30,7 +30,7 @@ func traces(spans []Span) [][]Span {
 	return sorted
 }
 
-// summary sums up the spans of one trace.
+// summary summarizes the spans of one trace.
 func summary(spans []Span) Trace {
 	trace := Trace{ID: spans[0].TraceID, Spans: len(spans), Start: spans[0].Start}
 	end := spans[0].End
@@ -46,10 +46,10 @@ func summary(spans []Span) Trace {
 	return trace
 }
 
-// end is when the last span of the trace ended.
+// end returns when the last span of the trace ended.
 func (t Trace) end() time.Time { return t.Start.Add(t.Duration) }
 
-// lacks gives the matches for which the trace has too few spans.
+// lacks returns the matches for which the trace has too few spans.
 func (e Expectation) lacks(spans []Span) []SpanMatch {
 	var missing []SpanMatch
 	for _, match := range e.Spans {
@@ -66,7 +66,7 @@ func (e Expectation) lacks(spans []Span) []SpanMatch {
 	return missing
 }
 
-// breaks says which limits a selected trace does not keep.
+// breaks returns the limits that a selected trace exceeds.
 func (e Expectation) breaks(spans []Span) []string {
 	var broken []string
 	trace := summary(spans)

@@ -20,9 +20,9 @@ type Check struct {
 	Since time.Time
 	// ClockOffset is by how much that clock is ahead of ours.
 	ClockOffset time.Duration
-	// Interval is the pause between two looks at Jaeger.
+	// Interval is the pause between two polls of Jaeger.
 	Interval time.Duration
-	// Progress is called after every look but the last with the number of expectations
+	// Progress is called after every poll but the last with the number of expectations
 	// that hold so far. Optional.
 	Progress func(met, all int, missing []string)
 }
@@ -39,7 +39,7 @@ type Report struct {
 	Results []Result
 	// Services counts the spans of each expected service in the newest traces.
 	Services map[string]int
-	// Reason is why the last look at Jaeger failed, if it did.
+	// Reason is why the last poll of Jaeger failed, if it did.
 	Reason error
 }
 
@@ -59,7 +59,7 @@ func (r Report) Missing() []string {
 	return missing
 }
 
-// Run looks at Jaeger until every expectation holds or the context ends. A trace that
+// Run polls Jaeger until every expectation holds or the context ends. A trace that
 // was seen once counts even after Jaeger has dropped it.
 func (c Check) Run(ctx context.Context) Report {
 	report := Report{Results: make([]Result, len(c.Expectations)), Services: map[string]int{}}
@@ -69,9 +69,8 @@ func (c Check) Run(ctx context.Context) Report {
 		searches[i] = &search{client: c.Client, query: selective(expectation, c.Since), held: map[string]bool{}}
 	}
 	for first := true; ; first = false {
-		reason := c.look(ctx, &report, searches)
-		// A look that the deadline interrupted says nothing about Jaeger if an earlier one
-		// was not.
+		reason := c.poll(ctx, &report, searches)
+		// An interrupted poll says nothing about Jaeger if an earlier one was complete.
 		if ctx.Err() == nil || first {
 			report.Reason = reason
 		}
@@ -87,8 +86,8 @@ func (c Check) Run(ctx context.Context) Report {
 	}
 }
 
-// look searches once for every expectation that does not hold yet.
-func (c Check) look(ctx context.Context, report *Report, searches []*search) error {
+// poll searches once for every expectation that does not hold yet.
+func (c Check) poll(ctx context.Context, report *Report, searches []*search) error {
 	var failures []error
 	for i := range report.Results {
 		result := &report.Results[i]
@@ -96,7 +95,7 @@ func (c Check) look(ctx context.Context, report *Report, searches []*search) err
 			continue
 		}
 		size := max(firstPage, 2*result.Expectation.Traces)
-		newest, err := searches[i].look(ctx, size, func(spans []Span) bool {
+		newest, err := searches[i].poll(ctx, size, func(spans []Span) bool {
 			result.add(spans, searches[i].held, time.Now().Add(c.ClockOffset))
 			// A single trace can still break an expectation about every trace.
 			return result.Met() && !result.Expectation.EveryTrace
@@ -109,7 +108,7 @@ func (c Check) look(ctx context.Context, report *Report, searches []*search) err
 	return errors.Join(failures...)
 }
 
-// count adds the spans of an expectation's services, unless an earlier look
+// count adds the spans of an expectation's services, unless an earlier poll
 // already saw more.
 func (r *Report) count(expectation Expectation, spans []Span) {
 	for _, match := range expectation.Spans {

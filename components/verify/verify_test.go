@@ -16,9 +16,9 @@ import (
 
 const (
 	interval = time.Millisecond
-	// patience is for checks that are expected to succeed: it only passes where
-	// one is broken.
-	patience = 10 * time.Second
+	// longTimeout is for checks that are expected to succeed: only a failing one
+	// reaches it.
+	longTimeout = 10 * time.Second
 	// deadline is for checks that are expected to fail.
 	deadline = 50 * time.Millisecond
 )
@@ -63,13 +63,13 @@ func run(t *testing.T, jaeger string, within time.Duration, expectations ...veri
 	}.Run(ctx)
 }
 
-// runOnce runs a check for a single look.
+// runOnce runs a check for a single poll.
 func runOnce(t *testing.T, check verify.Check) verify.Report {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	progress := check.Progress
-	// Cancelled between two looks, the check never fails for a look cut short.
+	// Cancelled between two polls, the check never fails for an interrupted one.
 	check.Progress = func(met, all int, missing []string) {
 		if progress != nil {
 			progress(met, all, missing)
@@ -80,13 +80,13 @@ func runOnce(t *testing.T, check verify.Check) verify.Report {
 	return check.Run(ctx)
 }
 
-// once looks once at a Jaeger.
+// once polls a Jaeger once.
 func once(t *testing.T, jaeger string, expectations ...verify.Expectation) verify.Report {
 	t.Helper()
 	return runOnce(t, verify.Check{Client: verify.Client{BaseURL: jaeger}, Expectations: expectations})
 }
 
-func TestCheckEndsWhenEverythingIsSeen(t *testing.T) {
+func TestCheck_AllSeenAtOnce(t *testing.T) {
 	t.Parallel()
 
 	jaeger := serve(t, func(_ int, query url.Values) (int, []span) {
@@ -99,7 +99,7 @@ func TestCheckEndsWhenEverythingIsSeen(t *testing.T) {
 		}
 		return http.StatusOK, echoTrace(3)
 	})
-	report := run(t, jaeger.URL, patience, apiserver, echo)
+	report := run(t, jaeger.URL, longTimeout, apiserver, echo)
 
 	assert.True(t, report.Met())
 	require.NoError(t, report.Reason)
@@ -109,10 +109,10 @@ func TestCheckEndsWhenEverythingIsSeen(t *testing.T) {
 	}, report.Results)
 	assert.Equal(t, map[string]int{"apiserver": 2, "kubelet": 2, "containerd": 1}, report.Services,
 		"only services that are expected are counted")
-	assert.Len(t, jaeger.seen(), 2, "one look is enough")
+	assert.Len(t, jaeger.seen(), 2, "one poll is enough")
 }
 
-func TestCheckLooksUntilEverythingIsSeen(t *testing.T) {
+func TestCheck_PollsUntilSeen(t *testing.T) {
 	t.Parallel()
 
 	// The spans of a pod arrive one process after the other.
@@ -123,28 +123,28 @@ func TestCheckLooksUntilEverythingIsSeen(t *testing.T) {
 		met, all int
 		missing  []string
 	}
-	var told []progress
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	var reported []progress
+	ctx, cancel := context.WithTimeout(t.Context(), longTimeout)
 	defer cancel()
 	report := verify.Check{
 		Client:       verify.Client{BaseURL: jaeger.URL},
 		Expectations: []verify.Expectation{echo},
 		Interval:     interval,
 		Progress: func(met, all int, missing []string) {
-			told = append(told, progress{met, all, missing})
+			reported = append(reported, progress{met, all, missing})
 		},
 	}.Run(ctx)
 
 	assert.Equal(t, []verify.Result{held(echo, 1, 9, 3)}, report.Results)
 	require.NoError(t, report.Reason)
 	assert.Len(t, jaeger.seen(), 3)
-	assert.Equal(t, []progress{{0, 1, []string{"echo"}}, {0, 1, []string{"echo"}}}, told,
-		"progress is told after every look that was not the last")
+	assert.Equal(t, []progress{{0, 1, []string{"echo"}}, {0, 1, []string{"echo"}}}, reported,
+		"progress is reported after every poll but the last")
 }
 
 // The memory backend drops old traces, so what was seen must not be asked for
 // again.
-func TestCheckKeepsWhatItHasSeen(t *testing.T) {
+func TestCheck_RemembersDroppedTraces(t *testing.T) {
 	t.Parallel()
 
 	jaeger := serve(t, func(request int, query url.Values) (int, []span) {
@@ -157,7 +157,7 @@ func TestCheckKeepsWhatItHasSeen(t *testing.T) {
 			return http.StatusOK, nil
 		}
 	})
-	report := run(t, jaeger.URL, patience, apiserver, echo)
+	report := run(t, jaeger.URL, longTimeout, apiserver, echo)
 
 	assert.True(t, report.Met())
 	assert.Equal(t, traceID(1), report.Results[0].Trace.ID)
@@ -169,7 +169,7 @@ func TestCheckKeepsWhatItHasSeen(t *testing.T) {
 	assert.Equal(t, []string{"apiserver", "kubelet", "kubelet", "kubelet", "kubelet"}, services)
 }
 
-func TestCheckNamesWhatTheNearestTraceLacks(t *testing.T) {
+func TestCheck_MissingSpansOfNearestTrace(t *testing.T) {
 	t.Parallel()
 
 	kubeletSandbox, containerdSandbox, syncPod := echo.Spans[0], echo.Spans[1], echo.Spans[2]
@@ -235,7 +235,7 @@ func TestCheckNamesWhatTheNearestTraceLacks(t *testing.T) {
 	}
 }
 
-func TestCheckEndsAtItsDeadline(t *testing.T) {
+func TestCheck_Deadline(t *testing.T) {
 	t.Parallel()
 
 	jaeger := serveSpans(t)
@@ -250,7 +250,7 @@ func TestCheckEndsAtItsDeadline(t *testing.T) {
 }
 
 // One expectation's failure must not hide that another holds.
-func TestCheckTellsApartWhatIsMissing(t *testing.T) {
+func TestCheck_ReportsEachExpectation(t *testing.T) {
 	t.Parallel()
 
 	jaeger := serve(t, func(_ int, query url.Values) (int, []span) {
@@ -277,7 +277,7 @@ func TestCheckTellsApartWhatIsMissing(t *testing.T) {
 	assert.Equal(t, []string{"echo"}, missing)
 }
 
-func TestSpansMatchByAttribute(t *testing.T) {
+func TestSpanMatch_AttributePatterns(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {
@@ -312,8 +312,8 @@ func TestSpansMatchByAttribute(t *testing.T) {
 	}
 }
 
-// A star stands for any value, but for a value.
-func TestAStarDoesNotStandForAnAbsentAttribute(t *testing.T) {
+// A star matches any value, but not the absence of one.
+func TestSpanMatch_AbsentAttribute(t *testing.T) {
 	t.Parallel()
 
 	expectation := verify.Expectation{Name: "pod", Spans: []verify.SpanMatch{
@@ -325,7 +325,7 @@ func TestAStarDoesNotStandForAnAbsentAttribute(t *testing.T) {
 	assert.True(t, once(t, with.URL, expectation).Met())
 }
 
-func TestAttributesOfSpanAndResourceCount(t *testing.T) {
+func TestSpanMatch_ResourceAttributes(t *testing.T) {
 	t.Parallel()
 
 	jaeger := serveSpans(t, span{
@@ -344,7 +344,7 @@ func TestAttributesOfSpanAndResourceCount(t *testing.T) {
 	})).Met(), "all attributes must match")
 }
 
-func TestReasonTellsWhyJaegerCannotBeAsked(t *testing.T) {
+func TestReport_Reason(t *testing.T) {
 	t.Parallel()
 
 	t.Run("an error of Jaeger, with what it says", func(t *testing.T) {
@@ -394,7 +394,7 @@ func TestReasonTellsWhyJaegerCannotBeAsked(t *testing.T) {
 			}
 			return http.StatusOK, []span{{trace: 1, service: "apiserver"}}
 		})
-		report := run(t, jaeger.URL, patience, apiserver)
+		report := run(t, jaeger.URL, longTimeout, apiserver)
 		assert.True(t, report.Met())
 		require.NoError(t, report.Reason)
 		assert.Len(t, jaeger.seen(), 3)
@@ -408,8 +408,8 @@ func TestReasonTellsWhyJaegerCannotBeAsked(t *testing.T) {
 	})
 }
 
-// The deadline mostly comes in the middle of a look.
-func TestALookThatTheDeadlineCutsShortIsNoFailure(t *testing.T) {
+// The deadline mostly comes during a query.
+func TestCheck_DeadlineDuringQuery(t *testing.T) {
 	t.Parallel()
 
 	answered := make(chan struct{})
@@ -430,7 +430,7 @@ func TestALookThatTheDeadlineCutsShortIsNoFailure(t *testing.T) {
 
 // A Jaeger that accepts connections and never answers must not outlast the
 // deadline.
-func TestCheckDoesNotWaitForAJaegerThatHangs(t *testing.T) {
+func TestCheck_JaegerHangs(t *testing.T) {
 	t.Parallel()
 
 	report := run(t, serveHanging(t), deadline, apiserver)
