@@ -373,7 +373,7 @@ func TestVerifyWithoutExpectationsLooksForWhatTheStackExpects(t *testing.T) {
 	m.write(t, filepath.Join(m.root, "mine.yaml"), "- spans: [{services: x}]\n")
 	got = m.run(t, "verify")
 	assert.Equal(t, 1, got.code)
-	assert.Contains(t, got.stderr, "kubetracing:verify.expectations: mine.yaml: read expectations: [0].spans[0]: has invalid keys: services")
+	assert.Contains(t, got.stderr, "kubetracing:verify.expectations: mine.yaml: read expectations: [0].spans[0].services: unknown key; the nearest valid one is spans.service")
 }
 
 func TestVerifySaysWhatIsMissingAndWhy(t *testing.T) {
