@@ -407,7 +407,7 @@ func TestVerifySaysWhyItCannotLook(t *testing.T) {
 	newMachine(t)
 	got := run(t, "- name: x\n  span: []\n", "verify", "-e", "-", "--jaeger", jaeger)
 	assert.Equal(t, 1, got.code)
-	assert.Contains(t, got.stderr, `kubetracing: read expectations: [0]: has invalid keys: span`)
+	assert.Contains(t, got.stderr, `kubetracing: read expectations: [0].span: unknown key; the nearest valid one is spans`)
 
 	got = run(t, "", "verify", "--jaeger", jaeger, "-e", filepath.Join(t.TempDir(), "none.yaml"))
 	assert.Equal(t, 1, got.code)
