@@ -45,7 +45,7 @@ func (w window) split(at time.Time) (older, newer window, ok bool) {
 	if !at.After(w.min) {
 		return window{}, window{}, false
 	}
-	return window{w.min, at.Add(-resolution)}, window{at, w.max}, true
+	return window{w.min, at.Add(-time.Nanosecond)}, window{at, w.max}, true
 }
 
 // search looks for the traces of one expectation, the newest first. Jaeger answers a

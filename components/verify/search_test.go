@@ -102,6 +102,19 @@ func TestCheck_EveryTraceOfMany(t *testing.T) {
 	assert.Less(t, len(jaeger.seen()), 30)
 }
 
+// Storage in memory compares nanoseconds, others microseconds.
+func TestCheck_TracesWithinMicroseconds(t *testing.T) {
+	t.Parallel()
+
+	spans := pods(5000)
+	for i := range spans {
+		spans[i].start = time.Duration(i/2) * 10 * time.Nanosecond
+	}
+	report := once(t, serveStore(t, &store{spans: spans}).URL, verify.Expectation{Name: "all", EveryTrace: true, NoErrors: true,
+		Spans: []verify.SpanMatch{{Service: "kubelet", Operation: "syncPod"}}})
+	assert.Equal(t, 5000, report.Results[0].Traces)
+}
+
 // More traces than one answer holds may start at the same instant.
 func TestCheck_TracesThatCannotBeSplit(t *testing.T) {
 	t.Parallel()
