@@ -75,12 +75,12 @@ func (c *cluster) waitFor(ctx context.Context, condition condition) error {
 		}
 		status := ""
 		if met > 0 {
-			status = fmt.Sprintf("%d of %s are %s", met, count(len(c.Nodes)), condition.name)
+			status = fmt.Sprintf("%d of %d nodes are %s", met, len(c.Nodes), condition.name)
 		}
 		return status, false, nil
 	})
 	if limited.Err() != nil && ctx.Err() == nil {
-		return fmt.Errorf("only %d of %s are %s after %s", met, count(len(c.Nodes)), condition.name, seconds(nodeTimeout))
+		return fmt.Errorf("only %d of %d nodes are %s after %s", met, len(c.Nodes), condition.name, seconds(nodeTimeout))
 	}
 	return err
 }
