@@ -1,6 +1,7 @@
 package lifecycle
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -188,17 +189,27 @@ func (c *cluster) makeRoom(ctx context.Context) error {
 // stranger is the error of a cluster that is somebody else's.
 func (c *cluster) stranger(found []docker.Container) error {
 	// The nodes say most of whom they belong to.
-	slices.SortStableFunc(found, func(a, b docker.Container) int { return rank(a) - rank(b) })
+	byRole(found)
 	return fmt.Errorf("a k3d cluster named %s exists and is not this stack's (%s): it seems to belong to %s. "+
 		"Rename the stack, or delete that cluster where it was created or with `k3d cluster delete %s`",
 		c.Name, c.Stack, docker.Whose(found[0]), c.Name)
 }
 
-func rank(c docker.Container) int {
-	if c.Node() {
-		return 0
+// byRole sorts servers before agents, and both before k3d's helpers.
+func byRole(containers []docker.Container) {
+	rank := func(c docker.Container) int {
+		switch {
+		case c.Server():
+			return 0
+		case c.Node():
+			return 1
+		default:
+			return 2
+		}
 	}
-	return 1
+	slices.SortStableFunc(containers, func(a, b docker.Container) int {
+		return cmp.Or(rank(a)-rank(b), cmp.Compare(a.Name, b.Name))
+	})
 }
 
 // ours reports whether a cluster is the owner's, given all of its containers: by their
@@ -432,7 +443,7 @@ func (m *Manager) StartCluster(ctx context.Context, document spec.Cluster, state
 		return fmt.Errorf("start cluster %s: %w", c.Name, err)
 	}
 	// Nodes first: the load balancer resolves their names when it starts.
-	slices.SortStableFunc(found, func(a, b docker.Container) int { return rank(a) - rank(b) })
+	byRole(found)
 	for _, container := range found {
 		m.log.printf("starting %s", container.Name)
 		if err := m.docker.Start(ctx, container.Name); err != nil {

@@ -48,7 +48,7 @@ func (m *Manager) CheckNames(ctx context.Context, names spec.Names, state string
 	}
 	if owner.Cluster(nodes) == docker.Foreign {
 		// The nodes say most of whom they belong to.
-		slices.SortStableFunc(nodes, func(a, b docker.Container) int { return rank(a) - rank(b) })
+		byRole(nodes)
 		cluster := stranger(fmt.Sprintf("k3d cluster %q", names.Cluster), nodes[0], names.Stack, "k3d cluster delete "+names.Cluster)
 		strangers = append([]error{cluster}, strangers...)
 	}
