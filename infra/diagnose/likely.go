@@ -140,7 +140,7 @@ func Failures(log string) []string {
 		if noise.MatchString(line) || !failures.MatchString(line) && !isKnown(line) {
 			continue
 		}
-		found = append(found, shorten(line, shownWidth))
+		found = append(found, Shorten(line, shownWidth))
 	}
 	return found[max(0, len(found)-shownLines):]
 }
@@ -165,8 +165,8 @@ func withoutNoise(log string) string {
 	return kept.String()
 }
 
-// shorten cuts a text after a number of characters.
-func shorten(text string, longest int) string {
+// Shorten cuts a text after a number of characters.
+func Shorten(text string, longest int) string {
 	runes := []rune(text)
 	if len(runes) <= longest {
 		return text
