@@ -20,7 +20,7 @@ import (
 // badConfigurations is how many configurations the generator makes.
 const badConfigurations = 100
 
-func TestEveryMistakeOfAHundredGeneratedConfigurationsIsNamed(t *testing.T) {
+func TestNew_GeneratedMistakes(t *testing.T) {
 	t.Parallel()
 	keys := settingsIn(reflect.TypeFor[stacks.Settings](), "")
 	require.Greater(t, len(keys), 20)

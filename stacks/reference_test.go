@@ -21,8 +21,8 @@ var update = flag.Bool("update", false, "write docs/configuration.md anew")
 
 const referencePath = "../docs/configuration.md"
 
-// TestTheReferenceIsWhatTheCodeSays keeps docs/configuration.md from growing old.
-func TestTheReferenceIsWhatTheCodeSays(t *testing.T) {
+// TestReference keeps docs/configuration.md from growing old.
+func TestReference(t *testing.T) {
 	t.Parallel()
 	got := renderReference(t)
 	if *update {
@@ -168,7 +168,7 @@ func defaultOf(t *testing.T, value reflect.Value) string {
 	return "`" + string(encoded) + "`"
 }
 
-func TestTheReferenceHasEverySection(t *testing.T) {
+func TestReference_Sections(t *testing.T) {
 	t.Parallel()
 	text := renderReference(t)
 	for _, section := range []string{"cluster", "runtime", "sampling", "jaeger", "collector", "workloads", "verify"} {
