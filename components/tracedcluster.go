@@ -142,7 +142,7 @@ func (c composition) compose(ctx *pulumi.Context, traced *TracedCluster) error {
 	if err != nil {
 		return err
 	}
-	kubernetes, err := cluster.NewCluster(ctx, c.prefix+"cluster", cluster.ClusterArgs{
+	kubernetes, err := cluster.New(ctx, c.prefix+"cluster", cluster.Args{
 		Program: c.program, Spec: spec, Files: files, NodeImage: nodes, NodeConfig: config, Network: network, Owner: c.owner,
 	}, c.parent)
 	if err != nil {

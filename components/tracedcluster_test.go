@@ -207,7 +207,7 @@ func TestTracedCluster_Parents(t *testing.T) {
 		parent := registration.RegisterRPC.GetParent()
 		switch {
 		case registration.Name == "traced":
-			assert.True(t, strings.Contains(parent, "pulumi:pulumi:Stack"), parent)
+			assert.Contains(t, parent, "pulumi:pulumi:Stack")
 		case strings.HasPrefix(registration.TypeToken, "kubetracing:components:"), registration.Name == "traced-identity":
 			registration.AssertChildOf(t, "TracedCluster", "traced")
 		default:

@@ -95,7 +95,8 @@ func TestPlan_ChangedLines(t *testing.T) {
 		},
 		"how long to wait for spans": {
 			map[string]string{"kubetracing:verify": `{"timeout":"30s"}`},
-			[]string{"timeout: 2m0s", "timeout: 2m0s", "timeout: 2m0s"}, []string{"timeout: 30s", "timeout: 30s", "timeout: 30s"},
+			[]string{"timeout: 2m0s", "timeout: 2m0s", "timeout: 2m0s"},
+			[]string{"timeout: 30s", "timeout: 30s", "timeout: 30s"},
 		},
 	}
 	for name, test := range tests {

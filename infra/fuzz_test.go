@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"net"
 	"net/url"
 	"strings"
@@ -33,7 +32,7 @@ func FuzzConfiguration(f *testing.F) {
 		stack, err := stacks.New("kubetracing", "fuzz", map[string]string{"kubetracing:" + section: value})
 		if err != nil {
 			var problems stacks.Problems
-			require.True(t, errors.As(err, &problems), "%T: %v", err, err)
+			require.ErrorAs(t, err, &problems)
 			require.NotEmpty(t, problems)
 			for _, problem := range problems {
 				assert.True(t, strings.HasPrefix(problem.Field, "kubetracing:"), "no field: %v", problem)
@@ -46,7 +45,7 @@ func FuzzConfiguration(f *testing.F) {
 		for file, text := range planned.Files {
 			if strings.HasSuffix(file, ".yaml") || strings.HasSuffix(file, "(standard input)") {
 				var document any
-				assert.NoError(t, yaml.Unmarshal([]byte(text), &document), file)
+				require.NoError(t, yaml.Unmarshal([]byte(text), &document), file)
 			}
 		}
 		for _, exporter := range stack.Settings.Collector.Exporters {

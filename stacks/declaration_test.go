@@ -18,7 +18,7 @@ import (
 // root is the project's folder.
 const root = ".."
 
-// declared gives the sections that Pulumi.yaml declares, without the keys of
+// declared returns the sections that Pulumi.yaml declares, without the keys of
 // Pulumi itself.
 func declared(t *testing.T) map[string]workspace.ProjectConfigType {
 	t.Helper()

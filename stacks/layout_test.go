@@ -60,21 +60,26 @@ func TestStack_Layout_Changes(t *testing.T) {
 		services, workloads []string
 	}{
 		"without a Collector": {
-			section("collector", `{"enabled":false}`), []string{"kubetracing-dev-jaeger", "k3d-kubetracing-dev-server-0"},
-			[]string{"apiserver", "etcd with apiserver", "kubelet", "containerd"}, []string{"echo"},
+			section("collector", `{"enabled":false}`),
+			[]string{"kubetracing-dev-jaeger", "k3d-kubetracing-dev-server-0"},
+			[]string{"apiserver", "etcd with apiserver", "kubelet", "containerd"},
+			[]string{"echo"},
 		},
 		"without workloads, with the kubelet alone": {
 			merged(section("workloads", `[]`), section("sampling", `{"apiserver":0,"etcd":0,"runtime":0}`)),
 			[]string{"kubetracing-dev-jaeger", "kubetracing-dev-collector", "k3d-kubetracing-dev-server-0"},
-			[]string{"kubelet"}, nil,
+			[]string{"kubelet"},
+			nil,
 		},
 		"with a Collector that drops everything": {
 			section("sampling", `{"collector":0}`),
-			[]string{"kubetracing-dev-jaeger", "kubetracing-dev-collector", "k3d-kubetracing-dev-server-0"}, nil, nil,
+			[]string{"kubetracing-dev-jaeger", "kubetracing-dev-collector", "k3d-kubetracing-dev-server-0"},
+			nil, nil,
 		},
 		"with tail sampling": {
 			section("collector", `{"tailSampling":{"ratePerMillion":0}}`),
-			[]string{"kubetracing-dev-jaeger", "kubetracing-dev-collector", "k3d-kubetracing-dev-server-0"}, nil, nil,
+			[]string{"kubetracing-dev-jaeger", "kubetracing-dev-collector", "k3d-kubetracing-dev-server-0"},
+			nil, nil,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

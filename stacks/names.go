@@ -85,12 +85,16 @@ func (n Names) validate() []Problem {
 	field := "project and stack name"
 	var problems []Problem
 	if !rfc1123Label.MatchString(n.Cluster) {
-		problems = append(problems, Problem{field, n.Cluster,
-			"together they name the cluster, so they must be an RFC 1123 label: lower case letters, digits and '-', beginning and ending with a letter or digit"})
+		problems = append(problems, Problem{
+			field, n.Cluster,
+			"together they name the cluster, so they must be an RFC 1123 label: lower case letters, digits and '-', beginning and ending with a letter or digit",
+		})
 	}
 	if len(n.Cluster) > maxClusterName {
-		problems = append(problems, Problem{field, n.Cluster,
-			fmt.Sprintf("together they name the cluster, so they must have at most %d characters; these have %d", maxClusterName, len(n.Cluster))})
+		problems = append(problems, Problem{
+			field, n.Cluster,
+			fmt.Sprintf("together they name the cluster, so they must have at most %d characters; these have %d", maxClusterName, len(n.Cluster)),
+		})
 	}
 	return problems
 }

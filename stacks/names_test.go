@@ -95,7 +95,9 @@ func TestSettings_Ports(t *testing.T) {
 
 	settings.Collector.OTLPGRPCPort = &grpc
 	assert.Equal(t, []stacks.Port{
-		{"cluster.apiPort", 6550}, {"jaeger.uiPort", 16686},
-		{"collector.otlpGrpcPort", 4317}, {"collector.otlpHttpPort", 4318},
+		{"cluster.apiPort", 6550},
+		{"jaeger.uiPort", 16686},
+		{"collector.otlpGrpcPort", 4317},
+		{"collector.otlpHttpPort", 4318},
 	}, settings.Ports())
 }

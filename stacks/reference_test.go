@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write docs/configuration.md anew")
 
 const referencePath = "../docs/configuration.md"
 
-// TestReference keeps docs/configuration.md from growing old.
+// TestReference keeps docs/configuration.md up to date.
 func TestReference(t *testing.T) {
 	t.Parallel()
 	got := renderReference(t)
@@ -153,7 +153,7 @@ func kindName(t *testing.T, kind reflect.Type) string {
 	}
 }
 
-// defaultOf is a default as one would write it; nothing where there is none.
+// defaultOf returns a default as a user would write it; empty if there is none.
 func defaultOf(t *testing.T, value reflect.Value) string {
 	t.Helper()
 	kind := value.Kind()

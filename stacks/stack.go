@@ -148,6 +148,7 @@ func (s Stack) Notes() []string {
 	var notes []string
 	if runtime.Name == tracing.RuntimeCRIO {
 		switch runtime.CRIO.ConmonRs() {
+		case tracing.ConmonRsTraces:
 		case tracing.ConmonRsAbsent:
 			notes = append(notes, fmt.Sprintf(
 				"The bundle of CRI-O %s has no conmon-rs: conmon, which knows no tracing, watches the containers.", runtime.CRIO.Version))

@@ -94,8 +94,10 @@ func (v *validator) exporter(key string, exporter ExporterSettings) {
 	}
 	if exporter.CA != "" {
 		if err := checkCertificates(exporter.CA); err != nil {
-			v.problems = append(v.problems, Problem{Field: v.project + ":" + key + ".ca",
-				Rule: "must be certificates in PEM: " + err.Error()})
+			v.problems = append(v.problems, Problem{
+				Field: v.project + ":" + key + ".ca",
+				Rule:  "must be certificates in PEM: " + err.Error(),
+			})
 		}
 		if plain {
 			v.problems = append(v.problems, Problem{Field: v.project + ":" + key + ".ca", Rule: "is only valid with TLS, which is off"})

@@ -2,7 +2,6 @@ package stacks_test
 
 import (
 	"encoding/json"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -164,7 +163,7 @@ func TestOpen_HidesPasswords(t *testing.T) {
 		"weak":                              map[string]any{"password": "hunter2"},
 		"a list":                            map[string]any{"password": []any{"hunter2"}},
 		"in the URL":                        map[string]any{"url": "https://me:hunter2@search.test"},
-		"in the URL, which is none":         map[string]any{"url": "me:hunter2@search.test"},
+		"in an invalid URL":                 map[string]any{"url": "me:hunter2@search.test"},
 		"in the URL, with what is expanded": map[string]any{"url": "https://me:hunter2$@search.test"},
 		"a text in place of the server":     "hunter2",
 	}
@@ -175,7 +174,7 @@ func TestOpen_HidesPasswords(t *testing.T) {
 			require.NoError(t, err)
 			_, err = stacks.New("kubetracing", "dev", section("jaeger", string(text)))
 			require.ErrorContains(t, err, "jaeger.server")
-			assert.False(t, strings.Contains(err.Error(), "hunter2"), "the report shows the secret: %v", err)
+			assert.NotContains(t, err.Error(), "hunter2", "the report shows the secret")
 		})
 	}
 }

@@ -189,20 +189,23 @@ func TestIndexCleaner_Container(t *testing.T) {
 	}{
 		"with a user": {
 			searchedBy("admin", "http://opensearch:9200", ""),
-			[]string{"DAYS=4", "INDEX_PREFIX=traced", "SERVER_URL=http://opensearch:9200", "ES_USERNAME=admin", "ES_PASSWORD=" + testPassword}, nil,
+			[]string{"DAYS=4", "INDEX_PREFIX=traced", "SERVER_URL=http://opensearch:9200", "ES_USERNAME=admin", "ES_PASSWORD=" + testPassword},
+			nil,
 		},
 		"without one": {
 			searchedBy("", "http://search.test", ""), []string{"DAYS=4", "INDEX_PREFIX=traced", "SERVER_URL=http://search.test"}, nil,
 		},
 		"with TLS": {
 			searchedBy("", "https://search.test", ""),
-			[]string{"DAYS=4", "INDEX_PREFIX=traced", "SERVER_URL=https://search.test", "ES_TLS_ENABLED=true"}, nil,
+			[]string{"DAYS=4", "INDEX_PREFIX=traced", "SERVER_URL=https://search.test", "ES_TLS_ENABLED=true"},
+			nil,
 		},
 		"with an authority": {
 			searchedBy("", "https://search.test", "the authority"),
 			[]string{
 				"DAYS=4", "INDEX_PREFIX=traced", "SERVER_URL=https://search.test", "ES_TLS_ENABLED=true", "ES_TLS_CA=/etc/cleaner/ca.pem",
-			}, ca,
+			},
+			ca,
 		},
 	}
 	for name, test := range tests {

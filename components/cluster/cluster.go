@@ -19,8 +19,8 @@ import (
 //go:embed scripts/cluster-delete.sh
 var deleteScript string
 
-// ClusterArgs describe a traced k3d cluster.
-type ClusterArgs struct {
+// Args describe a traced k3d cluster.
+type Args struct {
 	// Program is the kubetracing binary. Required.
 	Program resources.Program
 	// Spec decides everything about the cluster. Required.
@@ -57,8 +57,8 @@ type Cluster struct {
 	provider *kubernetes.Provider
 }
 
-// NewCluster creates a k3d cluster and waits until its nodes are ready.
-func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulumi.ResourceOption) (*Cluster, error) {
+// New creates a k3d cluster and waits until its nodes are ready.
+func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Cluster, error) {
 	return resources.Register(ctx, "Cluster", name, args.inputs(), &Cluster{}, opts, func(cluster *Cluster) error {
 		// Everything in k3d's configuration is fixed once the cluster exists.
 		identity := shortDigest([]byte(args.Files.K3d))
@@ -93,7 +93,8 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 			// A throw-away cluster that is gone takes its objects with it.
 			DeleteUnreachable: pulumi.Bool(true),
 			// An update that was killed may have created objects that the state does not
-			// know. In the cluster, an object with the name of ours is ours.
+			// know. The namespace and the classes are the stack's alone, and so is what has their
+			// names.
 			UpsertExistingObjects: pulumi.Bool(true),
 		}, pulumi.Parent(cluster))
 		return err
@@ -101,7 +102,7 @@ func NewCluster(ctx *pulumi.Context, name string, args ClusterArgs, opts ...pulu
 }
 
 // inputs returns what a preview shows of a changed cluster.
-func (a ClusterArgs) inputs() pulumi.Map {
+func (a Args) inputs() pulumi.Map {
 	cluster := a.Spec
 	return pulumi.Map{
 		"kubernetes": pulumi.String(cluster.Release.Kubernetes),
@@ -119,7 +120,7 @@ func (a ClusterArgs) inputs() pulumi.Map {
 }
 
 // newLifecycle creates the command that creates, updates and deletes the cluster.
-func (a ClusterArgs) newLifecycle(ctx *pulumi.Context, name, identity string, parent pulumi.Resource) (*local.Command, error) {
+func (a Args) newLifecycle(ctx *pulumi.Context, name, identity string, parent pulumi.Resource) (*local.Command, error) {
 	document, err := a.document()
 	if err != nil {
 		return nil, err
@@ -146,7 +147,7 @@ func (a ClusterArgs) newLifecycle(ctx *pulumi.Context, name, identity string, pa
 }
 
 // document describes the cluster to the commands that create and update it.
-func (a ClusterArgs) document() (spec.Cluster, error) {
+func (a Args) document() (spec.Cluster, error) {
 	k3d, err := yaml.YAMLToJSON([]byte(a.Files.K3d))
 	if err != nil {
 		return spec.Cluster{}, fmt.Errorf("k3d configuration: %w", err)

@@ -174,7 +174,8 @@ func TestCluster_Provider(t *testing.T) {
 	t.Parallel()
 	recorded := newProgram(t).record(t)
 	provider := recorded.One(t, enginetest.Provider, "cluster-kubernetes")
-	assert.Equal(t, recorded.One(t, enginetest.Command, "cluster-k3d").Input("triggers"), []any{provider.Input("clusterIdentifier")},
+	triggers := recorded.One(t, enginetest.Command, "cluster-k3d").Input("triggers")
+	assert.Equal(t, []any{provider.Input("clusterIdentifier")}, triggers,
 		"it is replaced exactly when the cluster is")
 	assert.Equal(t, true, provider.Input("deleteUnreachable"))
 	assert.Equal(t, true, provider.Input("upsertExistingObjects"))

@@ -71,7 +71,7 @@ func (p program) compose(ctx *pulumi.Context, prefix string) error {
 	if err != nil {
 		return err
 	}
-	created, err := cluster.NewCluster(ctx, prefix+"cluster", cluster.ClusterArgs{
+	created, err := cluster.New(ctx, prefix+"cluster", cluster.Args{
 		Program: enginetest.Program, Spec: p.spec, Files: files, NodeImage: image, NodeConfig: config, Network: network,
 		Owner: enginetest.Owner(),
 	})

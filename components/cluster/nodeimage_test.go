@@ -107,11 +107,14 @@ func TestNodeImage_Runtimes(t *testing.T) {
 			"YOUKI": "youki-url", "YOUKI_URL": youki.URL, "YOUKI_SHA256": youki.SHA256,
 			"REQUIRED": "containerd/bin/containerd containerd/bin/containerd-shim-runc-v2 oci/bin/crun oci/bin/youki",
 		})},
-		"CRI-O's bundle has its OCI runtimes": {crio, []string{"CRUN", "YOUKI", "CONTAINERD_VERSION"},
+		"CRI-O's bundle has its OCI runtimes": {
+			crio,
+			[]string{"CRUN", "YOUKI", "CONTAINERD_VERSION"},
 			official(crio.spec.Runtime.CRIO, map[string]any{
 				"RUNTIME": "crio", "SOURCE": "crio-official",
 				"REQUIRED": "crio/bin/crio crio/bin/pinns crio/bin/conmonrs oci/bin/crun",
-			})},
+			}),
+		},
 		"a user's bundle may have youki, and an old one has no conmon-rs": {own, []string{"CRIO_VERSION", "YOUKI"}, map[string]any{
 			"RUNTIME": "crio", "SOURCE": "url", "URL": own.bundle.URL, "SHA256": own.bundle.SHA256,
 			"REQUIRED": "crio/bin/crio crio/bin/pinns crio/bin/conmon oci/bin/youki",
@@ -143,7 +146,8 @@ func TestNodeImageSpec_Tag(t *testing.T) {
 	one, two := newBundle(t, "one"), newBundle(t, "two")
 	same := func(*cluster.NodeImageSpec) {}
 	require.Regexp(t, `^traced-node:[0-9a-f]{12}$`, tag(same))
-	require.Equal(t, tag(same), tag(same), "the same inputs name the same image")
+	first := tag(same)
+	require.Equal(t, first, tag(same), "the same inputs name the same image")
 	tags := map[string]string{}
 	for input, change := range map[string]func(*cluster.NodeImageSpec){
 		"unchanged":            same,
@@ -254,22 +258,26 @@ func TestNodeImage_Delete(t *testing.T) {
 	}{
 		"removes its image": {
 			`case "$*" in *reference=*) echo id ;; esac`, "STATE", 0,
-			[]string{list + "reference=" + tag, "docker image rm " + tag, list + "dangling=true"}, "",
+			[]string{list + "reference=" + tag, "docker image rm " + tag, list + "dangling=true"},
+			"",
 		},
 		"leaves an image of another state": {
 			"", "STATE", 0, []string{list + "reference=" + tag, list + "dangling=true"}, "",
 		},
 		"removes images that lost their name, but for those in use": {
 			`case "$2 $*" in "ls "*dangling*) echo used; echo unused ;; *"rm used") echo 'image is in use' >&2; exit 1 ;; esac`, "STATE", 0,
-			[]string{list + "reference=" + tag, list + "dangling=true", "docker image rm used", "docker image rm unused"}, "",
+			[]string{list + "reference=" + tag, list + "dangling=true", "docker image rm used", "docker image rm unused"},
+			"",
 		},
 		"fails if the image cannot be removed": {
 			`case "$*" in *reference=*) echo id ;; *" rm "*) echo 'image is in use' >&2; exit 1 ;; esac`, "STATE", 1,
-			[]string{list + "reference=" + tag, "docker image rm " + tag}, "image is in use",
+			[]string{list + "reference=" + tag, "docker image rm " + tag},
+			"image is in use",
 		},
 		"fails if Docker does not answer": {
 			"echo 'Cannot connect to the Docker daemon' >&2; exit 1", "STATE", 1,
-			[]string{list + "reference=" + tag}, "Cannot connect to the Docker daemon",
+			[]string{list + "reference=" + tag},
+			"Cannot connect to the Docker daemon",
 		},
 		"refuses without an identity": {"", "", -1, []string{""}, "must name the state of the image to remove"},
 	} {

@@ -38,14 +38,16 @@ func TestServices(t *testing.T) {
 		"everything that is sampled is expected": {tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all, Runtime: all}, 1, all, everyone},
 		"one trace in a hundred is seen in time": {tracing.Sampling{APIServer: rare, Etcd: rare, Kubelet: rare, Runtime: rare}, 1, all, everyone},
 		"less than that may not be": {
-			tracing.Sampling{APIServer: seldom, Etcd: all, Kubelet: all, Runtime: seldom}, 1, all,
+			tracing.Sampling{APIServer: seldom, Etcd: all, Kubelet: all, Runtime: seldom},
+			1, all,
 			[]verify.Expectation{service("kubelet")},
 		},
 		"a Collector that passes on one trace in a hundred": {
 			tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all, Runtime: all}, 1, rare, everyone,
 		},
 		"the Collector's rate multiplies with the others": {
-			tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all / 10, Runtime: all / 10}, 1, all / 11,
+			tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all / 10, Runtime: all / 10},
+			1, all / 11,
 			[]verify.Expectation{service("apiserver"), etcd},
 		},
 		"a Collector that drops everything expects nothing": {
@@ -53,23 +55,28 @@ func TestServices(t *testing.T) {
 		},
 		"all rates at 0 expect nothing": {tracing.Sampling{}, 1, all, nil},
 		"without kube-apiserver there is no etcd either: it joins its traces": {
-			tracing.Sampling{Etcd: all, Kubelet: all, Runtime: all}, 1, all,
+			tracing.Sampling{Etcd: all, Kubelet: all, Runtime: all},
+			1, all,
 			[]verify.Expectation{service("kubelet"), service("containerd")},
 		},
 		"a single server with etcd off has no etcd": {
-			tracing.Sampling{APIServer: all, Kubelet: all, Runtime: all}, 1, all,
+			tracing.Sampling{APIServer: all, Kubelet: all, Runtime: all},
+			1, all,
 			[]verify.Expectation{service("apiserver"), service("kubelet"), service("containerd")},
 		},
 		"several servers have an etcd, which is not expected when it is off": {
-			tracing.Sampling{APIServer: all, Kubelet: all, Runtime: all}, 3, all,
+			tracing.Sampling{APIServer: all, Kubelet: all, Runtime: all},
+			3, all,
 			[]verify.Expectation{service("apiserver"), service("kubelet"), service("containerd")},
 		},
 		"a kubelet that is off is not expected": {
-			tracing.Sampling{APIServer: all, Etcd: all, Runtime: all}, 1, all,
+			tracing.Sampling{APIServer: all, Etcd: all, Runtime: all},
+			1, all,
 			[]verify.Expectation{service("apiserver"), etcd, service("containerd")},
 		},
 		"a runtime that is off is not expected": {
-			tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all}, 1, all,
+			tracing.Sampling{APIServer: all, Etcd: all, Kubelet: all},
+			1, all,
 			[]verify.Expectation{service("apiserver"), etcd, service("kubelet")},
 		},
 	}

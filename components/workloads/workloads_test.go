@@ -52,7 +52,7 @@ func (p program) compose(t *testing.T, ctx *pulumi.Context, prefix string) error
 	if err != nil {
 		return err
 	}
-	running, err := cluster.NewCluster(ctx, prefix+"cluster", cluster.ClusterArgs{
+	running, err := cluster.New(ctx, prefix+"cluster", cluster.Args{
 		Program: enginetest.Program, Spec: spec, Files: files, NodeImage: image, NodeConfig: config, Network: network, Owner: enginetest.Owner(),
 	})
 	if err != nil {
@@ -223,7 +223,7 @@ func TestWorkloads_TracedApp(t *testing.T) {
 	}, "a pod knows only the services that existed before it")
 	spec, ok := server.Input("spec").(map[string]any)
 	require.True(t, ok)
-	assert.Equal(t, 1.0, spec["terminationGracePeriodSeconds"])
+	assert.EqualValues(t, 1, spec["terminationGracePeriodSeconds"])
 	assert.Equal(t, []any{map[string]any{"name": "scripts", "configMap": map[string]any{"name": "traced-app"}}}, spec["volumes"])
 	client := recorded.One(t, enginetest.Pod, "workloads-traced-app")
 	assert.Contains(t, client.Dependencies(), "workloads-traced-app-server")

@@ -29,10 +29,12 @@ func Run(arguments []string, compose Compose, stdout io.Writer) error {
 	err := flags.Parse(arguments[1:])
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		_, err := io.WriteString(stdout, usage+"\n")
-		return err
+		if _, err := fmt.Fprintln(stdout, usage); err != nil {
+			return fmt.Errorf("print usage: %w", err)
+		}
+		return nil
 	case err != nil:
-		return err
+		return fmt.Errorf("arguments: %w", err)
 	case *name == "":
 		return errors.New("--stack is missing")
 	case flags.NArg() > 0:

@@ -179,7 +179,7 @@ type Registration struct{ pulumi.MockResourceArgs }
 
 // Input returns an input as plain Go values; nil if it was not set.
 func (r Registration) Input(key string) any {
-	value, ok := r.MockResourceArgs.Inputs[resource.PropertyKey(key)]
+	value, ok := r.Inputs[resource.PropertyKey(key)]
 	if !ok {
 		return nil
 	}
@@ -190,7 +190,7 @@ func (r Registration) Input(key string) any {
 }
 
 // Plain returns all inputs as plain Go values.
-func (r Registration) Plain() map[string]any { return r.MockResourceArgs.Inputs.MapRepl(nil, nil) }
+func (r Registration) Plain() map[string]any { return r.Inputs.MapRepl(nil, nil) }
 
 // Text returns an input that must be a string.
 func (r Registration) Text(t *testing.T, key string) string {

@@ -9,10 +9,11 @@ import (
 	"strings"
 )
 
-// Map and List are the structured values of an object's fields. Beside them, a
-// value is a string, a bool or an int.
 type (
-	Map  = map[string]any
+	// Map is an object among the fields of an object. Beside Map and List, a value is a
+	// string, a bool or an int.
+	Map = map[string]any
+	// List is a list among the fields of an object.
 	List = []any
 )
 
@@ -55,5 +56,9 @@ func (o Object) MarshalJSON() ([]byte, error) {
 	}
 	object := Map{"apiVersion": o.APIVersion, "kind": o.Kind, "metadata": metadata}
 	maps.Copy(object, o.Fields)
-	return json.Marshal(object)
+	text, err := json.Marshal(object)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", o.ID(), err)
+	}
+	return text, nil
 }

@@ -65,7 +65,7 @@ func TestRegister_Errors(t *testing.T) {
 		component.URL, component.Counts = pulumi.String("").ToStringOutput(), pulumi.IntMap{}.ToIntMapOutput()
 		return nil
 	}))
-	require.ErrorContains(t, register("rejected", func(component *testComponent) error { return nil }), "no such thing")
+	require.ErrorContains(t, register("rejected", func(*testComponent) error { return nil }), "no such thing")
 }
 
 func TestQuote(t *testing.T) {

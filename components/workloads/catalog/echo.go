@@ -49,7 +49,7 @@ var echo = Workload{
 }
 
 // echoUnder returns the name of the run, and of its pod, under a RuntimeClass; ""
-// is none.
+// stands for the default.
 func echoUnder(class tracing.OCIRuntime) string {
 	if class == "" {
 		return Echo
