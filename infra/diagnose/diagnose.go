@@ -52,10 +52,10 @@ func Causes(ctx context.Context, client verify.Client, containers []string, sinc
 // bulk request failed").
 var troubles = regexp.MustCompile(`traces export: |bulk indexer error|part of bulk request failed|Exporting failed|Memory usage is above (soft|hard) limit|data refused due to high memory usage|sending queue is full`)
 
-// containerdLog is where k3s writes the log of the containerd that it starts.
+// ContainerdLog is where k3s writes the log of the containerd that it starts.
 //
 // Source: k3s pkg/agent/containerd/config_linux.go.
-const containerdLog = "/var/lib/rancher/k3s/agent/containerd/containerd.log"
+const ContainerdLog = "/var/lib/rancher/k3s/agent/containerd/containerd.log"
 
 // inContainer looks at a container's state, then at its log.
 func inContainer(ctx context.Context, name string, since time.Time) []Cause {
@@ -80,11 +80,11 @@ func inContainer(ctx context.Context, name string, since time.Time) []Cause {
 		}
 	}
 	// Only a node has it.
-	if log, err := docker(ctx, "exec", name, "tail", "-n", "2000", containerdLog); err == nil {
+	if log, err := docker(ctx, "exec", name, "tail", "-n", "2000", ContainerdLog); err == nil {
 		if line := lastTrouble(log); line != "" {
 			causes = append(causes, Cause{
 				fmt.Sprintf("containerd on %s could not hand spans on: %s", name, line),
-				fmt.Sprintf("docker exec %s tail -n 100 %s", name, containerdLog),
+				fmt.Sprintf("docker exec %s tail -n 100 %s", name, ContainerdLog),
 			})
 		}
 	}

@@ -254,6 +254,15 @@ func (c *Client) Inspect(ctx context.Context, names ...string) ([]Container, err
 	return containers(found), nil
 }
 
+// InspectExisting describes those of the containers that exist.
+func (c *Client) InspectExisting(ctx context.Context, names ...string) ([]Container, error) {
+	found, err := inspect[inspected](ctx, c, names, "container", "inspect")
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return nil, wrap(err, "inspect containers")
+	}
+	return containers(found), nil
+}
+
 // InspectOne describes one container.
 func (c *Client) InspectOne(ctx context.Context, name string) (Container, error) {
 	found, err := c.Inspect(ctx, name)
