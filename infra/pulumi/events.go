@@ -104,4 +104,3 @@ func followEvents(path string, done <-chan struct{}, follow Follower) {
 		}
 	}
 }
-

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/infra/docker"
+	"github.com/kubetracing/kubetracing/infra/lifecycle"
 )
 
 // Strangers returns what carries the stack's label and was created by another state,
@@ -59,8 +61,8 @@ func DescribeStrangers(strangers map[string][]string, stack string) []string {
 }
 
 // RemoveOrphans removes everything in Docker that carries an identity, and returns
-// how many objects that were.
-func RemoveOrphans(ctx context.Context, client *docker.Client, identity string, progress func(string)) (int, error) {
+// how many objects that were. Progress goes to w.
+func RemoveOrphans(ctx context.Context, client *docker.Client, identity string, w io.Writer) (int, error) {
 	owner := docker.Owner{State: identity}
 	orphans, err := find(ctx, client, owner.Filter())
 	if err != nil {
@@ -68,15 +70,9 @@ func RemoveOrphans(ctx context.Context, client *docker.Client, identity string, 
 	}
 	count := len(orphans.containers) + len(orphans.networks) + len(orphans.volumes) + len(orphans.images)
 	for _, cluster := range clusters(orphans.containers) {
-		containers, err := client.Containers(ctx, docker.OfCluster(cluster))
-		if err != nil {
-			return 0, err
-		}
-		if owner.Cluster(containers) != docker.Ours {
-			continue
-		}
-		// With it go the load balancer and k3d's volume, which carry no identity.
-		if err := client.DeleteCluster(ctx, cluster, progress); err != nil {
+		// With it go the load balancer and k3d's volume, which carry no identity. Its
+		// network has the cluster's name.
+		if err := lifecycle.New(client, w).DeleteCluster(ctx, cluster, cluster, owner); err != nil {
 			return 0, fmt.Errorf("remove cluster %s: %w", cluster, err)
 		}
 		orphans.containers = slices.DeleteFunc(orphans.containers, func(c docker.Container) bool { return c.Cluster() == cluster })

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/kubetracing/kubetracing/infra/docker"
+	"github.com/kubetracing/kubetracing/infra/lifecycle"
+	"github.com/kubetracing/kubetracing/stacks"
 )
 
 // reclaim removes what a killed update left of the Docker objects that it was
@@ -39,16 +42,15 @@ func reclaim(ctx context.Context, client *docker.Client, state State) error {
 
 // RemoveUnknownCluster removes a cluster that the state's updates created and the
 // state does not know: an update ended while it created it. Another update would do
-// so itself.
-func RemoveUnknownCluster(
-	ctx context.Context, client *docker.Client, state State, snapshot Snapshot, name string, progress func(string),
-) error {
-	owner := docker.Owner{State: state.Identity()}
-	if state.HasCluster() || owner.Cluster(snapshot.Nodes) != docker.Ours {
+// so itself. Progress goes to w.
+func RemoveUnknownCluster(ctx context.Context, client *docker.Client, state State, names stacks.Names, w io.Writer) error {
+	identity := state.Identity()
+	if state.HasCluster() || identity == "" {
 		return nil
 	}
-	if err := client.DeleteCluster(ctx, name, progress); err != nil {
-		return fmt.Errorf("remove what an interrupted update left of cluster %s: %w", name, err)
+	owner := docker.Owner{Stack: names.Owner, State: identity}
+	if err := lifecycle.New(client, w).DeleteCluster(ctx, names.Cluster, names.Network(), owner); err != nil {
+		return fmt.Errorf("remove what an interrupted update left of cluster %s: %w", names.Cluster, err)
 	}
 	return nil
 }
@@ -93,7 +95,7 @@ func (o objects) remove(ctx context.Context, client *docker.Client, chosen func(
 	}
 	for _, i := range o.images {
 		if chosen(imageType, i.Tags...) {
-			problems = append(problems, client.RemoveImages(ctx, i.Tags...))
+			problems = append(problems, client.RemoveImages(ctx, append(i.Tags, i.ID)[0]))
 		}
 	}
 	return errors.Join(problems...)

@@ -80,13 +80,16 @@ func (s Stack) Create(ctx context.Context) error {
 // anything that is asked of it here.
 func (s Stack) State(ctx context.Context) (state State, exists bool, err error) {
 	if s.Local {
-		// A state that is not there may be there compressed.
-		if text, err := os.ReadFile(s.stateFile()); err == nil {
-			state, err := ReadState(text)
-			if err != nil {
+		text, err := os.ReadFile(s.stateFile())
+		if err == nil {
+			if state, err = ReadState(text); err != nil {
 				err = s.damaged(err)
 			}
 			return state, true, err
+		}
+		// A state that is not there may be there compressed.
+		if _, err := os.Stat(s.stateFile() + ".gz"); errors.Is(err, fs.ErrNotExist) {
+			return State{}, false, nil
 		}
 	}
 	if exists, err := s.exists(ctx); err != nil || !exists {

@@ -76,6 +76,20 @@ func Ensure(ctx context.Context, folder string, tools []Tool, w io.Writer) ([]st
 	return folders, errors.Join(problems...)
 }
 
+// Install installs the tools that are missing, as [Ensure], and puts them in front of
+// this process's PATH.
+func Install(ctx context.Context, folder string, tools []Tool, w io.Writer) error {
+	folders, err := Ensure(ctx, folder, tools, w)
+	if err != nil || len(folders) == 0 {
+		return err
+	}
+	path := strings.Join(append(folders, os.Getenv("PATH")), string(os.PathListSeparator))
+	if err := os.Setenv("PATH", path); err != nil {
+		return fmt.Errorf("set PATH: %w", err)
+	}
+	return nil
+}
+
 // Offline reports whether OFFLINE forbids downloads. Anything that does not clearly
 // say no does, as 1, true and yes.
 func Offline() bool {
