@@ -25,18 +25,21 @@ type phase struct {
 
 	// begin is when its first operation started, active when something last happened.
 	begin, active time.Time
-	// running are the URNs of resources in the midst of an operation, components those
-	// of components that have not told their outputs yet.
+	// running are the URNs of resources in the midst of an operation. components are
+	// those of components whose outputs are not known yet.
 	running, components map[string]bool
 	// detail is what it waits for.
 	detail           string
 	failed, reported bool
 }
 
+// tracedCluster is the component that contains all others.
+const tracedCluster = "TracedCluster"
+
 // newPhases returns the phases of an update, in their order.
 func newPhases() []*phase {
 	phases := []*phase{
-		{name: "network and identity", of: []string{"Network", "TracedCluster"}},
+		{name: "network and identity", of: []string{"Network", tracedCluster}},
 		{name: "Jaeger and the Collector", of: []string{"SearchServer", "Jaeger", "Collector", "IndexCleaner"}},
 		{name: "node image", of: []string{"NodeImage"}},
 		{name: "cluster", of: []string{"NodeConfig", "Cluster", "RuntimeClasses"}},

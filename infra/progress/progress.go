@@ -63,6 +63,7 @@ func (r *Report) Begin(command string) {
 
 // Event implements [pulumi.Follower].
 func (r *Report) Event(event apitype.EngineEvent) {
+	r.reportEnded()
 	switch {
 	case event.ResourcePreEvent != nil:
 		r.start(event.ResourcePreEvent.Metadata)
@@ -86,7 +87,10 @@ func (r *Report) start(step apitype.StepEventMetadata) {
 	switch {
 	case p == nil:
 	case !isCustom(step):
-		p.components[step.URN] = true
+		// The outermost one only ends with the update.
+		if componentOf(urn.URN(step.URN)) != tracedCluster {
+			p.components[step.URN] = true
+		}
 	case isWork(step.Op):
 		p.start(step.URN, step.Op, r.now())
 	}
@@ -99,7 +103,6 @@ func (r *Report) finish(step apitype.StepEventMetadata) {
 	case p == nil:
 	case !isCustom(step):
 		delete(p.components, step.URN)
-		p.active = r.now()
 	default:
 		p.stop(step.URN, r.now())
 	}
@@ -115,16 +118,21 @@ func (r *Report) fail(step apitype.StepEventMetadata) {
 
 // Tick implements [pulumi.Follower].
 func (r *Report) Tick() {
+	r.reportEnded()
 	now := r.now()
-	for _, p := range r.phases {
-		if p.ended(now) {
-			r.end(p)
-		}
-	}
 	if r.width > 0 {
 		r.update(now)
 	} else if working := r.working(); len(working) > 0 && now.Sub(r.lastLine) >= reminderTime {
 		r.print("still " + r.verb.doing + ": " + strings.Join(r.describe(working, now), "; "))
+	}
+}
+
+// reportEnded says which phases have ended.
+func (r *Report) reportEnded() {
+	for _, p := range r.phases {
+		if p.ended(r.now()) {
+			r.end(p)
+		}
 	}
 }
 
@@ -330,15 +338,25 @@ func clean(text string) string {
 }
 
 // commandWords returns what a command that failed wrote, without its source and
-// without the progress that was shown already.
+// without the progress that was shown already. The last line of ours is the reason.
 func commandWords(text string, shown map[string]bool) string {
-	var words strings.Builder
-	for line := range strings.Lines(running.ReplaceAllString(text, "")) {
-		if !shown[strings.TrimSpace(line)] {
-			words.WriteString(line)
+	lines := strings.Split(running.ReplaceAllString(text, ""), "\n")
+	reason := -1
+	for i, line := range lines {
+		if strings.HasPrefix(line, prefix) {
+			reason = i
 		}
 	}
-	return strings.TrimSpace(words.String())
+	var words []string
+	for i, line := range lines {
+		switch {
+		case i == reason:
+			words = append(words, strings.TrimPrefix(line, prefix))
+		case !shown[strings.TrimSpace(line)]:
+			words = append(words, line)
+		}
+	}
+	return strings.TrimSpace(strings.Join(words, "\n"))
 }
 
 // duration renders a duration for people.
