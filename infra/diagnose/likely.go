@@ -27,7 +27,8 @@ var knownCauses = []knownCause{
 	},
 	// flag/flag.go of Go (failf), through github.com/urfave/cli in k3s.
 	{regexp.MustCompile(`flag provided but not defined`), "this k3s release does not know an argument that it is given"},
-	// k8s.io/kubernetes pkg/kubelet/kubelet.go (validateKubeletOSConfiguration).
+	// k8s.io/kubernetes pkg/kubelet/apis/config/validation/validation_linux.go
+	// (validateKubeletOSConfiguration).
 	{
 		regexp.MustCompile(`kubelet is configured to not run on a host using cgroup v1`),
 		"the Docker host uses cgroup v1, which this Kubernetes release refuses",
@@ -47,7 +48,7 @@ var knownCauses = []knownCause{
 		regexp.MustCompile(`open /proc/sys/(vm|kernel)/\S+ (permission denied|read-only file system)`),
 		"the nodes may not write to /proc/sys, as with rootless Docker or in a container without privileges",
 	},
-	// k3s pkg/agent/config/config.go and pkg/agent/run.go; containerd
+	// k3s pkg/agent/config/config.go (get); containerd
 	// plugins/snapshots/overlay/overlayutils/check.go (Supported).
 	{
 		regexp.MustCompile(`snapshotter cannot be enabled for|failed to mount overlay|does not support d_type`),
@@ -82,14 +83,14 @@ var knownCauses = []knownCause{
 		regexp.MustCompile(`toomanyrequests|429 Too Many Requests`),
 		"an image registry limits how often the nodes may pull: wait, log in, or use a mirror",
 	},
-	// iptables iptables/xshared.c and libiptc/libiptc.c (iptc_strerror).
+	// iptables iptables/iptables.c (do_command4).
 	{
 		regexp.MustCompile(`can't initialize ip6?tables table`),
 		"the kernel of the Docker host lacks an iptables table: load its module, such as iptable_nat",
 	},
-	// k3s pkg/agent/containerd/containerd.go (Run): up to 1.27 "containerd: " on standard
-	// error, then "containerd exited: ", from 1.35 on in quotes after "Shutdown request
-	// received: " (pkg/signals/signals.go).
+	// k3s pkg/agent/containerd/containerd.go (Run): "containerd: " on standard error in old
+	// releases, "containerd exited: " in later ones, and in the newest in quotes after
+	// "Shutdown request received: " (pkg/signals/signals.go).
 	{
 		regexp.MustCompile(`containerd: exit status|containerd exited: `),
 		"containerd ends as soon as it starts: is runtime.bundle an upstream release for this architecture?",
@@ -140,7 +141,7 @@ func Failures(log string) []string {
 		if noise.MatchString(line) || !failures.MatchString(line) && !isKnown(line) {
 			continue
 		}
-		found = append(found, shorten(line, shownWidth))
+		found = append(found, Shorten(line, shownWidth))
 	}
 	return found[max(0, len(found)-shownLines):]
 }
@@ -165,8 +166,8 @@ func withoutNoise(log string) string {
 	return kept.String()
 }
 
-// shorten cuts a text after a number of characters.
-func shorten(text string, longest int) string {
+// Shorten cuts a text after a number of characters.
+func Shorten(text string, longest int) string {
 	runes := []rune(text)
 	if len(runes) <= longest {
 		return text

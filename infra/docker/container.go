@@ -294,13 +294,21 @@ func listAndInspect[T any](ctx context.Context, c *Client, list []string, comman
 	if len(ids) == 0 {
 		return nil, nil
 	}
-	// An image with several names is listed several times.
-	slices.Sort(ids)
-	found, err := inspect[T](ctx, c, slices.Compact(ids), command...)
+	found, err := inspect[T](ctx, c, unique(ids), command...)
 	if errors.Is(err, ErrNotFound) {
 		err = nil
 	}
 	return found, err
+}
+
+// unique removes repetitions: an image with several names is listed several times.
+func unique(ids []string) []string {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(ids, func(id string) bool {
+		repeated := seen[id]
+		seen[id] = true
+		return repeated
+	})
 }
 
 // inspect runs a command that describes objects. With an error that is ErrNotFound it

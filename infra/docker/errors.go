@@ -67,23 +67,20 @@ func (f failure) Unwrap() []error {
 	return []error{f.kind, f.cause}
 }
 
-// unavailableWords are what docker writes when it reaches no daemon.
+// unavailableWords are what docker writes when it reaches no daemon. The last ones are
+// those of Docker 29.
 //
-// Source: github.com/docker/docker client/errors.go (connectionFailed) and
-// client/request.go (doRequest), of the releases 20.10 to 29.
+// Source: github.com/docker/docker client/errors.go and client/request.go.
 var unavailableWords = regexp.MustCompile(`Cannot connect to the Docker daemon|error during connect|` +
 	`permission denied while trying to connect to the|failed to connect to the docker API`)
 
-// notFoundWords are what docker writes about objects that do not exist.
-//
-// Source: github.com/docker/docker daemon (errors.go, images/image.go),
-// libnetwork/error.go, volume/service/errors.go and github.com/docker/cli
-// cli/command/inspect/inspector.go.
+// notFoundWords are what docker writes about objects that do not exist, in whatever
+// case.
 var notFoundWords = regexp.MustCompile(`(?i)no such (container|image|network|volume|object)|network \S+ not found`)
 
 // podmanWords are what Podman writes where it stands in for docker.
 //
-// Source: github.com/containers/podman docker/docker.in.
+// Source: the docker command of the package podman-docker of github.com/containers/podman.
 const podmanWords = "Emulate Docker CLI using podman"
 
 // explain turns the error of a command into one with advice.

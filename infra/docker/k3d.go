@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,22 @@ func (c *Client) CreateCluster(ctx context.Context, config string, progress func
 		Program: "k3d", Args: []string{"cluster", "create", "--config", "-"}, Stdin: config,
 		Merge: true, Line: k3dLines(progress), Limit: createLimit,
 	})
+	return k3dError(err)
+}
+
+// k3dError keeps of what k3d wrote the line that says why it failed: the others were
+// progress.
+func k3dError(err error) error {
+	var exit *ExitError
+	if !errors.As(err, &exit) {
+		return err
+	}
+	for _, line := range slices.Backward(lines(ansi.ReplaceAllString(exit.Stderr, ""))) {
+		if words, fatal := strings.CutPrefix(line, "FATA"); fatal {
+			exit.Stderr = fatalPrefix.ReplaceAllString(words, "")
+			break
+		}
+	}
 	return err
 }
 
@@ -32,7 +49,7 @@ func (c *Client) DeleteCluster(ctx context.Context, name string, progress func(l
 	_, err := c.run(ctx, Command{
 		Program: "k3d", Args: []string{"cluster", "delete", name}, Merge: true, Line: k3dLines(progress), Limit: deleteLimit,
 	})
-	return err
+	return k3dError(err)
 }
 
 // Kubeconfig returns the kubeconfig of a k3d cluster. It is a secret.
@@ -48,7 +65,8 @@ var (
 	// ansi is an escape sequence for colors.
 	ansi = regexp.MustCompile("\x1b\\[[0-9;]*[A-Za-z]")
 	// infoPrefix stands before a line that is neither a warning nor an error.
-	infoPrefix = regexp.MustCompile(`^INFO\[\d+\] *`)
+	infoPrefix  = regexp.MustCompile(`^INFO\[\d+\] *`)
+	fatalPrefix = regexp.MustCompile(`^\[\d+\] *`)
 	// chatter is advice that does not hold here: nothing is to be done with the cluster
 	// before it is checked, and its kubeconfig is a stack output.
 	//

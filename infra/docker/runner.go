@@ -27,7 +27,9 @@ func (Exec) Run(ctx context.Context, c Command) (Result, error) {
 	}
 	command := exec.CommandContext(ctx, c.Program, c.Args...)
 	command.Env = append(os.Environ(), c.Env...)
-	command.Stdin = strings.NewReader(c.Stdin)
+	if c.Stdin != "" {
+		command.Stdin = strings.NewReader(c.Stdin)
+	}
 	command.Cancel = func() error { return command.Process.Signal(syscall.SIGTERM) }
 	command.WaitDelay = endTime
 	command.SysProcAttr = endWithParent()

@@ -187,41 +187,22 @@ func (c *cluster) makeRoom(ctx context.Context) error {
 
 // stranger is the error of a cluster that is somebody else's.
 func (c *cluster) stranger(found []docker.Container) error {
-	// The nodes say most of whom they belong to.
-	slices.SortStableFunc(found, func(a, b docker.Container) int { return rank(a) - rank(b) })
 	return fmt.Errorf("a k3d cluster named %s exists and is not this stack's (%s): it seems to belong to %s. "+
 		"Rename the stack, or delete that cluster where it was created or with `k3d cluster delete %s`",
-		c.Name, c.Stack, docker.Whose(found[0]), c.Name)
+		c.Name, c.Stack, docker.Whose(c.owner.Witness(found)), c.Name)
 }
 
-func rank(c docker.Container) int {
-	if c.Node() {
-		return 0
-	}
-	return 1
-}
-
-// ours reports whether a cluster is the owner's, given all of its containers: by their
-// labels, or because there are nothing but helpers of k3d yet and all of them are on
-// the network of the owner's state. k3d creates its tools container before any node and
-// cannot label it.
-//
-// Source: github.com/k3d-io/k3d/v5@v5.8.3/pkg/client/tools.go (runToolsNode).
+// ours reports whether a cluster, or what an interrupted creation left of it, is the
+// owner's, given all of its containers.
 func (c *cluster) ours(ctx context.Context, found []docker.Container) (bool, error) {
 	if c.owner.Cluster(found) == docker.Ours {
 		return true, nil
-	}
-	for _, container := range found {
-		_, connected := container.Networks[c.Network]
-		if container.Node() || !connected || len(container.Networks) != 1 {
-			return false, nil
-		}
 	}
 	networks, err := c.docker.Networks(ctx, c.owner.Filter())
 	if err != nil {
 		return false, err
 	}
-	return slices.ContainsFunc(networks, func(n docker.Network) bool { return n.Name == c.Network }), nil
+	return c.owner.Helpers(found, c.Network, networks), nil
 }
 
 // remove removes the cluster, or what there is of it, if it is the owner's and still
@@ -432,7 +413,7 @@ func (m *Manager) StartCluster(ctx context.Context, document spec.Cluster, state
 		return fmt.Errorf("start cluster %s: %w", c.Name, err)
 	}
 	// Nodes first: the load balancer resolves their names when it starts.
-	slices.SortStableFunc(found, func(a, b docker.Container) int { return rank(a) - rank(b) })
+	docker.ByRole(found)
 	for _, container := range found {
 		m.log.printf("starting %s", container.Name)
 		if err := m.docker.Start(ctx, container.Name); err != nil {

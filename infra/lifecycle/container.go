@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/kubetracing/kubetracing/components/spec"
+	"github.com/kubetracing/kubetracing/infra/diagnose"
 	"github.com/kubetracing/kubetracing/infra/docker"
 	"github.com/kubetracing/kubetracing/infra/internal/poll"
 )
@@ -144,16 +145,8 @@ func lastWords(log string) string {
 	var words []string
 	for i, line := range all {
 		if i >= len(all)-wordsEnd || errorLine.MatchString(line) {
-			words = append(words, shorten(line, wordsWidth))
+			words = append(words, diagnose.Shorten(line, wordsWidth))
 		}
 	}
 	return strings.Join(words[max(0, len(words)-wordsLines):], "\n")
-}
-
-// shorten cuts a line after a number of characters.
-func shorten(line string, longest int) string {
-	if runes := []rune(line); len(runes) > longest {
-		return string(runes[:longest]) + "…"
-	}
-	return line
 }

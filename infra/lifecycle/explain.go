@@ -24,6 +24,7 @@ func (c *cluster) explain(ctx context.Context) {
 		c.log.printf("the reason is not known: %v", err)
 		return
 	}
+	docker.ByRole(found)
 	for _, node := range found {
 		if c.owner.Owns(node.Labels) || !node.Node() {
 			c.explainNode(ctx, node)

@@ -57,8 +57,11 @@ func (c *cluster) waitFor(ctx context.Context, condition condition) error {
 	loop := poll.Loop{Interval: nodeInterval, Progress: func(status string) { c.log.printf("%s", status) }}
 	err = loop.Until(limited, func(ctx context.Context) (string, bool, error) {
 		nodes, err := condition.nodes(c, ctx)
+		if ctx.Err() != nil {
+			return "", false, context.Cause(ctx)
+		}
 		if err == nil {
-			// It may not answer for a moment: what was true of the nodes still counts.
+			// Kubernetes may not answer for a moment: what it last said still counts.
 			met = len(nodes)
 		}
 		if err == nil && met >= len(c.Nodes) {
@@ -75,12 +78,12 @@ func (c *cluster) waitFor(ctx context.Context, condition condition) error {
 		}
 		status := ""
 		if met > 0 {
-			status = fmt.Sprintf("%d of %s are %s", met, count(len(c.Nodes)), condition.name)
+			status = fmt.Sprintf("%d of %d nodes are %s", met, len(c.Nodes), condition.name)
 		}
 		return status, false, nil
 	})
 	if limited.Err() != nil && ctx.Err() == nil {
-		return fmt.Errorf("only %d of %s are %s after %s", met, count(len(c.Nodes)), condition.name, seconds(nodeTimeout))
+		return fmt.Errorf("only %d of %d nodes are %s after %s", met, len(c.Nodes), condition.name, seconds(nodeTimeout))
 	}
 	return err
 }

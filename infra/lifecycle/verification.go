@@ -34,7 +34,7 @@ func Since(ctx context.Context, client *docker.Client, document spec.Verificatio
 // again. Jaeger's URL may have changed.
 func Earlier(document spec.Verification, after, previous, jaegerURL string) (Verified, bool) {
 	var verified Verified
-	if !document.Once || json.Unmarshal([]byte(previous), &verified) != nil || verified.After != after {
+	if !document.Once || after == "" || json.Unmarshal([]byte(previous), &verified) != nil || verified.After != after {
 		return Verified{}, false
 	}
 	for name, url := range verified.Traces {
