@@ -33,7 +33,7 @@ plan: ## Print everything that the stack would create; needs only Go
 	@$(KUBETRACING) plan --stack $(STACK)
 
 plans: ## Rewrite the golden plans and rendered files after an intended change
-	go test ./infra/program ./components/tracing -update
+	go test ./infra ./components/tracing -update
 
 docs: ## Rewrite what docs say about settings and versions, after a change of either
 	go test ./stacks -run Reference -update

@@ -13,7 +13,7 @@ import (
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
-func TestDecodesEveryKey(t *testing.T) {
+func TestDecode_EveryKey(t *testing.T) {
 	t.Parallel()
 
 	grpc, http := 14317, 14318
@@ -63,7 +63,7 @@ func TestDecodesEveryKey(t *testing.T) {
 	}, settings)
 }
 
-func TestDecodeFillsInDefaults(t *testing.T) {
+func TestDecode_Defaults(t *testing.T) {
 	t.Parallel()
 
 	changed := func(change func(*stacks.Settings)) stacks.Settings {
@@ -129,7 +129,7 @@ func TestDecodeFillsInDefaults(t *testing.T) {
 
 // A rate of 0 means "off". A decoder that takes the zero value for "not set"
 // would sample everything instead.
-func TestRateZeroIsKept(t *testing.T) {
+func TestDecode_RateZero(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {
@@ -153,7 +153,7 @@ func TestRateZeroIsKept(t *testing.T) {
 	}
 }
 
-func TestDecodeRefuses(t *testing.T) {
+func TestDecode_Invalid(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct {
@@ -295,7 +295,7 @@ func TestDecodeRefuses(t *testing.T) {
 
 // A project made from the template has a name of its own, and with it another
 // namespace. Its author's first stack file is often a copy of ours.
-func TestKeysFollowTheNameOfTheProject(t *testing.T) {
+func TestDecode_Project(t *testing.T) {
 	t.Parallel()
 
 	stack, err := stacks.New("lab", "dev", map[string]string{"lab:sampling": `{"kubelet": 7}`})

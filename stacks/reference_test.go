@@ -21,8 +21,8 @@ var update = flag.Bool("update", false, "write docs/configuration.md anew")
 
 const referencePath = "../docs/configuration.md"
 
-// TestTheReferenceIsWhatTheCodeSays keeps docs/configuration.md from growing old.
-func TestTheReferenceIsWhatTheCodeSays(t *testing.T) {
+// TestReference keeps docs/configuration.md up to date.
+func TestReference(t *testing.T) {
 	t.Parallel()
 	got := renderReference(t)
 	if *update {
@@ -153,7 +153,7 @@ func kindName(t *testing.T, kind reflect.Type) string {
 	}
 }
 
-// defaultOf is a default as one would write it; nothing where there is none.
+// defaultOf returns a default as a user would write it; empty if there is none.
 func defaultOf(t *testing.T, value reflect.Value) string {
 	t.Helper()
 	kind := value.Kind()
@@ -168,7 +168,7 @@ func defaultOf(t *testing.T, value reflect.Value) string {
 	return "`" + string(encoded) + "`"
 }
 
-func TestTheReferenceHasEverySection(t *testing.T) {
+func TestReference_Sections(t *testing.T) {
 	t.Parallel()
 	text := renderReference(t)
 	for _, section := range []string{"cluster", "runtime", "sampling", "jaeger", "collector", "workloads", "verify"} {

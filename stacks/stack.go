@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/components/verify"
 )
@@ -24,16 +25,18 @@ type Stack struct {
 	Release tracing.Release
 	// Subnet is the range of its Docker network.
 	Subnet tracing.Subnet
+	// Root is the folder below which the files are that the configuration names.
+	Root string
 	// Expectations are those of the file that Settings.Verify.Expectations names.
 	Expectations []verify.Expectation
 }
 
-// New reads a stack as [Open] does, with the working directory as its root.
+// New reads a stack as [Open] does, with the current folder as its root.
 func New(project, stack string, config map[string]string) (Stack, error) {
 	return Open(".", project, stack, config)
 }
 
-// Open reads a stack from its configuration, in the form in which Pulumi hands it
+// Open reads a stack from its configuration, in the form in which Pulumi passes it
 // to a program: full keys ("kubetracing:cluster"), plain text or JSON values.
 // Files that the configuration names are below the folder root. The error is a
 // [Problems] with everything that is wrong.
@@ -42,7 +45,7 @@ func Open(root, project, stack string, config map[string]string) (Stack, error) 
 	settings, problems := decode(project, config)
 	problems = append(names.validate(), problems...)
 	problems = append(problems, slices.DeleteFunc(validate(project, settings), func(p Problem) bool {
-		// What could not be decoded is empty now; that is no second mistake.
+		// What could not be decoded is empty now, which is not a second mistake.
 		return slices.ContainsFunc(problems, func(decoded Problem) bool { return decoded.Field == p.Field })
 	})...)
 	expectations, err := readExpectations(root, settings.Verify.Expectations)
@@ -56,12 +59,13 @@ func Open(root, project, stack string, config map[string]string) (Stack, error) 
 	if err != nil {
 		return Stack{}, fmt.Errorf("resolve Kubernetes version: %w", err)
 	}
-	subnet, err := settings.Network.subnetOf(names)
+	subnet, err := settings.Network.subnet(names)
 	if err != nil {
 		return Stack{}, fmt.Errorf("network: %w", err)
 	}
 	return Stack{
-		Project: project, Names: names, Settings: settings, Release: release, Subnet: subnet, Expectations: expectations,
+		Project: project, Names: names, Settings: settings, Release: release, Subnet: subnet,
+		Root: root, Expectations: expectations,
 	}, nil
 }
 
@@ -75,7 +79,7 @@ func readExpectations(root, file string) ([]verify.Expectation, error) {
 	}
 	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
-		// Without the path: it is another on every machine.
+		// Without the path, which differs between machines.
 		return nil, errors.New("must be a file; relative paths are below the project's root")
 	}
 	if err != nil {
@@ -84,7 +88,7 @@ func readExpectations(root, file string) ([]verify.Expectation, error) {
 	return verify.ReadExpectations(text)
 }
 
-// BaseImage is the k3s image that the node image is built on.
+// BaseImage returns the k3s image that the node image is built on.
 func (s Stack) BaseImage() string {
 	if s.Settings.Cluster.Image != "" {
 		return s.Settings.Cluster.Image
@@ -92,13 +96,13 @@ func (s Stack) BaseImage() string {
 	return s.Release.Image
 }
 
-// ClusterSpec is what decides the cluster's files, for nodes of a given image.
-func (s Stack) ClusterSpec(nodeImage string) tracing.ClusterSpec {
+// ClusterSpec returns everything that decides the cluster's files but the image of
+// its nodes.
+func (s Stack) ClusterSpec() tracing.ClusterSpec {
 	return tracing.ClusterSpec{
 		Name:         s.Names.Cluster,
 		Release:      s.Release,
 		Runtime:      s.Runtime(),
-		NodeImage:    nodeImage,
 		Servers:      s.Settings.Cluster.Servers,
 		Agents:       s.Settings.Cluster.Agents,
 		Network:      s.Names.Network(),
@@ -106,12 +110,12 @@ func (s Stack) ClusterSpec(nodeImage string) tracing.ClusterSpec {
 		Receiver:     s.receiver(),
 		ConfigVolume: s.Names.Volume(),
 		APIPort:      s.Settings.Cluster.APIPort,
-		OwnerLabel:   OwnerLabel + "=" + s.Names.Owner,
+		OwnerLabel:   spec.StackLabel + "=" + s.Names.Owner,
 		Sampling:     tracing.Sampling(s.Settings.Sampling),
 	}
 }
 
-// Runtime is what runs the containers.
+// Runtime returns what runs the containers.
 func (s Stack) Runtime() tracing.Runtime {
 	runtime := s.Settings.Runtime.runtime()
 	if runtime.Name == tracing.RuntimeCRIO {
@@ -123,8 +127,8 @@ func (s Stack) Runtime() tracing.Runtime {
 	return runtime
 }
 
-// Architectures are those (as amd64) that the stack's official bundles are
-// published for; nil if it takes none.
+// Architectures returns those, such as amd64, for which the stack's official bundles
+// are published; nil if it uses none.
 func (s Stack) Architectures() []string {
 	runtime := s.Runtime()
 	switch {
@@ -137,19 +141,20 @@ func (s Stack) Architectures() []string {
 	}
 }
 
-// Notes say in whole sentences what the stack's choices leave out, so that nobody
-// waits for spans that cannot come.
+// Notes returns, in whole sentences, what the stack's choices leave out, so that
+// nobody waits for spans that never arrive.
 func (s Stack) Notes() []string {
 	runtime := s.Runtime()
 	var notes []string
 	if runtime.Name == tracing.RuntimeCRIO {
 		switch runtime.CRIO.ConmonRs() {
+		case tracing.ConmonRsTraces:
 		case tracing.ConmonRsAbsent:
 			notes = append(notes, fmt.Sprintf(
 				"The bundle of CRI-O %s has no conmon-rs: conmon, which knows no tracing, watches the containers.", runtime.CRIO.Version))
 		case tracing.ConmonRsSilent:
 			notes = append(notes, fmt.Sprintf(
-				"The conmon-rs that goes with CRI-O %s is compiled without tracing: it sends no spans.", runtime.CRIO.Version))
+				"The conmon-rs of CRI-O %s is compiled without tracing: it sends no spans.", runtime.CRIO.Version))
 		}
 	}
 	if runtime.Name == tracing.RuntimeCRIO && runtime.Uses(tracing.OCIYouki) && runtime.CRIO.ConmonRs() == tracing.ConmonRsTraces {
@@ -162,7 +167,7 @@ func (s Stack) Notes() []string {
 	return notes
 }
 
-// receiver is the network alias of what the nodes export their spans to.
+// receiver returns the network alias of what the nodes export their spans to.
 func (s Stack) receiver() string {
 	if s.Settings.Collector.Enabled {
 		return tracing.CollectorAlias
@@ -170,7 +175,7 @@ func (s Stack) receiver() string {
 	return tracing.JaegerAlias
 }
 
-// JaegerSpec is what decides Jaeger's configuration.
+// JaegerSpec returns what decides Jaeger's configuration.
 func (s Stack) JaegerSpec() tracing.JaegerSpec {
 	jaeger := s.Settings.Jaeger
 	spec := tracing.JaegerSpec{Storage: jaeger.Storage, Retention: jaeger.Retention.String(), MaxTraces: jaeger.MaxTraces}
@@ -180,7 +185,7 @@ func (s Stack) JaegerSpec() tracing.JaegerSpec {
 	return spec
 }
 
-// server is how Jaeger finds the OpenSearch or Elasticsearch.
+// server returns how Jaeger reaches the OpenSearch or Elasticsearch.
 func (s Stack) server() *tracing.JaegerServer {
 	storage, server := s.Settings.Jaeger.Storage, s.Settings.Jaeger.Server
 	if s.Settings.OwnServer() {
@@ -193,7 +198,7 @@ func (s Stack) server() *tracing.JaegerServer {
 	}
 }
 
-// ServerPassword is the password for the OpenSearch or Elasticsearch; empty where
+// ServerPassword returns the password for the OpenSearch or Elasticsearch; empty if
 // there is none.
 func (s Stack) ServerPassword() string {
 	if server := s.Settings.Jaeger.Server; server != nil {
@@ -202,7 +207,7 @@ func (s Stack) ServerPassword() string {
 	return ""
 }
 
-// CollectorSpec is what decides the Collector's configuration.
+// CollectorSpec returns what decides the Collector's configuration.
 func (s Stack) CollectorSpec() tracing.CollectorSpec {
 	spec := tracing.CollectorSpec{
 		SamplingRate: s.Settings.Sampling.Collector,
@@ -220,8 +225,8 @@ func (s Stack) CollectorSpec() tracing.CollectorSpec {
 	return spec
 }
 
-// CollectorSecrets are the environment variables from which the Collector takes
-// what must not stand in its configuration, in the clear.
+// CollectorSecrets returns the environment variables from which the Collector reads
+// what must not be in its configuration in the clear.
 func (s Stack) CollectorSecrets() map[string]string {
 	secrets := map[string]string{}
 	for _, exporter := range s.Settings.Collector.Exporters {

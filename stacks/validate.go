@@ -14,6 +14,7 @@ import (
 	"github.com/distribution/reference"
 
 	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/components/workloads/catalog"
 )
 
 // The values that each enumerated key accepts.
@@ -24,14 +25,23 @@ var (
 		tracing.StorageMemory, tracing.StorageBadger, tracing.StorageOpenSearch, tracing.StorageElasticsearch,
 	}
 	queues        = []Queue{QueueMemory, QueueDisk}
-	workloads     = []Workload{WorkloadEcho, WorkloadCrashLoop, WorkloadImagePull, WorkloadChurn, WorkloadTracedApp}
+	workloads     = workloadNames()
 	otlpProtocols = []string{"grpc", "http"}
 )
+
+// workloadNames returns the names of the catalog.
+func workloadNames() []Workload {
+	var names []Workload
+	for _, name := range catalog.Names() {
+		names = append(names, Workload(name))
+	}
+	return names
+}
 
 // maxVerifyTimeout keeps a mistyped timeout from blocking an update for hours.
 const maxVerifyTimeout = time.Hour
 
-// maxNodes is how many nodes find a pod network: k3s gives each a /24 of
+// maxNodes is how many nodes have a pod network: k3s assigns each a /24 of
 // 10.42.0.0/16.
 //
 // Sources: https://docs.k3s.io/cli/server (cluster-cidr), kube-controller-manager
@@ -61,8 +71,8 @@ func (v *validator) hide(key, rule string) {
 	v.problems = append(v.problems, Problem{Field: v.project + ":" + key, Rule: rule})
 }
 
-// validate checks settings whose types are right and returns all that is wrong
-// with their values.
+// validate checks settings whose types are right and returns everything that is
+// wrong with their values.
 func validate(project string, s Settings) []Problem {
 	v := &validator{project: project}
 	v.cluster(s.Cluster)
@@ -144,7 +154,7 @@ func (v *validator) rate(key string, rate int) {
 	}
 }
 
-// etcdRate refuses a rate that the release's etcd would ignore without a word.
+// etcdRate rejects a rate that the release's etcd would silently ignore.
 func (v *validator) etcdRate(s Settings) {
 	release, err := tracing.ResolveRelease(s.Cluster.Kubernetes)
 	if err != nil || release.Rules.EtcdTracing != tracing.EtcdExperimentalWithoutRate {
@@ -156,7 +166,7 @@ func (v *validator) etcdRate(s Settings) {
 	}
 }
 
-// noCollector refuses what only a Collector could do: it would be chosen and then
+// noCollector rejects what only a Collector could do: it would be chosen and then
 // silently missing.
 func (v *validator) noCollector(s Settings) {
 	const rule = "needs a Collector, but collector.enabled is false"
@@ -231,7 +241,7 @@ func isHostPort(text string) bool {
 	return err == nil && isHost(host) && isPort(port)
 }
 
-// hostName also takes the underscores that names of containers may have.
+// hostName also accepts the underscores that names of containers may have.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?$`)
 
 func isHost(text string) bool {
@@ -239,7 +249,8 @@ func isHost(text string) bool {
 	return err == nil || hostName.MatchString(text)
 }
 
-// isPort takes digits only: a dialer looks anything else up as a service's name.
+// isPort accepts only digits: a dialer looks anything else up as the name of a
+// service.
 func isPort(text string) bool {
 	number, err := strconv.ParseUint(text, 10, 16)
 	return err == nil && number > 0

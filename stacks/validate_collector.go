@@ -50,8 +50,8 @@ func (v *validator) collector(s Settings) {
 	}
 }
 
-// isCoreDistribution tells whether an image is the official core distribution, by
-// its name: a mirror keeps it, a distribution of one's own has another.
+// isCoreDistribution reports whether an image is the official core distribution, by
+// its name: a mirror keeps it, a custom distribution has another.
 //
 // Source: open-telemetry/opentelemetry-collector-releases
 // distributions/otelcol/manifest.yaml has neither file_storage nor tail_sampling.
@@ -94,11 +94,13 @@ func (v *validator) exporter(key string, exporter ExporterSettings) {
 	}
 	if exporter.CA != "" {
 		if err := checkCertificates(exporter.CA); err != nil {
-			v.problems = append(v.problems, Problem{Field: v.project + ":" + key + ".ca",
-				Rule: "must be certificates in PEM: " + err.Error()})
+			v.problems = append(v.problems, Problem{
+				Field: v.project + ":" + key + ".ca",
+				Rule:  "must be certificates in PEM: " + err.Error(),
+			})
 		}
 		if plain {
-			v.problems = append(v.problems, Problem{Field: v.project + ":" + key + ".ca", Rule: "goes with TLS, which is off"})
+			v.problems = append(v.problems, Problem{Field: v.project + ":" + key + ".ca", Rule: "is only valid with TLS, which is off"})
 		}
 	}
 	v.headers(key+".headers", exporter.Headers)
@@ -115,7 +117,7 @@ func (v *validator) headers(key string, headers map[string]Secret) {
 			reject("must have a name of letters, digits and '-'")
 		}
 		if seen[strings.ToLower(name)] {
-			reject("is there twice: case makes no difference")
+			reject("occurs twice: case is ignored")
 		}
 		seen[strings.ToLower(name)] = true
 		switch value := string(headers[name]); {
@@ -136,7 +138,7 @@ func checkCertificates(text string) error {
 		block, rest = pem.Decode(rest)
 		if block == nil {
 			if count == 0 || strings.TrimSpace(string(rest)) != "" {
-				return fmt.Errorf("block %d is none", count+1)
+				return fmt.Errorf("PEM block %d is malformed", count+1)
 			}
 			return nil
 		}

@@ -30,7 +30,7 @@ func (v *validator) runtime(s Settings) {
 	v.oneDirectory(r)
 }
 
-// bundle checks the form of a bundle; nil is none.
+// bundle checks the form of a bundle; nil means no bundle.
 func (v *validator) bundle(key string, bundle *BundleSettings) {
 	if bundle == nil {
 		return
@@ -40,10 +40,10 @@ func (v *validator) bundle(key string, bundle *BundleSettings) {
 		v.reject(key, fmt.Sprintf("directory %q, url %q", b.Directory, b.URL), "must have either directory or url")
 	}
 	if strings.ContainsFunc(b.Directory, unicode.IsControl) {
-		v.reject(key+".directory", strconv.Quote(b.Directory), "must be a path: control characters are none")
+		v.reject(key+".directory", strconv.Quote(b.Directory), "must not contain control characters")
 	}
 	if b.URL == "" && b.SHA256 != "" {
-		v.reject(key+".sha256", b.SHA256, "goes with url: nothing checks a directory")
+		v.reject(key+".sha256", b.SHA256, "is only valid together with url: a directory is not checked")
 	}
 	if b.URL != "" {
 		if !isHTTPURL(b.URL) {
@@ -55,12 +55,12 @@ func (v *validator) bundle(key string, bundle *BundleSettings) {
 	}
 }
 
-// crio checks that it is known which CRI-O to take, and from where.
+// crio checks that the release of CRI-O and its source are known.
 func (v *validator) crio(s Settings) {
 	r := s.Runtime
 	if r.Name != tracing.RuntimeCRIO {
 		if r.Version != "" {
-			v.reject("runtime.version", r.Version, "goes with runtime.name crio: containerd's release follows from Kubernetes'")
+			v.reject("runtime.version", r.Version, "is only valid with runtime.name crio: the release of containerd follows from that of Kubernetes")
 		}
 		return
 	}
@@ -74,7 +74,7 @@ func (v *validator) crio(s Settings) {
 	case !isRelease(r.Version):
 		v.reject("runtime.version", r.Version, "must be a CRI-O release from 1.25 on, as 1.34.0")
 	case r.Bundle == nil:
-		v.reject("runtime.version", r.Version, "goes with runtime.bundle: it says which CRI-O release the bundle holds")
+		v.reject("runtime.version", r.Version, "is only valid together with runtime.bundle: it says which CRI-O release the bundle holds")
 	}
 	switch {
 	case published:
@@ -83,11 +83,11 @@ func (v *validator) crio(s Settings) {
 			"give runtime.bundle and runtime.version, or choose a Kubernetes from %s", release.Minor, tracing.CRIORange()))
 	case r.Version == "":
 		v.reject("runtime.version", r.Version, fmt.Sprintf("must say which CRI-O release runtime.bundle holds: "+
-			"none is known to go with Kubernetes 1.%d", release.Minor))
+			"none is known for Kubernetes 1.%d", release.Minor))
 	}
 }
 
-// isRelease tells whether a version is a CRI-O release that this program knows
+// isRelease reports whether a version is a CRI-O release that this program knows
 // how to configure.
 func isRelease(version string) bool {
 	parsed, err := semver.StrictNewVersion(version)
@@ -106,7 +106,7 @@ func (v *validator) ociBundles(r RuntimeSettings) {
 	}
 }
 
-// youki refuses youki where nothing brings it.
+// youki rejects youki where no bundle contains it.
 func (v *validator) youki(r RuntimeSettings) {
 	if r.OCIBundles.Youki != nil || (r.Name == tracing.RuntimeCRIO && r.Bundle != nil) {
 		return
@@ -120,7 +120,7 @@ func (v *validator) youki(r RuntimeSettings) {
 	}
 }
 
-// oneDirectory refuses bundles from several directories: Docker builds the node
+// oneDirectory rejects bundles from several directories: Docker builds the node
 // image from one.
 func (v *validator) oneDirectory(r RuntimeSettings) {
 	first, firstKey := "", ""
@@ -143,7 +143,7 @@ func (v *validator) oneDirectory(r RuntimeSettings) {
 	}
 }
 
-// runtime is what the settings choose, but for CRI-O's release.
+// runtime returns what the settings choose, but for CRI-O's release.
 func (r RuntimeSettings) runtime() tracing.Runtime {
 	return tracing.Runtime{Name: r.Name, Default: r.OCI, Classes: r.RuntimeClasses}
 }

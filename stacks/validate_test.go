@@ -23,7 +23,7 @@ const (
 	ruleImage     = "must be an image reference: invalid reference format"
 )
 
-func TestNewRefuses(t *testing.T) {
+func TestNew_Invalid(t *testing.T) {
 	t.Parallel()
 
 	exporters := func(list string) map[string]string { return section("collector", `{"exporters": [`+list+`]}`) }
@@ -39,7 +39,7 @@ func TestNewRefuses(t *testing.T) {
 			config: section("sampling", `{"etcd": 1000001}`),
 			want:   []stacks.Problem{{"kubetracing:sampling.etcd", "1000001", ruleRate}},
 		},
-		"a subnet that is none": {
+		"an invalid subnet": {
 			config: section("network", `{"subnet": "10.112.4.7/22"}`),
 			want:   []stacks.Problem{{"kubetracing:network.subnet", "10.112.4.7/22", "must begin with its first address: 10.112.4.0/22"}},
 		},
@@ -72,7 +72,7 @@ func TestNewRefuses(t *testing.T) {
 		},
 		"a checksum for a directory": {
 			config: section("runtime", `{"bundle": {"directory": "containerd", "sha256": "00"}}`),
-			want:   []stacks.Problem{{"kubetracing:runtime.bundle.sha256", "00", "goes with url: nothing checks a directory"}},
+			want:   []stacks.Problem{{"kubetracing:runtime.bundle.sha256", "00", "is only valid together with url: a directory is not checked"}},
 		},
 		"a URL of another scheme for HTTP": {
 			config: exporters(`{"name": "tempo", "protocol": "http", "endpoint": "ftp://tempo"}`),
@@ -196,14 +196,18 @@ func TestNewRefuses(t *testing.T) {
 		},
 		"CRI-O for a Kubernetes that has no official bundle": {
 			config: section("runtime", `{"name": "crio"}`),
-			want: []stacks.Problem{{"kubetracing:runtime.name", "crio",
+			want: []stacks.Problem{{
+				"kubetracing:runtime.name", "crio",
 				"has no official bundle with a published checksum for Kubernetes 1.37: " +
-					"give runtime.bundle and runtime.version, or choose a Kubernetes from 1.25 to 1.36"}},
+					"give runtime.bundle and runtime.version, or choose a Kubernetes from 1.25 to 1.36",
+			}},
 		},
 		"a bundle of an unknown CRI-O": {
 			config: section("runtime", `{"name": "crio", "bundle": {"directory": "bundle"}}`),
-			want: []stacks.Problem{{"kubetracing:runtime.version", `""`,
-				"must say which CRI-O release runtime.bundle holds: none is known to go with Kubernetes 1.37"}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.version", `""`,
+				"must say which CRI-O release runtime.bundle holds: none is known for Kubernetes 1.37",
+			}},
 		},
 		"a release that is no CRI-O's": {
 			config: merged(section("cluster", `{"kubernetes": "1.36"}`),
@@ -212,13 +216,17 @@ func TestNewRefuses(t *testing.T) {
 		},
 		"another release of the official bundle": {
 			config: merged(section("cluster", `{"kubernetes": "1.36"}`), section("runtime", `{"name": "crio", "version": "1.36.0"}`)),
-			want: []stacks.Problem{{"kubetracing:runtime.version", "1.36.0",
-				"goes with runtime.bundle: it says which CRI-O release the bundle holds"}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.version", "1.36.0",
+				"is only valid together with runtime.bundle: it says which CRI-O release the bundle holds",
+			}},
 		},
 		"a release of CRI-O for containerd": {
 			config: section("runtime", `{"version": "1.36.0"}`),
-			want: []stacks.Problem{{"kubetracing:runtime.version", "1.36.0",
-				"goes with runtime.name crio: containerd's release follows from Kubernetes'"}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.version", "1.36.0",
+				"is only valid with runtime.name crio: the release of containerd follows from that of Kubernetes",
+			}},
 		},
 		"youki where no bundle has it": {
 			config: merged(section("cluster", `{"kubernetes": "1.36"}`),
@@ -243,8 +251,10 @@ func TestNewRefuses(t *testing.T) {
 		},
 		"bundles from two directories": {
 			config: section("runtime", `{"oci": "crun", "bundle": {"directory": "one"}, "ociBundles": {"crun": {"directory": "two"}}}`),
-			want: []stacks.Problem{{"kubetracing:runtime.ociBundles.crun.directory", "two",
-				"must be that of kubetracing:runtime.bundle (one): an image is built from one directory, so put all binaries into its bin"}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.ociBundles.crun.directory", "two",
+				"must be that of kubetracing:runtime.bundle (one): an image is built from one directory, so put all binaries into its bin",
+			}},
 		},
 
 		"a node image with a space": {
@@ -391,7 +401,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 // The ends of every range are inside it.
-func TestNewAcceptsTheLimits(t *testing.T) {
+func TestNew_Limits(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]map[string]string{
@@ -414,7 +424,7 @@ func TestNewAcceptsTheLimits(t *testing.T) {
 	}
 }
 
-func TestNewReportsEveryMistakeAtOnce(t *testing.T) {
+func TestNew_EveryMistake(t *testing.T) {
 	t.Parallel()
 
 	_, err := stacks.New("kubetracing", "Dev", map[string]string{

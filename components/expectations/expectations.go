@@ -1,0 +1,61 @@
+// Package expectations derives, from what a traced cluster is, the services whose
+// spans it must send.
+package expectations
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/components/verify"
+)
+
+// minExpectedRate is the lowest rate, per million, of a trace to be kept at which a
+// service is expected within a verification's time. An idle node's kubelet starts
+// three or more traces a second: of the hundreds in two minutes, at one in a hundred
+// at least one is all but certain to be kept; at less, a healthy cluster may well
+// show none.
+const minExpectedRate = tracing.SamplingRateMax / 100
+
+// Services returns the services that a cluster must have sent spans of. collectorRate
+// is the share of ordinary traces that reach Jaeger, per million. Rates that leave it
+// to chance whether a span is seen in time expect nothing.
+func Services(cluster tracing.ClusterSpec, collectorRate int) []verify.Expectation {
+	var expectations []verify.Expectation
+	expect := func(rate int, hint string, services ...string) {
+		if kept := rate * collectorRate / tracing.SamplingRateMax; kept < minExpectedRate {
+			return
+		}
+		expectation := verify.Expectation{Name: strings.Join(services, " with "), Hint: hint}
+		for _, service := range services {
+			expectation.Spans = append(expectation.Spans, verify.SpanMatch{Service: service})
+		}
+		expectations = append(expectations, expectation)
+	}
+	rates, node := cluster.Sampling, cluster.NodeNames()[0]
+	expect(rates.APIServer, fmt.Sprintf("docker logs %s 2>&1 | grep -i -E 'tracing|otel'", node), tracing.ServiceAPIServer)
+	if cluster.EmbeddedEtcd() {
+		// etcd joins the traces of sampled requests to kube-apiserver.
+		expect(min(rates.APIServer, rates.Etcd),
+			fmt.Sprintf("docker exec %s grep tracing /var/lib/rancher/k3s/server/db/etcd/config", node),
+			tracing.ServiceEtcd, tracing.ServiceAPIServer)
+	}
+	expect(rates.Kubelet, fmt.Sprintf("docker exec %s kubectl get --raw /api/v1/nodes/%s/proxy/configz", node, node),
+		tracing.ServiceKubelet)
+	expect(rates.Runtime, runtimeHint(cluster), cluster.Runtime.Service())
+	if rates.Runtime == tracing.SamplingRateMax && cluster.Runtime.ConmonRsTraces() {
+		// It only works when a pod starts or ends, in the trace of what CRI-O does then.
+		expect(rates.Runtime, runtimeHint(cluster), tracing.ServiceConmonRs, tracing.ServiceCRIO)
+	}
+	return expectations
+}
+
+// runtimeHint returns the command that shows whether the first node's container
+// runtime can trace.
+func runtimeHint(cluster tracing.ClusterSpec) string {
+	node := cluster.NodeNames()[0]
+	if cluster.Runtime.Name == tracing.RuntimeCRIO {
+		return fmt.Sprintf("docker exec %s %s/crio status config", node, tracing.CRIODirectory)
+	}
+	return fmt.Sprintf("docker exec %s ctr plugins ls", node)
+}
