@@ -83,7 +83,7 @@ func (a *App) destroyOrphans(ctx context.Context, identity string) error {
 	if identity == "" {
 		return fmt.Errorf("--orphans: the identity is empty; preview says which there are")
 	}
-	if err := preflight.Docker(ctx); err != nil {
+	if err := preflight.Docker(ctx, a.Docker); err != nil {
 		return err
 	}
 	count, err := pulumi.RemoveOrphans(ctx, a.Docker, identity, a.Stderr)

@@ -47,11 +47,12 @@ could not be asked.`,
 			if err != nil {
 				return err
 			}
+			layout := stack.Layout()
 			if jaeger == "" {
-				jaeger = jaegerURL(stack)
+				jaeger = layout.JaegerURL
 			}
 			ctx := command.Context()
-			node := stack.ClusterSpec("").NodeNames()[0]
+			node := layout.Nodes[0]
 			kubeconfig, err := a.Docker.Exec(ctx, node, "cat", nodeKubeconfig)
 			if err != nil {
 				return fmt.Errorf("read the kubeconfig of node %s (does the stack run?): %w", node, err)

@@ -31,7 +31,7 @@ type task func(ctx context.Context) error
 // open compares what Pulumi and Docker know of a stack while the tools are installed
 // and further tasks run. Docker must answer first: nothing works without it.
 func (a *App) open(ctx context.Context, space pulumi.Workspace, tasks ...task) (*session, error) {
-	if err := preflight.Docker(ctx); err != nil {
+	if err := preflight.Docker(ctx, a.Docker); err != nil {
 		return nil, err
 	}
 	s := &session{stack: pulumi.NewStack(space, a.Stderr)}

@@ -97,12 +97,6 @@ Exit codes:
 	return command
 }
 
-// previousOutput is the variable in which Pulumi's command provider passes what a
-// command wrote when it last ran.
-//
-// Source: pulumi/pulumi-command provider/pkg/provider/util/util.go.
-const previousOutput = "PULUMI_COMMAND_STDOUT"
-
 // verifySpec runs a verification of the program's. Its result is JSON on standard
 // output; a failure is for people.
 func (a *App) verifySpec(ctx context.Context) error {
@@ -115,7 +109,7 @@ func (a *App) verifySpec(ctx context.Context) error {
 		return err
 	}
 	jaeger, after := a.Getenv(spec.JaegerVariable), a.Getenv(spec.AfterVariable)
-	verified, done := lifecycle.Earlier(document, after, a.Getenv(previousOutput), jaeger)
+	verified, done := lifecycle.Earlier(document, after, a.Getenv(lifecycle.PreviousOutput), jaeger)
 	if !done {
 		since, err := lifecycle.Since(ctx, a.Docker, document)
 		if err != nil {
@@ -129,7 +123,7 @@ func (a *App) verifySpec(ctx context.Context) error {
 		defer cancel()
 		report := check.Run(limited)
 		if !report.Met() {
-			if err := explain(ctx, a.Stderr, check, report, document.Containers); err != nil {
+			if err := a.explain(ctx, a.Stderr, check, report, document.Containers); err != nil {
 				return err
 			}
 			return verdict(report)
@@ -178,14 +172,15 @@ func (o *verifyOptions) check(a *App, options *options) (verify.Check, error) {
 		if err != nil {
 			return check, err
 		}
+		layout := stack.Layout()
 		if o.file == "" {
-			check.Expectations = expectations(stack)
+			check.Expectations = layout.Expected.All()
 		}
 		if o.jaeger == "" {
-			o.jaeger = jaegerURL(stack)
+			o.jaeger = layout.JaegerURL
 		}
 		if o.containers == nil {
-			o.containers = containers(stack)
+			o.containers = layout.Containers
 		}
 	}
 	check.Client = verify.Client{BaseURL: o.jaeger}
@@ -228,20 +223,20 @@ func (o *verifyOptions) print(ctx context.Context, a *App, check verify.Check, r
 		return nil
 	case o.output == outputJSON:
 		// A failure is for people even where a program asked.
-		return explain(ctx, a.Stderr, check, report, o.containers)
+		return a.explain(ctx, a.Stderr, check, report, o.containers)
 	default:
-		return explain(ctx, a.Stdout, check, report, o.containers)
+		return a.explain(ctx, a.Stdout, check, report, o.containers)
 	}
 }
 
 // explain prints the report as a table and, if something is missing, the likely causes.
-func explain(ctx context.Context, w io.Writer, check verify.Check, report verify.Report, containers []string) error {
+func (a *App) explain(ctx context.Context, w io.Writer, check verify.Check, report verify.Report, containers []string) error {
 	if err := report.WriteTable(w, check.Client.BaseURL); err != nil || report.Met() {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, diagnosisTime)
 	defer cancel()
-	for _, cause := range diagnose.Causes(ctx, check.Client, containers, check.Since, report.Results) {
+	for _, cause := range diagnose.Causes(ctx, a.Docker, check.Client, containers, check.Since, report.Results) {
 		fmt.Fprintf(w, "likely cause: %s\n", cause.What)
 		if cause.Look != "" {
 			fmt.Fprintf(w, "  look further: %s\n", cause.Look)
