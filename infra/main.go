@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/kubetracing/kubetracing/components"
+	"github.com/kubetracing/kubetracing/infra/docker"
 	"github.com/kubetracing/kubetracing/infra/plan"
 	"github.com/kubetracing/kubetracing/infra/preflight"
 	"github.com/kubetracing/kubetracing/stacks"
@@ -61,7 +62,7 @@ func openStack(ctx *pulumi.Context) (stacks.Stack, error) {
 	if err != nil {
 		return stacks.Stack{}, err
 	}
-	return stack, preflight.Check(ctx.Context(), preflight.NeedsOf(stack))
+	return stack, preflight.Check(ctx.Context(), docker.New(), preflight.NeedsOf(stack))
 }
 
 // compose creates a stack's resources and exports what people need of them.

@@ -114,7 +114,7 @@ func TestShippedStacks(t *testing.T) {
 			require.NoError(t, err)
 			config, err := files.Config()
 			require.NoError(t, err)
-			_, err = stacks.New(string(files.Project.Name), name, config)
+			_, err = stacks.New(files.Project.Name, name, config)
 			assert.NoError(t, err)
 		})
 	}

@@ -33,6 +33,11 @@ func decode(project string, config map[string]string) (Settings, []Problem) {
 		namespace, name, _ := strings.Cut(key, ":")
 		switch namespace {
 		case project:
+			if config[key] == "" {
+				// A key with nothing below it: its defaults.
+				sections[name] = nil
+				continue
+			}
 			value, err := decodeValue(config[key])
 			if err != nil {
 				problems = append(problems, Problem{key, config[key], "must be an object or a list: " + err.Error()})
@@ -60,7 +65,7 @@ func decode(project string, config map[string]string) (Settings, []Problem) {
 		}
 	}
 
-	if _, chosen := sections["workloads"]; chosen {
+	if sections["workloads"] != nil {
 		// A list replaces its default instead of overwriting its first entries.
 		settings.Workloads = nil
 	}

@@ -10,11 +10,11 @@ import (
 	"github.com/kubetracing/kubetracing/infra/docker"
 )
 
-// previousOutput is the variable in which Pulumi's command provider passes what a
+// PreviousOutput is the variable in which Pulumi's command provider passes what a
 // command wrote when it last ran, on updates only.
 //
 // Source: github.com/pulumi/pulumi-command provider/pkg/provider/local/commandController.go.
-const previousOutput = "PULUMI_COMMAND_STDOUT"
+const PreviousOutput = "PULUMI_COMMAND_STDOUT"
 
 // Command is the environment of a command that Pulumi's command provider runs. Each
 // method is one command.
@@ -125,7 +125,7 @@ func (c Command) IdentityCreate(ctx context.Context) error {
 	if err := c.read(&names); err != nil {
 		return err
 	}
-	if identity := c.Getenv(previousOutput); identity != "" {
+	if identity := c.Getenv(PreviousOutput); identity != "" {
 		if err := c.manager().CheckNames(ctx, names, identity); err != nil {
 			return err
 		}

@@ -52,15 +52,7 @@ func Run(arguments []string, compose Compose, stdout io.Writer) error {
 
 // Render renders the plan of a stack whose files are in the folder root.
 func Render(root, name string, compose Compose) ([]byte, error) {
-	files, err := stacks.ReadFiles(root, name)
-	if err != nil {
-		return nil, err
-	}
-	config, err := files.Config()
-	if err != nil {
-		return nil, err
-	}
-	stack, err := stacks.Open(root, string(files.Project.Name), name, config)
+	stack, err := stacks.OpenFiles(root, name)
 	if err != nil {
 		return nil, err
 	}

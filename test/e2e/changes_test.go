@@ -141,7 +141,7 @@ func settings(t *testing.T, p *project) stacks.Stack {
 	require.NoError(t, err)
 	config, err := files.Config()
 	require.NoError(t, err)
-	stack, err := stacks.New(string(files.Project.Name), stackName, config)
+	stack, err := stacks.New(files.Project.Name, stackName, config)
 	require.NoError(t, err)
 	return stack
 }

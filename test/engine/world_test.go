@@ -88,9 +88,9 @@ type stack struct {
 // stack opens a stack, a new and empty one unless there is one of that name.
 func (w *world) stack(t *testing.T, name string, config map[string]string) *stack {
 	t.Helper()
-	files, err := stacks.ReadFiles(filepath.Join("..", ".."), "dev")
+	loaded, err := workspace.LoadProject(filepath.Join("..", "..", "Pulumi.yaml"))
 	require.NoError(t, err)
-	project := *files.Project
+	project := *loaded
 	// The program runs here, in the test's process.
 	project.Main = ""
 	project.Runtime = workspace.NewProjectRuntimeInfo("go", nil)
