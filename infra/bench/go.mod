@@ -1,4 +1,4 @@
-module github.com/kubetracing/kubetracing/test/bench
+module github.com/kubetracing/kubetracing/infra/bench
 
 go 1.26.6
 
@@ -36,6 +36,6 @@ require (
 
 replace github.com/kubetracing/kubetracing => ../..
 
-replace github.com/kubetracing/kubetracing/test/pipeline => ../pipeline
+replace github.com/kubetracing/kubetracing/test/pipeline => ../../test/pipeline
 
-replace github.com/kubetracing/kubetracing/test/processes => ../processes
+replace github.com/kubetracing/kubetracing/test/processes => ../../test/processes
