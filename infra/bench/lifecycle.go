@@ -1,111 +1,75 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"slices"
-	"strings"
-	"text/tabwriter"
 	"time"
+
+	"github.com/kubetracing/kubetracing/test/project"
 )
 
-// stackName keeps the benchmark's stack apart from a developer's.
-const stackName = "bench"
-
-// lifecycle compares a stack's life with the manual way of the published recipes,
+// lifecycle compares a stack's life with the manual way of the published recipe,
 // side by side on the same Docker daemon: docker run of Jaeger and the Collector,
 // k3d cluster create with hand-written files, kubectl run of a pod.
-func lifecycle(flags *flag.FlagSet) func() error {
+func lifecycle(flags *flag.FlagSet) func(*results) error {
 	runs := flags.Int("runs", 3, "counted pairs")
-	stackFile := stackFileOf(flags)
-	jaeger := flags.String("jaeger", "jaegertracing/jaeger:2.20.0", "Jaeger image of the manual way")
-	collector := flags.String("collector", "otel/opentelemetry-collector:0.161.0", "Collector image of the manual way")
-	k3s := flags.String("k3s", "rancher/k3s:v1.37.1-k3s1", "k3s image of the manual way")
-	etcd := flags.Bool("etcd", false, "embedded etcd in the manual way too; the recipe has none")
-	return func() error {
-		return compareLives(*runs, *stackFile, manual{jaeger: *jaeger, collector: *collector, k3s: *k3s, etcd: *etcd})
+	stackFile := stackFileFlag(flags)
+	var m manual
+	flags.StringVar(&m.jaeger, "jaeger", "jaegertracing/jaeger:2.20.0", "Jaeger image of the manual way")
+	flags.StringVar(&m.collector, "collector", "otel/opentelemetry-collector:0.161.0", "Collector image of the manual way")
+	flags.StringVar(&m.k3s, "k3s", "rancher/k3s:v1.37.1-k3s1", "k3s image of the manual way")
+	flags.BoolVar(&m.etcd, "etcd", false, "embedded etcd in the manual way too; the recipe has none")
+	return func(measured *results) error {
+		return withProject(*stackFile, func(ours *project.Project) error { return compareLives(measured, *runs, ours, &m) })
 	}
 }
 
-func compareLives(runs int, stackFile string, m manual) error {
-	ours, err := newStack(stackFile)
-	if err != nil {
-		return err
+func compareLives(measured *results, runs int, ours *project.Project, m *manual) error {
+	kubetracing := func(command string) func() error { return func() error { return quietly(ours.Command(command)) } }
+	steps := []struct {
+		step, way string
+		do        func() error
+	}{
+		{"up", "kubetracing", kubetracing("up")},
+		{"no-op-up", "kubetracing", kubetracing("up")},
+		{"no-op-preview", "kubetracing", kubetracing("preview")},
+		{"rate-change", "kubetracing", func() error { return changeRate(ours) }},
+		{"plan", "kubetracing", kubetracing("plan")},
+		{"destroy", "kubetracing", kubetracing("destroy")},
+		{"up", "manual", m.up},
+		{"destroy", "manual", m.down},
 	}
-	defer ours.remove()
-	if m.folder, err = filepath.Abs(filepath.Join(ours.folder, "manual")); err != nil {
-		return err
-	}
-
-	times := map[string][]time.Duration{}
 	// One uncounted pair warms the caches of both.
 	for i := range runs + 1 {
-		steps := []struct {
-			name string
-			do   func() error
-		}{
-			{"up", func() error { return ours.kubetracing("up") }},
-			{"no-op up", func() error { return ours.kubetracing("up") }},
-			{"no-op preview", func() error { return ours.kubetracing("preview") }},
-			{"rate change", ours.changeRate},
-			{"plan", func() error { return ours.kubetracing("plan") }},
-			{"destroy", func() error { return ours.kubetracing("destroy") }},
-			{"manual up", m.up},
-			{"manual down", m.down},
-		}
 		for _, step := range steps {
 			started := time.Now()
 			if err := step.do(); err != nil {
-				return fmt.Errorf("%s: %w", step.name, err)
+				return fmt.Errorf("%s, %s: %w", step.way, step.step, err)
 			}
 			took := time.Since(started)
-			fmt.Fprintf(os.Stderr, "run %d: %s %.2fs\n", i, step.name, took.Seconds())
-			if i > 0 {
-				times[step.name] = append(times[step.name], took)
+			if i == 0 {
+				continue
+			}
+			if err := measured.add(name("Lifecycle", "step", step.step, "way", step.way), seconds(took)); err != nil {
+				return err
 			}
 		}
-	}
-	return reportLives(os.Stdout, times)
-}
-
-func reportLives(w io.Writer, times map[string][]time.Duration) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "step\tmedian\tmin\tmax\tratio to manual, pair by pair (median)")
-	for _, row := range []struct{ name, against string }{
-		{"up", "manual up"},
-		{"manual up", ""},
-		{"destroy", "manual down"},
-		{"manual down", ""},
-		{"no-op up", ""},
-		{"no-op preview", ""},
-		{"rate change", ""},
-		{"plan", ""},
-	} {
-		sorted := slices.Sorted(slices.Values(times[row.name]))
-		ratio := ""
-		if row.against != "" {
-			ratios := make([]float64, len(times[row.name]))
-			for i, took := range times[row.name] {
-				ratios[i] = took.Seconds() / times[row.against][i].Seconds()
-			}
-			slices.Sort(ratios)
-			ratio = fmt.Sprintf("%.2f", ratios[len(ratios)/2])
-		}
-		fmt.Fprintf(table, "%s\t%.2fs\t%.2fs\t%.2fs\t%s\n", row.name,
-			sorted[len(sorted)/2].Seconds(), sorted[0].Seconds(), sorted[len(sorted)-1].Seconds(), ratio)
-	}
-	return table.Flush()
-}
-
-// quietly runs a command and shows what it printed only if it fails.
-func quietly(command *exec.Cmd) error {
-	output, err := command.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s: %w\n%s", strings.Join(command.Args, " "), err, output)
 	}
 	return nil
+}
+
+// changeRate makes the kubelet sample half of what it does, and updates the stack.
+// The file has the other rate again afterwards: the next life begins with it.
+func changeRate(ours *project.Project) (err error) {
+	before, err := os.ReadFile(ours.StackFile())
+	if err != nil {
+		return fmt.Errorf("read the stack: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.WriteFile(ours.StackFile(), before, 0o600)) }()
+	if err := ours.Merge("sampling", map[string]any{"kubelet": 500_000}); err != nil {
+		return err
+	}
+	return quietly(ours.Command("up"))
 }

@@ -2,30 +2,19 @@ package main
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
-	"text/tabwriter"
 	"time"
+
+	"golang.org/x/perf/benchfmt"
 
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/test/pipeline/load"
 	"github.com/kubetracing/kubetracing/test/pipeline/rig"
 	"github.com/kubetracing/kubetracing/test/processes"
 )
-
-// articleConfig is the Collector's configuration of the published recipe
-// (https://opentelemetry.io/blog/2023/k8s-runtime-observability/), changed only
-// where today's Collector does not accept it any more: the exporter logging is now
-// debug, its logLevel debug is verbosity detailed. It has health_check in addition,
-// to know when it is up.
-//
-//go:embed pipeline/article.yaml
-var articleConfig string
 
 // tracesPerRequest and spansPerTrace make 500 spans a request, about what the
 // batch processors of the Kubernetes components send at once (512).
@@ -50,148 +39,109 @@ type variant struct {
 }
 
 func variants(maxTraces int) []variant {
+	article, err := recipe.ReadFile("recipe/collector.yaml")
+	if err != nil {
+		panic(err) // it is embedded
+	}
 	memory := tracing.JaegerSpec{Storage: tracing.StorageMemory, MaxTraces: maxTraces}
-	everything := tracing.CollectorSpec{SamplingRate: tracing.SamplingRateMax}
-	onDisk := everything
+	all := tracing.CollectorSpec{SamplingRate: tracing.SamplingRateMax}
+	onDisk := all
 	onDisk.DiskQueue = true
 	return []variant{
-		{"article", rig.Spec{Jaeger: memory, CollectorConfig: articleConfig, JaegerExporter: "otlp/jaeger"}},
-		{"memory", rig.Spec{Jaeger: memory, Collector: everything}},
-		{"badger, queue on disk", rig.Spec{
+		{"article", rig.Spec{Jaeger: memory, CollectorConfig: string(article), JaegerExporter: "otlp/jaeger"}},
+		{"memory", rig.Spec{Jaeger: memory, Collector: all}},
+		{"badger-disk-queue", rig.Spec{
 			Jaeger:    tracing.JaegerSpec{Storage: tracing.StorageBadger, Retention: "72h0m0s"},
 			Collector: onDisk,
 		}},
 	}
 }
 
-// measurement is what one run of a variant took.
-type measurement struct {
-	seconds, collectorCPU, jaegerCPU float64 // seconds
-	collectorMiB, jaegerMiB          float64 // highest seen
-	refused                          int     // attempts
-	lost                             int     // traces, acknowledged but not in Jaeger
-}
-
-// pipeline sends the same spans through the article's Collector and through ours,
+// pipeline sends the same spans through the recipe's Collector and through ours,
 // to Jaeger, in turns.
-func pipeline(flags *flag.FlagSet) func() error {
+func pipeline(flags *flag.FlagSet) func(*results) error {
 	runs := flags.Int("runs", 3, "counted runs of each variant")
 	requests := flags.Int("requests", 200, fmt.Sprintf("requests of %d spans in a run", tracesPerRequest*spansPerTrace))
 	workers := flags.Int("workers", 4, "exporters that send at the same time")
-	return func() error { return measurePipelines(os.Stdout, *runs, *requests, *workers) }
+	return func(measured *results) error {
+		fmt.Fprintf(os.Stderr, "a run sends %d spans, of %d bytes on the wire\n", *requests*tracesPerRequest*spansPerTrace,
+			load.Shape{Run: 1, Spans: spansPerTrace, Start: time.Now()}.BytesPerSpan(tracesPerRequest))
+		// One uncounted round builds what is missing and warms the caches.
+		for i := range *runs + 1 {
+			for _, variant := range variants(2 * *requests * tracesPerRequest) {
+				values, err := measure(variant.spec, *requests, *workers)
+				if err != nil {
+					return fmt.Errorf("%s: %w", variant.name, err)
+				}
+				if i == 0 {
+					continue
+				}
+				if err := measured.add(name("Pipeline", "variant", variant.name), values...); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
 }
 
-func measurePipelines(w io.Writer, runs, requests, workers int) error {
-	traces := requests * tracesPerRequest
-	all := variants(2 * traces)
-	results := map[string][]measurement{}
-	// One uncounted round builds what is missing and warms the caches.
-	for i := range runs + 1 {
-		for _, candidate := range all {
-			result, err := measure(candidate, requests, workers)
-			if err != nil {
-				return fmt.Errorf("%s: %w", candidate.name, err)
-			}
-			fmt.Fprintf(os.Stderr, "run %d: %s: %+v\n", i, candidate.name, result)
-			if i > 0 {
-				results[candidate.name] = append(results[candidate.name], result)
-			}
-		}
-	}
-	spans := float64(traces * spansPerTrace)
-	shape := load.Shape{Run: 1, Spans: spansPerTrace, Start: time.Now()}
-	fmt.Fprintf(w, "%d runs of %.0f spans in %d traces each, %d bytes per span on the wire, %d exporters\n\n",
-		runs, spans, traces, shape.BytesPerSpan(tracesPerRequest), workers)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "variant\tspans per Collector CPU-second\tratio\tspans per second\tratio\t"+
-		"Jaeger CPU µs per span\tCollector MiB\tJaeger MiB\trefused attempts\tlost traces")
-	for _, candidate := range all {
-		measured := results[candidate.name]
-		row := func(value func(measurement) float64) float64 {
-			values := make([]float64, len(measured))
-			for i, m := range measured {
-				values[i] = value(m)
-			}
-			return median(values)
-		}
-		// Ratios run by run: the machine's other load differs between rounds.
-		ratio := func(value func(measurement) float64) float64 {
-			values := make([]float64, len(measured))
-			for i, m := range measured {
-				values[i] = value(m) / value(results[all[0].name][i])
-			}
-			return median(values)
-		}
-		perCPU := func(m measurement) float64 { return spans / m.collectorCPU }
-		perSecond := func(m measurement) float64 { return spans / m.seconds }
-		refused, lost := 0, 0
-		for _, m := range measured {
-			refused, lost = refused+m.refused, lost+m.lost
-		}
-		fmt.Fprintf(table, "%s\t%.0f\t%.2f\t%.0f\t%.2f\t%.0f\t%.0f\t%.0f\t%d\t%d\n", candidate.name,
-			row(perCPU), ratio(perCPU), row(perSecond), ratio(perSecond),
-			row(func(m measurement) float64 { return m.jaegerCPU / spans * 1e6 }),
-			row(func(m measurement) float64 { return m.collectorMiB }),
-			row(func(m measurement) float64 { return m.jaegerMiB }), refused, lost)
-	}
-	return table.Flush()
-}
-
-// measure runs a variant once, from nothing until everything is in Jaeger.
-func measure(candidate variant, requests, workers int) (result measurement, err error) {
+// measure runs the pipeline once, from nothing until everything is in Jaeger.
+func measure(spec rig.Spec, requests, workers int) (values []benchfmt.Value, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 	defer cancel()
-	folder, err := os.MkdirTemp("", "kubetracing-bench-")
-	if err != nil {
-		return measurement{}, err
+	if spec.Folder, err = os.MkdirTemp("", "kubetracing-bench-"); err != nil {
+		return nil, fmt.Errorf("create the pipeline's folder: %w", err)
 	}
-	defer os.RemoveAll(folder)
-	spec := candidate.spec
-	spec.Folder = filepath.Join(folder, "pipeline")
+	defer os.RemoveAll(spec.Folder)
 	running, err := rig.New(spec)
 	if err != nil {
-		return measurement{}, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, running.Kill()) }()
 	if err := running.Start(ctx); err != nil {
-		return measurement{}, err
+		return nil, err
 	}
 	before, err := usages(running)
 	if err != nil {
-		return measurement{}, err
+		return nil, err
 	}
 	sender := &load.Sender{
 		Address: running.Collector.OTLPGRPC, Requests: requests, Traces: tracesPerRequest, Workers: workers, Retry: true,
 		Shape: load.Shape{Run: uint64(time.Now().UnixNano()), Spans: spansPerTrace, Start: time.Now()},
 	}
 	watched, stop := context.WithCancel(ctx)
+	defer stop()
 	peaks := make(chan [2]uint64, 1)
 	go func() { peaks <- watchMemory(watched, running) }()
 	started := time.Now()
 	acknowledged, err := sender.Send(ctx)
 	if err != nil {
-		stop()
-		return measurement{}, errors.Join(err, lastFailure(sender))
+		_, last := sender.Failures()
+		return nil, errors.Join(err, last)
 	}
 	// Jaeger having the last ones ends the run.
 	if err := waitLast(ctx, running.Jaeger.QueryURL, sender.Shape, acknowledged); err != nil {
-		stop()
-		return measurement{}, err
+		return nil, err
 	}
-	result.seconds = time.Since(started).Seconds()
+	took := time.Since(started)
 	after, err := usages(running)
 	stop()
 	peak := <-peaks
 	if err != nil {
-		return measurement{}, err
+		return nil, err
 	}
-	result.collectorCPU = (after[0].CPU - before[0].CPU).Seconds()
-	result.jaegerCPU = (after[1].CPU - before[1].CPU).Seconds()
-	result.collectorMiB, result.jaegerMiB = float64(peak[0])/(1<<20), float64(peak[1])/(1<<20)
-	result.refused, _ = sender.Failures()
-	missing, err := load.WaitStored(ctx, running.Jaeger.QueryURL, sender.Shape, acknowledged, 10*time.Second)
-	result.lost = len(missing)
-	return result, err
+	refused, _ := sender.Failures()
+	lost, err := load.WaitStored(ctx, running.Jaeger.QueryURL, sender.Shape, acknowledged, 10*time.Second)
+	spans := float64(requests * tracesPerRequest * spansPerTrace)
+	return []benchfmt.Value{
+		{Value: spans / (after[0].CPU - before[0].CPU).Seconds(), Unit: "spans/collector-cpu-sec"},
+		{Value: spans / took.Seconds(), Unit: "spans/sec"},
+		{Value: (after[1].CPU - before[1].CPU).Seconds() / spans, Unit: "jaeger-cpu-sec/span"},
+		{Value: float64(peak[0]), Unit: "collector-B"},
+		{Value: float64(peak[1]), Unit: "jaeger-B"},
+		{Value: float64(refused), Unit: "refused-attempts"},
+		{Value: float64(len(lost)), Unit: "lost-traces"},
+	}, err
 }
 
 // waitLast waits until Jaeger has the last trace and then, as requests overtake one
@@ -216,11 +166,6 @@ func waitLast(ctx context.Context, queryURL string, shape load.Shape, numbers []
 	return nil
 }
 
-func lastFailure(sender *load.Sender) error {
-	_, err := sender.Failures()
-	return err
-}
-
 func usages(running *rig.Rig) (usage [2]processes.Usage, err error) {
 	if usage[0], err = running.Collector.Usage(); err != nil {
 		return usage, err
@@ -229,7 +174,7 @@ func usages(running *rig.Rig) (usage [2]processes.Usage, err error) {
 	return usage, err
 }
 
-// watchMemory gives the highest resident sets of Collector and Jaeger until the
+// watchMemory returns the highest resident sets of Collector and Jaeger until the
 // context ends.
 func watchMemory(ctx context.Context, running *rig.Rig) (peak [2]uint64) {
 	for {

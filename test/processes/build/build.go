@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +13,9 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+
+	"github.com/kubetracing/kubetracing/test/internal/environment"
+	"github.com/kubetracing/kubetracing/test/project"
 )
 
 // Program is a program that is built with the modules of one upstream release.
@@ -56,7 +58,7 @@ func (p Program) Binary() (string, error) {
 }
 
 func (p Program) build() (string, error) {
-	root, err := Repository()
+	root, err := project.Checkout()
 	if err != nil {
 		return "", err
 	}
@@ -82,7 +84,7 @@ func (p Program) build() (string, error) {
 	command := exec.Command("go", "build", "-mod=readonly", "-ldflags="+flags, "-tags="+p.Tags,
 		"-modfile="+p.modfile(), "-o", unfinished, cmp.Or(p.Package, "."))
 	command.Dir = folder
-	command.Env = append(os.Environ(), "GOWORK=off")
+	command.Env = append(environment.Original(), "GOWORK=off")
 	if output, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s: %w\n%s", command, err, output)
 	}
@@ -108,20 +110,4 @@ func (p Program) digest(folder string) (string, error) {
 		fmt.Fprintf(sum, "%s %d\n%s", filepath.Base(path), len(content), content)
 	}
 	return hex.EncodeToString(sum.Sum(nil))[:12], nil
-}
-
-// Repository is the folder around the working directory that holds Pulumi.yaml.
-func Repository() (string, error) {
-	start, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for folder := start; ; folder = filepath.Dir(folder) {
-		if _, err := os.Stat(filepath.Join(folder, "Pulumi.yaml")); err == nil {
-			return folder, nil
-		}
-		if folder == filepath.Dir(folder) {
-			return "", errors.New("no Pulumi.yaml in " + start + " or above: run this inside the repository")
-		}
-	}
 }
