@@ -20,8 +20,8 @@ const (
 	kindPreview = "preview"
 )
 
-// maxComment keeps a comment below the 65,536 characters that GitHub takes,
-// counted in bytes, of which there are never fewer.
+// maxComment keeps a comment below the 65,536 characters that GitHub accepts. It
+// counts bytes, of which there are never fewer.
 //
 // Source: the API's answer to longer ones, "body is too long (maximum is 65536
 // characters)".
@@ -40,70 +40,105 @@ type section struct {
 	stack, summary string
 	// text stands in a block of its own, in diff colours; empty means no block.
 	text string
+	// broken is whether the head's stack has no plan or preview.
+	broken bool
 }
 
-// commentBody writes the comment of a kind from the folder that plans or preview
+// comment is what is said about a kind.
+type comment struct {
+	body string
+	// broken are the stacks without a plan or preview.
+	broken []string
+}
+
+// kinds are the comments' titles, the commands that show everything, and what
+// reads a folder.
+var kinds = map[string]struct {
+	title, command string
+	sections       func(*os.Root) ([]section, error)
+}{
+	kindPlans:   {"What this changes, by the offline plans of every stack", "make pr-plan", planSections},
+	kindPreview: {"What this does to a running stack of the base", "make pr-preview", previewSections},
+}
+
+// newComment writes the comment of a kind from the folder that plans or preview
 // has filled. The folder may come from a pull request's own code, so whatever
 // stands in it appears inside a code block, where it can neither mention people
 // nor pretend to be more than text.
-func commentBody(kind, folder string) (string, error) {
+func newComment(kind, folder string) (comment, error) {
+	k, ok := kinds[kind]
+	if !ok {
+		return comment{}, fmt.Errorf("--kind: %q: must be %s or %s", kind, kindPlans, kindPreview)
+	}
 	root, err := os.OpenRoot(folder)
 	if err != nil {
-		return "", fmt.Errorf("open folder: %w", err)
+		return comment{}, fmt.Errorf("open folder: %w", err)
 	}
 	defer root.Close()
-	switch kind {
-	case kindPlans:
-		sections, err := planSectionsOf(root)
-		if err != nil {
-			return "", err
-		}
-		return render(marker(kind)+"\n### What this changes, by the offline plans of every stack\n", sections,
-			"make pr-plan shows everything"), nil
-	case kindPreview:
-		sections, err := previewSectionsOf(root)
-		if err != nil {
-			return "", err
-		}
-		return render(marker(kind)+"\n### What this does to a running stack of the base\n", sections,
-			"make pr-preview shows everything"), nil
-	default:
-		return "", fmt.Errorf("--kind: %q: must be %s or %s", kind, kindPlans, kindPreview)
+	sections, err := k.sections(root)
+	if err != nil {
+		return comment{}, err
 	}
+	// What is broken comes first; sections are in the order of their names.
+	slices.SortStableFunc(sections, func(a, b section) int {
+		switch {
+		case a.broken == b.broken:
+			return 0
+		case a.broken:
+			return -1
+		default:
+			return 1
+		}
+	})
+	c := comment{body: render(marker(kind)+"\n### "+k.title+"\n", sections, k.command+" shows everything")}
+	for _, s := range sections {
+		if s.broken {
+			c.broken = append(c.broken, s.stack)
+		}
+	}
+	return c, nil
 }
 
-// planSectionsOf compares base/STACK.yaml with head/STACK.yaml.
-func planSectionsOf(root *os.Root) ([]section, error) {
-	base, err := readFolder(root, baseFolder, ".yaml")
-	if err != nil {
-		return nil, err
-	}
-	head, err := readFolder(root, headFolder, ".yaml")
-	if err != nil {
-		return nil, err
-	}
-	names := slices.Sorted(maps.Keys(base))
-	for _, name := range slices.Sorted(maps.Keys(head)) {
-		if !slices.Contains(names, name) {
-			names = append(names, name)
+// planSections compares base/STACK.yaml with head/STACK.yaml.
+func planSections(root *os.Root) ([]section, error) {
+	files := map[string]map[string][]byte{}
+	names := map[string]bool{}
+	for _, side := range []string{baseFolder, headFolder} {
+		for _, extension := range []string{planExtension, mistakeExtension} {
+			contents, err := readFolder(root, side, extension)
+			if err != nil {
+				return nil, err
+			}
+			files[side+extension] = contents
+			for name := range contents {
+				names[name] = true
+			}
 		}
 	}
 	var sections []section
-	for _, name := range names {
-		before, existed := base[name]
-		after, exists := head[name]
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		before, existed := files[baseFolder+planExtension][name]
+		after, exists := files[headFolder+planExtension][name]
+		mistakesBefore, wasBroken := files[baseFolder+mistakeExtension][name]
+		mistakes, isBroken := files[headFolder+mistakeExtension][name]
+		s := section{stack: name}
 		switch {
-		case !existed:
-			sections = append(sections, section{stack: name, summary: "is new"})
+		case isBroken:
+			s.summary, s.text, s.broken = "**is broken**: it has no plan", string(mistakes), true
 		case !exists:
-			sections = append(sections, section{stack: name, summary: "is gone"})
+			s.summary = "is gone"
+		case wasBroken:
+			s.summary, s.text = "was broken in the base: there is no plan to compare with", string(mistakesBefore)
+		case !existed:
+			s.summary = "is new"
 		default:
 			difference, err := diffPlans(before, after)
 			if err != nil {
 				return nil, fmt.Errorf("stack %q: %w", name, err)
 			}
-			sections = append(sections, section{stack: name, summary: counted(difference.changes), text: difference.text})
+			s.summary, s.text = counted(difference.changes), difference.text
 		}
+		sections = append(sections, s)
 	}
 	return sections, nil
 }
@@ -119,8 +154,9 @@ func counted(changes int) string {
 	}
 }
 
-// previewSectionsOf takes STACK.txt and, beside it, how the run went on.
-func previewSectionsOf(root *os.Root) ([]section, error) {
+// previewSections reads STACK.txt and, beside it, how the run went on. A run that
+// ended before the preview has left only the latter.
+func previewSections(root *os.Root) ([]section, error) {
 	previews, err := readFolder(root, ".", ".txt")
 	if err != nil {
 		return nil, err
@@ -129,13 +165,15 @@ func previewSectionsOf(root *os.Root) ([]section, error) {
 	if err != nil {
 		return nil, err
 	}
+	names := maps.Clone(results)
+	maps.Copy(names, previews)
 	var sections []section
-	for _, name := range slices.Sorted(maps.Keys(previews)) {
+	for _, name := range slices.Sorted(maps.Keys(names)) {
 		outcome, err := readResult(results[name])
 		if err != nil {
 			return nil, fmt.Errorf("stack %q: %w", name, err)
 		}
-		sections = append(sections, section{stack: name, summary: outcome.String(), text: string(previews[name])})
+		sections = append(sections, section{stack: name, summary: outcome.String(), text: string(previews[name]), broken: outcome.Preview == failed})
 	}
 	return sections, nil
 }
@@ -144,7 +182,7 @@ func previewSectionsOf(root *os.Root) ([]section, error) {
 var stackName = regexp.MustCompile(`^[a-z0-9][-a-z0-9]{0,31}$`)
 
 // readFolder reads the files with an extension, by their names without it. A
-// folder that is not there has none.
+// folder that does not exist has none.
 func readFolder(root *os.Root, folder, extension string) (map[string][]byte, error) {
 	entries, err := fs.ReadDir(root.FS(), folder)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -185,7 +223,7 @@ func readBounded(root *os.Root, path string) ([]byte, error) {
 }
 
 // render puts a table of all stacks in front of a block per changed stack. What
-// does not fit is cut at a line, and said to be.
+// does not fit is cut at a line, with a note.
 func render(title string, sections []section, more string) string {
 	var table strings.Builder
 	table.WriteString(title + "\n| stack | changes |\n|---|---|\n")
@@ -197,7 +235,7 @@ func render(title string, sections []section, more string) string {
 		}
 	}
 	body := table.String()
-	// The short ones are whole; what they leave over, the long ones share.
+	// Short blocks are whole; long ones share what they leave.
 	room := maxComment - len(body)
 	rooms := map[string]int{}
 	for i, s := range slices.SortedFunc(slices.Values(blocks), func(a, b section) int { return len(a.text) - len(b.text) }) {
@@ -210,7 +248,7 @@ func render(title string, sections []section, more string) string {
 	return body
 }
 
-// block is a stack's text in a block that folds, in at most size bytes.
+// block returns a stack's text in a block that folds, in at most size bytes.
 func block(s section, size int, more string) string {
 	text := strings.ToValidUTF8(s.text, "?")
 	fence := strings.Repeat("`", max(3, longestRun(text, '`')+1))
@@ -232,7 +270,7 @@ func block(s section, size int, more string) string {
 	return wrap(strings.Join(lines[:kept], ""), note(len(lines)-kept))
 }
 
-// longestRun is the length of the longest run of a character.
+// longestRun returns the length of the longest run of a character.
 func longestRun(text string, character rune) int {
 	longest, run := 0, 0
 	for _, c := range text {

@@ -39,11 +39,11 @@ resources:
   type: kubetracing:components:Network
 `
 
-func TestTheCommentAboutPlans(t *testing.T) {
+func TestNewComment_Plans(t *testing.T) {
 	t.Parallel()
 	changed := strings.NewReplacer("kubelet: 1000000", "kubelet: 10000",
 		"samplingRatePerMillion: 1000000", "samplingRatePerMillion: 10000").Replace(smallPlan)
-	body, err := commentBody(kindPlans, folderOf(t, map[string]string{
+	c, err := newComment(kindPlans, folderOf(t, map[string]string{
 		"base/ci.yaml": smallPlan, "head/ci.yaml": smallPlan,
 		"base/dev.yaml": smallPlan, "head/dev.yaml": changed,
 		"base/gone.yaml": smallPlan, "head/new.yaml": smallPlan,
@@ -60,10 +60,32 @@ func TestTheCommentAboutPlans(t *testing.T) {
 		"! ± value change in multiline text (one insert, one deletion)\n"+
 		"  kind: KubeletConfiguration\n  \n  [one line unchanged)]\n  \n    endpoint: otel-collector:4317\n"+
 		"-   samplingRatePerMillion: 1000000\n+   samplingRatePerMillion: 10000\n"+
-		"```\n\n</details>\n", body)
+		"```\n\n</details>\n", c.body)
+	assert.Empty(t, c.broken)
 }
 
-func TestAResourceThatMovesInTheListIsNoChange(t *testing.T) {
+// The other stacks are shown all the same, after the broken one and its mistakes.
+func TestNewComment_BrokenStack(t *testing.T) {
+	t.Parallel()
+	const mistake = "kubetracing: cluster.agents: \"many\": must be a whole number\n"
+	c, err := newComment(kindPlans, folderOf(t, map[string]string{
+		"base/ci.yaml": smallPlan, "head/ci.yaml": smallPlan,
+		"base/dev.yaml": smallPlan, "head/dev.error": mistake,
+		"base/healed.error": mistake, "head/healed.yaml": smallPlan,
+		"base/removed.error": mistake,
+	}))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"dev"}, c.broken)
+	assert.Equal(t, "<!-- kubetracing:plans -->\n"+
+		"### What this changes, by the offline plans of every stack\n\n"+
+		"| stack | changes |\n|---|---|\n"+
+		"| `dev` | **is broken**: it has no plan |\n| `ci` | nothing |\n"+
+		"| `healed` | was broken in the base: there is no plan to compare with |\n| `removed` | is gone |\n\n"+
+		"<details open><summary>dev</summary>\n\n```diff\n"+mistake+"```\n\n</details>\n\n"+
+		"<details open><summary>healed</summary>\n\n```diff\n"+mistake+"```\n\n</details>\n", c.body)
+}
+
+func TestDiffPlans_MovedResource(t *testing.T) {
 	t.Parallel()
 	difference, err := diffPlans(
 		[]byte("resources:\n- {name: a, type: x}\n- {name: b, type: y}\n"),
@@ -74,67 +96,83 @@ func TestAResourceThatMovesInTheListIsNoChange(t *testing.T) {
 	assert.NotContains(t, difference.text, "name: b")
 }
 
-// How a run ended is part of the comment, also when it did not end.
-func TestTheCommentAboutAPreview(t *testing.T) {
+func TestNewComment_Preview(t *testing.T) {
 	t.Parallel()
 	const preview = "~ kubetracing:components:Cluster: (update)\n    ~ kubelet: 1000000 => 10000\n"
 	tests := map[string]struct {
 		result, want string
+		broken       []string
 	}{
-		"that went well": {
-			`{"base":"passed","head":"passed","again":"passed","destroy":"passed"}`,
-			"base up: passed; update with its trace assertions: passed; nothing left to do: passed; destroy: passed",
+		"successful run": {
+			`{"base":"passed","preview":"passed","head":"passed","again":"passed","destroy":"passed"}`,
+			"base up: passed; preview: passed; update with its trace assertions: passed; nothing left to do: passed; destroy: passed", nil,
 		},
-		"whose update showed no spans": {
-			`{"base":"passed","head":"failed","again":"not reached","destroy":"passed"}`,
-			"base up: passed; update with its trace assertions: failed; nothing left to do: not reached; destroy: passed",
+		"update without spans": {
+			`{"base":"passed","preview":"passed","head":"failed","again":"not reached","destroy":"passed"}`,
+			"base up: passed; preview: passed; update with its trace assertions: failed; nothing left to do: not reached; destroy: passed", nil,
 		},
-		"that was killed": {
+		"invalid stack": {
+			`{"base":"passed","preview":"failed","head":"not reached","again":"not reached","destroy":"passed"}`,
+			"base up: passed; preview: failed; update with its trace assertions: not reached; nothing left to do: not reached; destroy: passed",
+			[]string{"ci"},
+		},
+		"killed run": {
 			"",
-			"base up: not reached; update with its trace assertions: not reached; nothing left to do: not reached; destroy: not reached",
+			"base up: not reached; preview: not reached; update with its trace assertions: not reached; nothing left to do: not reached; destroy: not reached", nil,
 		},
 	}
-	for behaviour, test := range tests {
-		t.Run(behaviour, func(t *testing.T) {
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			files := map[string]string{"ci.txt": preview}
 			if test.result != "" {
 				files["ci.json"] = test.result
 			}
-			body, err := commentBody(kindPreview, folderOf(t, files))
+			c, err := newComment(kindPreview, folderOf(t, files))
 			require.NoError(t, err)
+			assert.Equal(t, test.broken, c.broken)
 			assert.Equal(t, "<!-- kubetracing:preview -->\n### What this does to a running stack of the base\n\n"+
 				"| stack | changes |\n|---|---|\n| `ci` | "+test.want+" |\n\n"+
-				"<details open><summary>ci</summary>\n\n```diff\n"+strings.TrimSuffix(preview, "\n")+"\n```\n\n</details>\n", body)
+				"<details open><summary>ci</summary>\n\n```diff\n"+strings.TrimSuffix(preview, "\n")+"\n```\n\n</details>\n", c.body)
 		})
 	}
 }
 
-func TestWhatAPullRequestsCodeWroteStaysInsideTheBlock(t *testing.T) {
+func TestNewComment_PreviewNotReached(t *testing.T) {
 	t.Parallel()
-	body, err := commentBody(kindPreview, folderOf(t, map[string]string{"ci.txt": "harmless\n```\n@everybody <img src=x>\n````\n\xff\n"}))
+	c, err := newComment(kindPreview, folderOf(t, map[string]string{
+		"ci.json": `{"base":"failed","preview":"not reached","head":"not reached","again":"not reached","destroy":"passed"}`,
+	}))
 	require.NoError(t, err)
-	assert.Contains(t, body, "\n`````diff\nharmless\n```\n@everybody <img src=x>\n````\n?\n`````\n")
+	assert.Contains(t, c.body, "| `ci` | base up: failed; preview: not reached;")
+	assert.NotContains(t, c.body, "```")
+}
 
-	for behaviour, files := range map[string]map[string]string{
-		"a name that is no stack's":      {"`@everybody`.txt": "text"},
-		"a result that is none of ours":  {"ci.txt": "text", "ci.json": `{"base":"@everybody"}`},
-		"a result that is no JSON":       {"ci.txt": "text", "ci.json": `@everybody`},
-		"a file that fills the memory":   {"ci.txt": strings.Repeat("x", maxFile+1)},
-		"a plan that is no YAML mapping": {"base/ci.yaml": "a: [", "head/ci.yaml": "a: 1"},
+func TestNewComment_Untrusted(t *testing.T) {
+	t.Parallel()
+	c, err := newComment(kindPreview, folderOf(t, map[string]string{"ci.txt": "harmless\n```\n@everybody <img src=x>\n````\n\xff\n"}))
+	require.NoError(t, err)
+	assert.Contains(t, c.body, "\n`````diff\nharmless\n```\n@everybody <img src=x>\n````\n?\n`````\n")
+
+	for name, files := range map[string]map[string]string{
+		"not the name of a stack": {"`@everybody`.txt": "text"},
+		"unknown outcome":         {"ci.txt": "text", "ci.json": `{"base":"@everybody"}`},
+		"malformed result":        {"ci.txt": "text", "ci.json": `@everybody`},
+		"huge file":               {"ci.txt": strings.Repeat("x", maxFile+1)},
+		"malformed plan":          {"base/ci.yaml": "a: [", "head/ci.yaml": "a: 1"},
 	} {
 		kind := kindPreview
 		if _, ok := files["base/ci.yaml"]; ok {
 			kind = kindPlans
 		}
-		_, err := commentBody(kind, folderOf(t, files))
-		require.Error(t, err, behaviour)
+		_, err := newComment(kind, folderOf(t, files))
+		require.Error(t, err, name)
 	}
-	_, err = commentBody("poem", t.TempDir())
+	_, err = newComment("poem", t.TempDir())
 	require.EqualError(t, err, `--kind: "poem": must be plans or preview`)
 }
 
-func TestALongCommentIsCutAtALineAndSaysSo(t *testing.T) {
+func TestRender_Truncated(t *testing.T) {
 	t.Parallel()
 	lines := func(count int, word string) string {
 		var text strings.Builder
@@ -145,19 +183,19 @@ func TestALongCommentIsCutAtALineAndSaysSo(t *testing.T) {
 	}
 	body := render("title\n", []section{
 		{stack: "long", text: lines(10_000, "é")}, {stack: "longer", text: lines(20_000, "é")}, {stack: "short", text: "+ short\n"},
-	}, "look there")
+	}, "there is more")
 	assert.LessOrEqual(t, len(body), 65_536)
 	assert.Greater(t, len(body), maxComment-1000, "what there is room for is shown")
-	assert.Regexp(t, "\\+ é \\d{6}\n```\n\n[0-9]+ more lines are not shown here: look there\\.\n", body)
+	assert.Regexp(t, "\\+ é \\d{6}\n```\n\n[0-9]+ more lines are not shown here: there is more\\.\n", body)
 	assert.Equal(t, 2, strings.Count(body, "more lines are not shown here"))
 	assert.Contains(t, body, "+ short\n")
 	assert.Equal(t, 6, strings.Count(body, "```"), "every block is closed")
 }
 
-func TestNothingToSayIsSaid(t *testing.T) {
+func TestNewComment_NoChange(t *testing.T) {
 	t.Parallel()
-	body, err := commentBody(kindPlans, folderOf(t, map[string]string{"base/dev.yaml": smallPlan, "head/dev.yaml": smallPlan}))
+	c, err := newComment(kindPlans, folderOf(t, map[string]string{"base/dev.yaml": smallPlan, "head/dev.yaml": smallPlan}))
 	require.NoError(t, err)
-	assert.Contains(t, body, "| `dev` | nothing |\n")
-	assert.NotContains(t, body, "```")
+	assert.Contains(t, c.body, "| `dev` | nothing |\n")
+	assert.NotContains(t, c.body, "```")
 }

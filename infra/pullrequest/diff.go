@@ -15,9 +15,9 @@ import (
 // file: enough to recognise the place, few enough for a phone.
 const contextLines = 1
 
-// planSections is the order in which one reads a difference: what it means
+// readingOrder lists the parts of a plan as one reads a difference: what it means
 // first, the files that follow from it last.
-var planSections = []string{"kubernetes", "images", "ports", "resources", "files"}
+var readingOrder = []string{"kubernetes", "images", "ports", "resources", "files"}
 
 // planDiff is the difference between two plans.
 type planDiff struct {
@@ -71,5 +71,5 @@ func sectionOf(path *ytbx.Path) int {
 	if path == nil || len(path.PathElements) == 0 {
 		return -1
 	}
-	return slices.Index(planSections, path.PathElements[0].Name)
+	return slices.Index(readingOrder, path.PathElements[0].Name)
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ type target struct {
 	headOwner, headBranch, headCommit string
 }
 
-// newGitHub makes a client; an empty API address is github.com's.
+// newGitHub returns a client; an empty API address means github.com.
 func newGitHub(api, token string) (*github.Client, error) {
 	if token == "" {
 		return nil, errors.New("GITHUB_TOKEN is not set: a comment needs a token that may write to pull requests")
@@ -43,20 +44,44 @@ func newGitHub(api, token string) (*github.Client, error) {
 	return client, nil
 }
 
+// artifact returns the folder of what plans or preview wrote, below the folder
+// into which all artifacts of a run were downloaded: each has a folder of its own,
+// unless there is only one.
+//
+// Source: https://github.com/actions/download-artifact, "Download All Artifacts":
+// a single artifact is extracted into the path itself.
+func artifact(folder, kind string) string {
+	for _, other := range []string{kindPlans, kindPreview} {
+		if info, err := os.Stat(filepath.Join(folder, other)); err == nil && info.IsDir() {
+			return filepath.Join(folder, kind)
+		}
+	}
+	only := kindPreview
+	for _, side := range []string{baseFolder, headFolder} {
+		if info, err := os.Stat(filepath.Join(folder, side)); err == nil && info.IsDir() {
+			only = kindPlans
+		}
+	}
+	if entries, err := os.ReadDir(folder); kind == only && err == nil && len(entries) > 0 {
+		return folder
+	}
+	return filepath.Join(folder, kind)
+}
+
 // postAll posts a comment of every kind that the folder has something for: a run
 // that failed early has left only some.
 func postAll(ctx context.Context, client *github.Client, to target, folder string, w io.Writer) error {
 	var problems []error
 	for _, kind := range []string{kindPlans, kindPreview} {
-		body, err := commentBody(kind, filepath.Join(folder, kind))
+		c, err := newComment(kind, artifact(folder, kind))
 		if errors.Is(err, fs.ErrNotExist) {
 			fmt.Fprintf(w, "pullrequest: the run left no %s\n", kind)
 			continue
 		}
 		if err == nil {
-			var said string
-			if said, err = post(ctx, client, to, kind, body); err == nil {
-				fmt.Fprintf(w, "pullrequest: %s: %s\n", kind, said)
+			var done string
+			if done, err = post(ctx, client, to, kind, c.body); err == nil {
+				fmt.Fprintf(w, "pullrequest: %s: %s\n", kind, done)
 			}
 		}
 		if err != nil {
@@ -66,7 +91,7 @@ func postAll(ctx context.Context, client *github.Client, to target, folder strin
 	return errors.Join(problems...)
 }
 
-// post writes or updates the comment of a kind and tells what it did.
+// post writes or updates the comment of a kind and returns what it did.
 func post(ctx context.Context, client *github.Client, to target, kind, body string) (string, error) {
 	owner, name, ok := strings.Cut(to.repository, "/")
 	if !ok {
@@ -77,7 +102,7 @@ func post(ctx context.Context, client *github.Client, to target, kind, body stri
 		return "", err
 	}
 	if number == 0 {
-		return fmt.Sprintf("no open pull request has %s as its newest commit: nothing to say", to.headCommit), nil
+		return fmt.Sprintf("no open pull request has %s as its newest commit: no comment", to.headCommit), nil
 	}
 	earlier, err := findComment(ctx, client, owner, name, number, kind)
 	if err != nil {
@@ -95,8 +120,8 @@ func post(ctx context.Context, client *github.Client, to target, kind, body stri
 	return fmt.Sprintf("updated the comment on #%d", number), nil
 }
 
-// findPullRequest gives the number of the open pull request whose newest commit
-// is the one that was looked at, or 0.
+// findPullRequest returns the number of the open pull request whose newest commit
+// is the one that was examined, or 0.
 func findPullRequest(ctx context.Context, client *github.Client, owner, name string, to target) (int, error) {
 	found, _, err := client.PullRequests.List(ctx, owner, name, &github.PullRequestListOptions{
 		State: "open", Head: to.headOwner + ":" + to.headBranch, ListOptions: github.ListOptions{PerPage: 100},
@@ -112,7 +137,7 @@ func findPullRequest(ctx context.Context, client *github.Client, owner, name str
 	return 0, nil
 }
 
-// findComment gives the id of our earlier comment of a kind, or 0. Somebody who
+// findComment returns the id of our earlier comment of a kind, or 0. Somebody who
 // quotes the marker in a comment of their own is not us.
 func findComment(ctx context.Context, client *github.Client, owner, name string, number int, kind string) (int64, error) {
 	options := &github.IssueListCommentsOptions{ListOptions: github.ListOptions{PerPage: 100}}

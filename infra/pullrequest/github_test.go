@@ -12,24 +12,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// comment is what GitHub's API knows of a comment.
-type comment struct {
+// storedComment is a comment in GitHub's API.
+type storedComment struct {
 	ID   int64             `json:"id"`
 	Body string            `json:"body"`
 	User map[string]string `json:"user"`
 }
 
-func byBot(id int64, body string) comment {
-	return comment{id, body, map[string]string{"type": "Bot", "login": "github-actions[bot]"}}
+func byBot(id int64, body string) storedComment {
+	return storedComment{id, body, map[string]string{"type": "Bot", "login": "github-actions[bot]"}}
 }
 
 // fakeGitHub is one repository with one pull request.
 type fakeGitHub struct {
 	t        *testing.T
 	head     string
-	comments []comment
-	// wrote are the writing requests, with the comments' texts.
-	wrote []string
+	comments []storedComment
+	// written are the requests that write, with the comments' texts.
+	written []string
 }
 
 const commentsPath = "/repos/acme/kubetracing/issues/7/comments"
@@ -54,63 +54,63 @@ func (f *fakeGitHub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodPost || r.Method == http.MethodPatch:
 		var body map[string]string
 		assert.NoError(f.t, json.NewDecoder(r.Body).Decode(&body))
-		f.wrote = append(f.wrote, r.Method+" "+r.URL.Path+" "+body["body"])
+		f.written = append(f.written, r.Method+" "+r.URL.Path+" "+body["body"])
 		answer(byBot(1, body["body"]))
 	default:
 		http.NotFound(w, r)
 	}
 }
 
-func TestACommentIsUpdatedInPlace(t *testing.T) {
+func TestPost(t *testing.T) {
 	t.Parallel()
 	ours, theirs := marker(kindPlans)+"\nold", marker(kindPreview)+"\nother kind"
 	human := map[string]string{"type": "User", "login": "someone"}
 	tests := map[string]struct {
 		head     string
-		comments []comment
-		said     string
-		wrote    []string
+		comments []storedComment
+		done     string
+		written  []string
 	}{
-		"the first comment of its kind is new": {
-			"c0ffee", []comment{byBot(1, theirs), {2, "looks good", human}},
+		"first comment of its kind": {
+			"c0ffee", []storedComment{byBot(1, theirs), {2, "looks good", human}},
 			"commented on #7",
 			[]string{"POST " + commentsPath + " new"},
 		},
-		"a later one replaces the earlier one, on whatever page it stands": {
-			"c0ffee", []comment{{1, "a", human}, {2, "b", human}, {3, "c", human}, byBot(4, theirs), byBot(5, ours)},
+		"later comment replaces the earlier one on any page": {
+			"c0ffee", []storedComment{{1, "a", human}, {2, "b", human}, {3, "c", human}, byBot(4, theirs), byBot(5, ours)},
 			"updated the comment on #7",
 			[]string{"PATCH /repos/acme/kubetracing/issues/comments/5 new"},
 		},
-		"somebody who quotes the marker is not overwritten": {
-			"c0ffee", []comment{{1, ours, human}, byBot(2, "> "+ours)},
+		"comment that quotes the marker is left alone": {
+			"c0ffee", []storedComment{{1, ours, human}, byBot(2, "> "+ours)},
 			"commented on #7",
 			[]string{"POST " + commentsPath + " new"},
 		},
-		"a pull request that has moved on gets none": {
-			"facade", []comment{byBot(1, ours)},
-			"no open pull request has c0ffee as its newest commit: nothing to say",
+		"pull request that has moved on": {
+			"facade", []storedComment{byBot(1, ours)},
+			"no open pull request has c0ffee as its newest commit: no comment",
 			nil,
 		},
 	}
-	for behaviour, test := range tests {
-		t.Run(behaviour, func(t *testing.T) {
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			fake := &fakeGitHub{t: t, head: test.head, comments: test.comments}
 			server := httptest.NewServer(fake)
 			defer server.Close()
 			client, err := newGitHub(server.URL, "token")
 			require.NoError(t, err)
-			said, err := post(t.Context(), client, target{
+			done, err := post(t.Context(), client, target{
 				repository: "acme/kubetracing", headOwner: "fork", headBranch: "feature", headCommit: "c0ffee",
 			}, kindPlans, "new")
 			require.NoError(t, err)
-			assert.Equal(t, test.said, said)
-			assert.Equal(t, test.wrote, fake.wrote)
+			assert.Equal(t, test.done, done)
+			assert.Equal(t, test.written, fake.written)
 		})
 	}
 }
 
-func TestWhatGitHubRefusesIsAnError(t *testing.T) {
+func TestPost_Refused(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
@@ -129,7 +129,7 @@ func TestWhatGitHubRefusesIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, "GITHUB_TOKEN is not set")
 }
 
-func TestEveryKindThatARunLeftIsPosted(t *testing.T) {
+func TestPostAll(t *testing.T) {
 	t.Parallel()
 	fake := &fakeGitHub{t: t, head: "c0ffee"}
 	server := httptest.NewServer(fake)
@@ -138,16 +138,68 @@ func TestEveryKindThatARunLeftIsPosted(t *testing.T) {
 	require.NoError(t, err)
 	to := target{repository: "acme/kubetracing", headOwner: "fork", headBranch: "feature", headCommit: "c0ffee"}
 
-	var said strings.Builder
+	var output strings.Builder
 	folder := folderOf(t, map[string]string{"preview/ci.txt": "+ a Cluster", "elsewhere/base/dev.yaml": ""})
-	require.NoError(t, postAll(t.Context(), client, to, folder, &said))
-	assert.Equal(t, "pullrequest: the run left no plans\npullrequest: preview: commented on #7\n", said.String())
-	require.Len(t, fake.wrote, 1)
-	assert.Contains(t, fake.wrote[0], "+ a Cluster")
+	require.NoError(t, postAll(t.Context(), client, to, folder, &output))
+	assert.Equal(t, "pullrequest: the run left no plans\npullrequest: preview: commented on #7\n", output.String())
+	require.Len(t, fake.written, 1)
+	assert.Contains(t, fake.written[0], "+ a Cluster")
 
-	// What is wrong with one kind keeps the other from nothing.
-	said.Reset()
+	// An invalid kind does not keep the other one back.
+	output.Reset()
 	folder = folderOf(t, map[string]string{"preview/ci.txt": "+ a Cluster", "plans/base/@.yaml": ""})
-	require.ErrorContains(t, postAll(t.Context(), client, to, folder, &said), `plans: "@" is not the name of a stack`)
-	assert.Equal(t, "pullrequest: preview: commented on #7\n", said.String())
+	require.ErrorContains(t, postAll(t.Context(), client, to, folder, &output), `plans: "@" is not the name of a stack`)
+	assert.Equal(t, "pullrequest: preview: commented on #7\n", output.String())
+}
+
+// The action that downloads artifacts leaves out the folder of a single one.
+func TestPostAll_SingleArtifact(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		files   map[string]string
+		output  string
+		comment string
+	}{
+		"plans": {
+			map[string]string{"base/dev.yaml": "a: 1\n", "head/dev.yaml": "a: 2\n"},
+			"pullrequest: plans: commented on #7\npullrequest: the run left no preview\n", marker(kindPlans),
+		},
+		"plans of the head only": {
+			map[string]string{"head/dev.yaml": "a: 2\n"},
+			"pullrequest: plans: commented on #7\npullrequest: the run left no preview\n", "`dev` | is new",
+		},
+		"preview": {
+			map[string]string{"ci.txt": "+ a Cluster", "ci.json": `{"base":"passed"}`},
+			"pullrequest: the run left no plans\npullrequest: preview: commented on #7\n", marker(kindPreview),
+		},
+		"plans in their own folder": {
+			map[string]string{"plans/base/dev.yaml": "a: 1\n", "plans/head/dev.yaml": "a: 2\n"},
+			"pullrequest: plans: commented on #7\npullrequest: the run left no preview\n", marker(kindPlans),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fake := &fakeGitHub{t: t, head: "c0ffee"}
+			server := httptest.NewServer(fake)
+			defer server.Close()
+			client, err := newGitHub(server.URL, "token")
+			require.NoError(t, err)
+			var output strings.Builder
+			require.NoError(t, postAll(t.Context(), client, target{
+				repository: "acme/kubetracing", headOwner: "fork", headBranch: "feature", headCommit: "c0ffee",
+			}, folderOf(t, test.files), &output))
+			assert.Equal(t, test.output, output.String())
+			require.Len(t, fake.written, 1)
+			assert.Contains(t, fake.written[0], test.comment)
+		})
+	}
+}
+
+func TestPostAll_NoArtifact(t *testing.T) {
+	t.Parallel()
+	client, err := newGitHub("http://127.0.0.1:1", "token")
+	require.NoError(t, err)
+	var output strings.Builder
+	require.NoError(t, postAll(t.Context(), client, target{repository: "acme/kubetracing"}, t.TempDir(), &output))
+	assert.Equal(t, "pullrequest: the run left no plans\npullrequest: the run left no preview\n", output.String())
 }

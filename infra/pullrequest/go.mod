@@ -1,4 +1,4 @@
-module github.com/kubetracing/kubetracing/test/pullrequest
+module github.com/kubetracing/kubetracing/infra/pullrequest
 
 go 1.26.6
 

@@ -6,9 +6,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/gonvenience/bunt"
@@ -33,73 +35,61 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	var checkout string
-	root.PersistentFlags().StringVar(&checkout, "root", "../..", "the head's checkout")
-	root.AddCommand(newPlans(&checkout), newPreview(&checkout), newReport(), newComment())
+	root.AddCommand(plansCommand(), previewCommand(), commentCommand())
 	return root
 }
 
-func newPlans(head *string) *cobra.Command {
-	var base, folder string
-	command := &cobra.Command{
-		Use:   "plans",
-		Short: "Render the offline plans of every stack, of base and head, into a folder",
-		Args:  cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			return withBase(command.Context(), *head, base, func(baseRoot string) error {
-				return renderPlans(command.Context(), baseRoot, *head, folder)
-			})
-		},
-	}
-	command.Flags().StringVar(&base, "base", "main", "the commit to compare with")
-	command.Flags().StringVar(&folder, "folder", "", "where to put base/STACK.yaml and head/STACK.yaml")
-	mustRequire(command, "folder")
-	return command
+func plansCommand() *cobra.Command {
+	return comparison(kindPlans, "Render the offline plans of every stack, of base and head, and print what differs", renderPlans)
 }
 
-func newPreview(head *string) *cobra.Command {
-	var base, stack, folder string
-	command := &cobra.Command{
-		Use:   "preview",
-		Short: "Bring up the base's stack, preview the head against it, update, verify, and destroy",
-		Args:  cobra.NoArgs,
-		RunE: func(command *cobra.Command, _ []string) error {
-			return withBase(command.Context(), *head, base, func(baseRoot string) error {
-				return review{base: baseRoot, head: *head, stack: stack, folder: folder}.run(command.Context())
-			})
-		},
-	}
-	command.Flags().StringVar(&base, "base", "main", "the commit whose stack is there before the update")
+func previewCommand() *cobra.Command {
+	var stack string
+	command := comparison(kindPreview, "Bring up the base's stack, preview the head against it, update, verify, and destroy",
+		func(ctx context.Context, base, head, folder string) error {
+			return review{base: base, head: head, stack: stack, folder: folder}.run(ctx)
+		})
 	command.Flags().StringVar(&stack, "stack", "ci", "the stack")
-	command.Flags().StringVar(&folder, "folder", "", "where to put STACK.txt with the preview")
-	mustRequire(command, "folder")
 	return command
 }
 
-func newReport() *cobra.Command {
-	var kind, folder string
+// comparison is a command that compares the checkouts of base and head, leaves what
+// it saw in a folder, and prints the comment about it. It fails if the comparison
+// does, or if a stack is broken, but prints what there is all the same.
+func comparison(kind, short string, compare func(ctx context.Context, base, head, folder string) error) *cobra.Command {
+	var head, base, folder string
 	command := &cobra.Command{
-		Use:   "report",
-		Short: "Print the comment about what plans or preview wrote",
+		Use:   kind,
+		Short: short,
 		Args:  cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			body, err := commentBody(kind, folder)
+			started := false
+			compared := withBase(command.Context(), head, base, func(baseRoot string) error {
+				started = true
+				return compare(command.Context(), baseRoot, head, folder)
+			})
+			if !started {
+				return compared
+			}
+			c, err := newComment(kind, folder)
 			if err != nil {
-				return err
+				return errors.Join(compared, err)
 			}
-			if _, err := fmt.Fprintln(command.OutOrStdout(), body); err != nil {
-				return fmt.Errorf("print comment: %w", err)
+			fmt.Fprintln(command.OutOrStdout(), c.body)
+			if len(c.broken) > 0 {
+				return errors.Join(compared, fmt.Errorf("broken stacks: %s", strings.Join(c.broken, ", ")))
 			}
-			return nil
+			return compared
 		},
 	}
-	command.Flags().StringVar(&kind, "kind", kindPlans, kindPlans+" or "+kindPreview)
-	command.Flags().StringVar(&folder, "folder", "", "what plans or preview wrote")
+	command.Flags().StringVar(&head, "head", "../..", "the head's checkout")
+	command.Flags().StringVar(&base, "base", "main", "the branch or commit to compare with")
+	command.Flags().StringVar(&folder, "folder", "", "where to leave what was seen, for comment")
 	mustRequire(command, "folder")
 	return command
 }
 
-func newComment() *cobra.Command {
+func commentCommand() *cobra.Command {
 	var folder string
 	target := target{}
 	command := &cobra.Command{
@@ -121,7 +111,7 @@ func newComment() *cobra.Command {
 	command.Flags().StringVar(&target.repository, "repository", os.Getenv("GITHUB_REPOSITORY"), "OWNER/NAME")
 	command.Flags().StringVar(&target.headOwner, "head-owner", "", "whose repository the pull request comes from")
 	command.Flags().StringVar(&target.headBranch, "head-branch", "", "the branch it comes from")
-	command.Flags().StringVar(&target.headCommit, "head-commit", "", "the commit that was looked at")
+	command.Flags().StringVar(&target.headCommit, "head-commit", "", "the commit that was examined")
 	mustRequire(command, "folder", "head-owner", "head-branch", "head-commit")
 	return command
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,7 +13,7 @@ import (
 	"strings"
 )
 
-// step is how one step of a review ended.
+// step is the outcome of one step of a review.
 type step string
 
 const (
@@ -21,11 +22,13 @@ const (
 	failed     step = "failed"
 )
 
-// result is how a review went. It is written beside the preview, by the pull
+// result is the outcome of a review. It is written beside the preview, by the pull
 // request's own code, and read where it is not trusted.
 type result struct {
 	// Base is the update to the base's stack, which has to have been traced.
 	Base step `json:"base"`
+	// Preview is the preview of the head against that.
+	Preview step `json:"preview"`
 	// Head is the update from there to the head's, which has to be traced too.
 	Head step `json:"head"`
 	// Again is a preview after that, which must find nothing to do.
@@ -35,12 +38,12 @@ type result struct {
 }
 
 func newResult() result {
-	return result{Base: notReached, Head: notReached, Again: notReached, Destroy: notReached}
+	return result{Base: notReached, Preview: notReached, Head: notReached, Again: notReached, Destroy: notReached}
 }
 
 func (r result) String() string {
-	return fmt.Sprintf("base up: %s; update with its trace assertions: %s; nothing left to do: %s; destroy: %s",
-		r.Base, r.Head, r.Again, r.Destroy)
+	return fmt.Sprintf("base up: %s; preview: %s; update with its trace assertions: %s; nothing left to do: %s; destroy: %s",
+		r.Base, r.Preview, r.Head, r.Again, r.Destroy)
 }
 
 // readResult reads what a run wrote; a run that was killed wrote nothing.
@@ -52,7 +55,7 @@ func readResult(text []byte) (result, error) {
 	if err := json.Unmarshal(text, &read); err != nil {
 		return result{}, fmt.Errorf("read the result: %w", err)
 	}
-	for _, s := range []step{read.Base, read.Head, read.Again, read.Destroy} {
+	for _, s := range []step{read.Base, read.Preview, read.Head, read.Again, read.Destroy} {
 		if s != notReached && s != passed && s != failed {
 			return result{}, fmt.Errorf("the result of a step is %q", s)
 		}
@@ -74,7 +77,11 @@ type review struct {
 // trace assertions hold.
 func (r review) run(ctx context.Context) (err error) {
 	if err := os.MkdirAll(r.folder, 0o755); err != nil {
-		return fmt.Errorf("make folder for the preview: %w", err)
+		return fmt.Errorf("create a folder for the preview: %w", err)
+	}
+	// An earlier run's preview is not this one's.
+	if err := os.Remove(r.path(".txt")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove an earlier preview: %w", err)
 	}
 	outcome := newResult()
 	defer func() {
@@ -94,12 +101,16 @@ func (r review) run(ctx context.Context) (err error) {
 		}
 	}
 	// Without the stack in the base, the preview shows all of it as new.
-	preview, err := kubetracingOutput(ctx, r.head, "preview", "--stack", r.stack, "--", "--color", "never", "--non-interactive")
+	preview, stderr, err := kubetracingOutput(ctx, r.head, "preview", "--stack", r.stack, "--", "--color", "never", "--non-interactive")
+	outcome.Preview, err = finish(nil, err)
+	if err != nil {
+		preview = append(preview, stderr...)
+	}
+	if written := os.WriteFile(r.path(".txt"), quiet(preview), 0o644); written != nil { //nolint:gosec // Pulumi prints secrets as [secret]
+		return errors.Join(err, fmt.Errorf("write preview: %w", written))
+	}
 	if err != nil {
 		return fmt.Errorf("preview the head: %w", err)
-	}
-	if err := os.WriteFile(r.path(".txt"), quiet(preview), 0o644); err != nil { //nolint:gosec // Pulumi prints secrets as [secret]
-		return fmt.Errorf("write preview: %w", err)
 	}
 	outcome.Head, err = finish(nil, r.kubetracing(ctx, r.head, "up"))
 	if err != nil {
@@ -112,8 +123,7 @@ func (r review) run(ctx context.Context) (err error) {
 	return nil
 }
 
-// finish turns a step's error into how it ended, and adds it to what went wrong
-// before.
+// finish turns a step's error into its outcome, and joins it with earlier errors.
 func finish(before, err error) (step, error) {
 	if err != nil {
 		return failed, errors.Join(before, err)
@@ -139,7 +149,7 @@ func (r review) shareState() error {
 		return fmt.Errorf("find the head's state: %w", err)
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return fmt.Errorf("make the head's state folder: %w", err)
+		return fmt.Errorf("create the head's state folder: %w", err)
 	}
 	if err := os.Setenv("PULUMI_BACKEND_URL", "file://"+filepath.ToSlash(folder)); err != nil {
 		return fmt.Errorf("set PULUMI_BACKEND_URL: %w", err)
@@ -184,7 +194,7 @@ var (
 	digest = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}\b`)
 )
 
-// quiet leaves out of a preview what does not help its reader, who may have a
+// quiet removes from a preview what does not help its reader, who may have a
 // phone: what is the same in every preview, and most of long names.
 func quiet(preview []byte) []byte {
 	var kept strings.Builder

@@ -12,7 +12,7 @@ import (
 
 const project = "../.."
 
-// workflows are the texts of the workflows and of their own action.
+// workflows returns the texts of the workflows and of their own action.
 func workflows(t *testing.T) map[string]string {
 	t.Helper()
 	texts := map[string]string{}
@@ -34,7 +34,7 @@ var (
 )
 
 // A tag can be moved to other code; a commit cannot.
-func TestEveryActionIsPinnedToACommitWithItsReleaseBesideIt(t *testing.T) {
+func TestWorkflows_PinnedActions(t *testing.T) {
 	t.Parallel()
 	releases := map[string]string{}
 	for name, text := range workflows(t) {
@@ -53,7 +53,7 @@ func TestEveryActionIsPinnedToACommitWithItsReleaseBesideIt(t *testing.T) {
 	assert.Contains(t, releases, "actions/checkout")
 }
 
-func TestTheWorkflowsOnlyRunTargetsThatThereAre(t *testing.T) {
+func TestWorkflows_MakeTargets(t *testing.T) {
 	t.Parallel()
 	makefile := read(t, filepath.Join(project, "Makefile"))
 	ran := map[string]bool{}
@@ -74,7 +74,7 @@ func TestTheWorkflowsOnlyRunTargetsThatThereAre(t *testing.T) {
 }
 
 // A pull request's code must not meet a token that can write.
-func TestOnlyTheDefaultBranchsCodeMayWrite(t *testing.T) {
+func TestWorkflows_Permissions(t *testing.T) {
 	t.Parallel()
 	for name, text := range workflows(t) {
 		if name == "action.yml" {
