@@ -68,7 +68,7 @@ func TestWorkflows_MakeTargets(t *testing.T) {
 			ran[match[2]] = true
 		}
 	}
-	for _, target := range []string{"test", "conformance", "pr-plan", "pr-preview", "pr-comment", "destroy", "matrix", "e2e"} {
+	for _, target := range []string{"test", "race", "conformance", "pr-plan", "pr-preview", "pr-comment", "destroy", "matrix", "e2e"} {
 		assert.True(t, ran[target], "no workflow runs make %s", target)
 	}
 }

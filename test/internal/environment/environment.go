@@ -167,9 +167,14 @@ func lookPath(name, path string) (string, error) {
 	for _, directory := range filepath.SplitList(path) {
 		candidate := filepath.Join(directory, name)
 		info, err := os.Stat(candidate)
-		if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0 {
-			return filepath.Abs(candidate)
+		if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
+			continue
 		}
+		absolute, err := filepath.Abs(candidate)
+		if err != nil {
+			return "", fmt.Errorf("find %s: %w", name, err)
+		}
+		return absolute, nil
 	}
 	return "", fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 }
