@@ -29,64 +29,64 @@ import (
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
-// patience is far more than any operation on fakes needs; one that waits for a
-// value that never comes fails.
-const patience = 5 * time.Minute
+// operationTimeout is far more than any operation on fakes needs; one that waits
+// for a value that never comes fails.
+const operationTimeout = 5 * time.Minute
 
-// streamPatience is how long the engine's events may take to arrive after its end.
-const streamPatience = 30 * time.Second
+// streamTimeout bounds how long the engine's events take to arrive after its end.
+const streamTimeout = 30 * time.Second
 
-// world is a machine with a Pulumi backend and fake providers.
-type world struct {
+// host is a machine with a Pulumi backend and fake providers.
+type host struct {
 	// folder holds everything that Pulumi writes.
 	folder      string
 	journal     *journal
 	environment map[string]string
 }
 
-func newWorld(t *testing.T) *world {
+func newHost(t *testing.T) *host {
 	t.Helper()
-	w := &world{folder: t.TempDir(), journal: &journal{}}
+	h := &host{folder: t.TempDir(), journal: &journal{}}
 	for _, folder := range []string{"state", "home"} {
-		require.NoError(t, os.Mkdir(filepath.Join(w.folder, folder), 0o700))
+		require.NoError(t, os.Mkdir(filepath.Join(h.folder, folder), 0o700))
 	}
 	var attached []string
 	for name, kinds := range map[string]map[string]kind{
 		"command": commandKinds, "docker": dockerKinds, "kubernetes": kubernetesKinds,
 	} {
-		attached = append(attached, name+":"+(&provider{kinds: kinds, journal: w.journal}).serve(t))
+		attached = append(attached, name+":"+(&provider{kinds: kinds, journal: h.journal}).serve(t))
 	}
-	w.environment = map[string]string{
-		"PULUMI_BACKEND_URL":                          "file://" + filepath.Join(w.folder, "state"),
+	h.environment = map[string]string{
+		"PULUMI_BACKEND_URL":                          "file://" + filepath.Join(h.folder, "state"),
 		"PULUMI_CONFIG_PASSPHRASE":                    "correct horse battery staple",
 		"PULUMI_DEBUG_PROVIDERS":                      strings.Join(attached, ","),
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
 		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
 	}
-	return w
+	return h
 }
 
-// another gives a world of its own in which everything is as in this one.
-func (w *world) another(t *testing.T) *world {
+// clone returns another host in the same state.
+func (h *host) clone(t *testing.T) *host {
 	t.Helper()
-	other := newWorld(t)
-	// What is made in it is not what was made here.
-	other.journal.count = w.journal.count
+	other := newHost(t)
+	// Identifiers of the two must differ.
+	other.journal.count = h.journal.count
 	require.NoError(t, os.RemoveAll(other.folder))
-	require.NoError(t, os.CopyFS(other.folder, os.DirFS(w.folder)))
+	require.NoError(t, os.CopyFS(other.folder, os.DirFS(h.folder)))
 	return other
 }
 
-// stack is a stack in a world.
+// stack is a stack on a host.
 type stack struct {
 	auto.Stack
 
-	world *world
-	name  string
+	host *host
+	name string
 }
 
 // stack opens a stack, a new and empty one unless there is one of that name.
-func (w *world) stack(t *testing.T, name string, config map[string]string) *stack {
+func (h *host) stack(t *testing.T, name string, config map[string]string) *stack {
 	t.Helper()
 	files, err := stacks.ReadFiles(filepath.Join("..", ".."), "dev")
 	require.NoError(t, err)
@@ -94,18 +94,18 @@ func (w *world) stack(t *testing.T, name string, config map[string]string) *stac
 	// The program runs here, in the test's process.
 	project.Main = ""
 	project.Runtime = workspace.NewProjectRuntimeInfo("go", nil)
-	folder := filepath.Join(w.folder, name)
+	folder := filepath.Join(h.folder, name)
 	require.NoError(t, os.MkdirAll(folder, 0o700))
 	opened, err := auto.UpsertStackInlineSource(t.Context(), name, string(project.Name), nil,
-		auto.Project(project), auto.WorkDir(folder), auto.PulumiHome(filepath.Join(w.folder, "home")),
-		auto.EnvVars(w.environment), auto.Pulumi(pulumiCommand(t)))
+		auto.Project(project), auto.WorkDir(folder), auto.PulumiHome(filepath.Join(h.folder, "home")),
+		auto.EnvVars(h.environment), auto.Pulumi(pulumiCommand(t)))
 	require.NoError(t, err)
-	s := &stack{Stack: opened, world: w, name: name}
+	s := &stack{Stack: opened, host: h, name: name}
 	s.configure(t, config)
 	return s
 }
 
-// configure makes the stack's program one of this configuration.
+// configure gives the stack's program a configuration.
 func (s *stack) configure(t *testing.T, config map[string]string) {
 	t.Helper()
 	settings, err := stacks.New("kubetracing", s.name, config)
@@ -113,23 +113,23 @@ func (s *stack) configure(t *testing.T, config map[string]string) {
 	s.Workspace().SetProgram(func(ctx *pulumi.Context) error { return program.Compose(ctx, settings) })
 }
 
-// outcome is what an operation on a stack came to.
+// outcome is the result of an operation on a stack.
 type outcome struct {
 	// changes are the resources that do not stay the same, as "update cluster-k3d",
 	// sorted. A replacement is one change, whatever its steps.
 	changes []string
-	// text is what the CLI printed on standard output, log everything that it and
-	// the engine said.
+	// text is what the CLI printed on standard output, log all output of the CLI and
+	// the engine.
 	text, log string
 	err       error
 }
 
-// watch collects the engine's events while run runs.
-func watch(t *testing.T, run func(context.Context, chan<- events.EngineEvent, *bytes.Buffer) (string, error)) outcome {
+// observe collects the engine's events while run runs.
+func observe(t *testing.T, run func(context.Context, chan<- events.EngineEvent, *bytes.Buffer) (string, error)) outcome {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), operationTimeout)
 	defer cancel()
-	var log, said bytes.Buffer
+	var log, progress bytes.Buffer
 	changes := map[string]bool{}
 	stream, collected := make(chan events.EngineEvent), make(chan error, 1)
 	go func() {
@@ -141,22 +141,22 @@ func watch(t *testing.T, run func(context.Context, chan<- events.EngineEvent, *b
 			}
 			log.Write(append(text, '\n'))
 			if event.ResourcePreEvent != nil {
-				note(changes, event.ResourcePreEvent.Metadata)
+				record(changes, event.ResourcePreEvent.Metadata)
 			}
 		}
 		collected <- first
 	}()
-	text, err := run(ctx, stream, &said)
+	text, err := run(ctx, stream, &progress)
 	require.NoError(t, ctx.Err(), "the operation does not end; so far: %s", text)
 	select {
 	case problem := <-collected:
 		require.NoError(t, problem)
-	case <-time.After(streamPatience):
+	case <-time.After(streamTimeout):
 		// What fails before the engine starts leaves the stream open.
-		require.NoError(t, err, "%s%s", text, &said)
+		require.NoError(t, err, "%s%s", text, &progress)
 		require.Fail(t, "the engine's events do not end")
 	}
-	result := outcome{text: text, log: log.String() + text + said.String(), err: err}
+	result := outcome{text: text, log: log.String() + text + progress.String(), err: err}
 	for change := range changes {
 		result.changes = append(result.changes, change)
 	}
@@ -164,8 +164,8 @@ func watch(t *testing.T, run func(context.Context, chan<- events.EngineEvent, *b
 	return result
 }
 
-// note adds a step of the engine to a set of changes.
-func note(changes map[string]bool, step apitype.StepEventMetadata) {
+// record adds a step of the engine to a set of changes.
+func record(changes map[string]bool, step apitype.StepEventMetadata) {
 	resource := urn.URN(step.URN)
 	if resource.Type() == "pulumi:pulumi:Stack" {
 		return
@@ -183,7 +183,7 @@ func note(changes map[string]bool, step apitype.StepEventMetadata) {
 
 func (s *stack) preview(t *testing.T, options ...optpreview.Option) outcome {
 	t.Helper()
-	return watch(t, func(ctx context.Context, stream chan<- events.EngineEvent, log *bytes.Buffer) (string, error) {
+	return observe(t, func(ctx context.Context, stream chan<- events.EngineEvent, log *bytes.Buffer) (string, error) {
 		// A line of dots says that a machine is slow, and when.
 		result, err := s.Preview(ctx, append(options, optpreview.SuppressProgress(),
 			optpreview.EventStreams(stream), optpreview.ErrorProgressStreams(log))...)
@@ -193,7 +193,7 @@ func (s *stack) preview(t *testing.T, options ...optpreview.Option) outcome {
 
 func (s *stack) up(t *testing.T) outcome {
 	t.Helper()
-	return watch(t, func(ctx context.Context, stream chan<- events.EngineEvent, log *bytes.Buffer) (string, error) {
+	return observe(t, func(ctx context.Context, stream chan<- events.EngineEvent, log *bytes.Buffer) (string, error) {
 		result, err := s.Up(ctx, optup.EventStreams(stream), optup.ErrorProgressStreams(log))
 		return result.StdOut, err
 	})
@@ -208,7 +208,7 @@ func (s *stack) mustUp(t *testing.T) outcome {
 
 func (s *stack) destroy(t *testing.T) outcome {
 	t.Helper()
-	return watch(t, func(ctx context.Context, stream chan<- events.EngineEvent, log *bytes.Buffer) (string, error) {
+	return observe(t, func(ctx context.Context, stream chan<- events.EngineEvent, log *bytes.Buffer) (string, error) {
 		result, err := s.Destroy(ctx, optdestroy.EventStreams(stream), optdestroy.ErrorProgressStreams(log))
 		return result.StdOut, err
 	})
@@ -226,11 +226,11 @@ func (s *stack) resources(t *testing.T) []apitype.ResourceV3 {
 	})
 }
 
-// written gives every file that Pulumi wrote, by its path.
-func (w *world) written(t *testing.T) map[string]string {
+// written returns every file that Pulumi wrote, by its path.
+func (h *host) written(t *testing.T) map[string]string {
 	t.Helper()
 	files := map[string]string{}
-	require.NoError(t, filepath.WalkDir(w.folder, func(path string, entry fs.DirEntry, err error) error {
+	require.NoError(t, filepath.WalkDir(h.folder, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() {
 			return err
 		}
