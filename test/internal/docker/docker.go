@@ -31,13 +31,16 @@ func Run(t *testing.T, arguments ...string) string {
 	return strings.TrimSpace(string(output))
 }
 
-// Labelled lists the containers, networks, volumes and images with a label.
-func Labelled(t *testing.T, label string) []string {
+// Labelled lists the containers, networks, volumes and images with any of the
+// labels.
+func Labelled(t *testing.T, labels ...string) []string {
 	t.Helper()
 	var found []string
-	for _, list := range [][]string{{"ps", "--all"}, {"network", "ls"}, {"volume", "ls"}, {"image", "ls"}} {
-		for id := range strings.FieldsSeq(Run(t, append(list, "--quiet", "--filter", "label="+label)...)) {
-			found = append(found, list[0]+" "+id)
+	for _, label := range labels {
+		for _, list := range [][]string{{"ps", "--all"}, {"network", "ls"}, {"volume", "ls"}, {"image", "ls"}} {
+			for id := range strings.FieldsSeq(Run(t, append(list, "--quiet", "--filter", "label="+label)...)) {
+				found = append(found, list[0]+" "+id)
+			}
 		}
 	}
 	return found

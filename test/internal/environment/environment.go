@@ -16,9 +16,16 @@ import (
 // original is the environment the suite was started with.
 var original = os.Environ()
 
-// Original returns the environment the suite was started with. It is for
-// compiling and downloading, which need Go's caches and the proxy variables.
-func Original() []string { return slices.Clone(original) }
+// Command prepares a program in the environment the suite was started with. It is
+// for compiling and downloading, which need Go's caches and the proxy variables.
+func Command(program string, arguments ...string) *exec.Cmd {
+	if found, err := lookPath(program, value(original, "PATH")); err == nil {
+		program = found
+	}
+	command := exec.Command(program, arguments...)
+	command.Env = slices.Clone(original)
+	return command
+}
 
 // kept are the variables every suite keeps: they say where temporary files go,
 // which language messages have, and what a suite itself was asked to do.

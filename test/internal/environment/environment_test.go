@@ -71,19 +71,29 @@ func TestIsolateLive(t *testing.T) {
 }
 
 // tests stands for a suite and records the environment it runs in.
-type tests struct{ path string }
+type tests struct {
+	path, variable string
+	original       []byte
+	err            error
+}
+
+const variable = "PULUMI_ENVIRONMENT_TEST"
 
 func (s *tests) Run() int {
-	s.path = os.Getenv("PATH")
+	s.path, s.variable = os.Getenv("PATH"), os.Getenv(variable)
+	s.original, s.err = Command("sh", "-c", "printf %s \"$PATH\"").Output()
 	return 7
 }
 
 func TestRun(t *testing.T) {
 	before := os.Environ()
 	t.Cleanup(func() { require.NoError(t, replace(before)) })
+	t.Setenv(variable, "set")
 	recorded := &tests{}
 	assert.Equal(t, 7, Run(recorded, "go"))
 	assert.NotEmpty(t, recorded.path)
 	assert.NoDirExists(t, recorded.path, "the folder is removed with the suite")
-	assert.Equal(t, before, Original())
+	assert.Empty(t, recorded.variable)
+	require.NoError(t, recorded.err)
+	assert.Equal(t, value(before, "PATH"), string(recorded.original), "commands that compile keep the environment")
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -81,10 +80,10 @@ func (p Program) build() (string, error) {
 	if p.VersionVariable != "" {
 		flags += " -X " + p.VersionVariable + "=v" + p.Version
 	}
-	command := exec.Command("go", "build", "-mod=readonly", "-ldflags="+flags, "-tags="+p.Tags,
+	command := environment.Command("go", "build", "-mod=readonly", "-ldflags="+flags, "-tags="+p.Tags,
 		"-modfile="+p.modfile(), "-o", unfinished, cmp.Or(p.Package, "."))
 	command.Dir = folder
-	command.Env = append(environment.Original(), "GOWORK=off")
+	command.Env = append(command.Env, "GOWORK=off")
 	if output, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s: %w\n%s", command, err, output)
 	}
