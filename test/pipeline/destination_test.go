@@ -25,7 +25,7 @@ import (
 	"github.com/kubetracing/kubetracing/test/pipeline/rig"
 )
 
-// destination is an OTLP receiver of someone else's, with TLS.
+// destination is a third party's OTLP receiver, with TLS.
 type destination struct {
 	collector.UnimplementedTraceServiceServer
 	headers chan metadata.MD
@@ -40,7 +40,7 @@ func (d *destination) Export(ctx context.Context, _ *collector.ExportTraceServic
 	return &collector.ExportTraceServiceResponse{}, nil
 }
 
-// newDestination gives its address and the certificate that it has.
+// newDestination starts a destination and returns its address and certificate.
 func newDestination(t *testing.T) (d *destination, address, ca string) {
 	t.Helper()
 	// For its certificate, which is good for 127.0.0.1.
@@ -59,9 +59,9 @@ func newDestination(t *testing.T) (d *destination, address, ca string) {
 	return d, listener.Addr().String(), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw}))
 }
 
-// A header's value comes from the environment, byte for byte, whatever YAML would
-// make of it, and stands in no file and in no log.
-func TestHeadersReachAnExtraDestinationOverTLS(t *testing.T) {
+// A header's value comes from the environment unchanged, whatever YAML would make of
+// it, and is in no file and in no log.
+func TestExtraDestination_Headers(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	values := map[string]string{

@@ -38,7 +38,7 @@ type Program struct {
 // cacheFolder keeps the binaries between runs, relative to the repository.
 const cacheFolder = ".kubetracing/programs"
 
-// builds holds one build per program, however many callers want it.
+// builds holds one build per program, shared by all callers.
 var builds sync.Map
 
 type result struct {
@@ -70,11 +70,11 @@ func (p Program) build() (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	// Built beside its place and then moved, so that another process never starts
-	// half a binary.
+	// Built beside its path and then moved, so that another process never starts an
+	// incomplete binary.
 	unfinished := fmt.Sprintf("%s.%d", path, os.Getpid())
 	defer os.Remove(unfinished)
-	// The whole graph stands in the versions' own files; a workspace around this
+	// The whole module graph is in the versions' own files; a workspace around this
 	// repository must not change it.
 	flags := "-s -w"
 	if p.VersionVariable != "" {
@@ -92,7 +92,7 @@ func (p Program) build() (string, error) {
 
 func (p Program) modfile() string { return filepath.Join("versions", "v"+p.Version+".mod") }
 
-// digest names everything that the program is built from.
+// digest identifies everything that the program is built from.
 func (p Program) digest(folder string) (string, error) {
 	sources, err := filepath.Glob(filepath.Join(folder, "*.go"))
 	if err != nil {
