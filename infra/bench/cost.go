@@ -130,13 +130,17 @@ func (c costFlags) measureRate(cluster *client.CoreV1Client, name string) (map[s
 		do    func(i int) error
 	}{
 		{"read", c.requests, func(int) error {
-			_, err := maps.Get(ctx, name, meta.GetOptions{})
-			return err
+			if _, err := maps.Get(ctx, name, meta.GetOptions{}); err != nil {
+				return fmt.Errorf("read config map: %w", err)
+			}
+			return nil
 		}},
 		{"write", c.requests, func(i int) error {
 			object.Data["key"] = strconv.Itoa(i)
-			_, err := maps.Update(ctx, object, meta.UpdateOptions{})
-			return err
+			if _, err := maps.Update(ctx, object, meta.UpdateOptions{}); err != nil {
+				return fmt.Errorf("write config map: %w", err)
+			}
+			return nil
 		}},
 		{"pod", c.pods, func(i int) error { return runPod(ctx, cluster, fmt.Sprintf("%s-%d", name, i), c.image) }},
 	} {
@@ -146,7 +150,7 @@ func (c costFlags) measureRate(cluster *client.CoreV1Client, name string) (map[s
 		for i := range quantity.count + warm {
 			started := time.Now()
 			if err := quantity.do(i); err != nil {
-				return nil, fmt.Errorf("%s: %w", quantity.name, err)
+				return nil, err
 			}
 			if i >= warm {
 				times = append(times, time.Since(started))

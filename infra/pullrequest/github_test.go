@@ -72,22 +72,26 @@ func TestPost(t *testing.T) {
 		written  []string
 	}{
 		"first comment of its kind": {
-			"c0ffee", []storedComment{byBot(1, theirs), {2, "looks good", human}},
+			"c0ffee",
+			[]storedComment{byBot(1, theirs), {2, "looks good", human}},
 			"commented on #7",
 			[]string{"POST " + commentsPath + " new"},
 		},
 		"later comment replaces the earlier one on any page": {
-			"c0ffee", []storedComment{{1, "a", human}, {2, "b", human}, {3, "c", human}, byBot(4, theirs), byBot(5, ours)},
+			"c0ffee",
+			[]storedComment{{1, "a", human}, {2, "b", human}, {3, "c", human}, byBot(4, theirs), byBot(5, ours)},
 			"updated the comment on #7",
 			[]string{"PATCH /repos/acme/kubetracing/issues/comments/5 new"},
 		},
 		"comment that quotes the marker is left alone": {
-			"c0ffee", []storedComment{{1, ours, human}, byBot(2, "> "+ours)},
+			"c0ffee",
+			[]storedComment{{1, ours, human}, byBot(2, "> "+ours)},
 			"commented on #7",
 			[]string{"POST " + commentsPath + " new"},
 		},
 		"pull request that has moved on": {
-			"facade", []storedComment{byBot(1, ours)},
+			"facade",
+			[]storedComment{byBot(1, ours)},
 			"no open pull request has c0ffee as its newest commit: no comment",
 			nil,
 		},

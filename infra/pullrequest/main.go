@@ -21,8 +21,9 @@ func main() {
 	// The reports are text for comments, whatever terminal they are written from.
 	bunt.SetColorSettings(bunt.OFF, bunt.OFF)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := newRoot().ExecuteContext(ctx); err != nil {
+	err := newRoot().ExecuteContext(ctx)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "pullrequest:", err)
 		os.Exit(1)
 	}

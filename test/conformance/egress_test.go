@@ -38,7 +38,7 @@ func TestKubeAPIServer_EgressSelector(t *testing.T) {
 	t.Run("with the selector of k3s it panics", func(t *testing.T) {
 		_, err := reader.read(t, k3sEgressSelector, file)
 		require.ErrorIs(t, err, errRefused)
-		assert.ErrorContains(t, err, "nil pointer dereference")
+		require.ErrorContains(t, err, "nil pointer dereference")
 		assert.ErrorContains(t, err, "pkg/server/options.(*TracingOptions).ApplyTo")
 	})
 	t.Run("without one, as rendered, it starts", func(t *testing.T) {

@@ -144,15 +144,18 @@ func TestStack_Changes(t *testing.T) {
 		},
 		"removing a workload removes only that": {
 			map[string]string{"kubetracing:workloads": `[]`},
-			[]string{"delete workloads-echo", "delete verification-echo", "update workloads"}, nil,
+			[]string{"delete workloads-echo", "delete verification-echo", "update workloads"},
+			nil,
 		},
 		"adding a workload leaves the others alone": {
 			map[string]string{"kubetracing:workloads": `["echo", "crashloop"]`},
-			[]string{"create workloads-crashloop", "create verification-crashloop", "update workloads"}, nil,
+			[]string{"create workloads-crashloop", "create verification-crashloop", "update workloads"},
+			nil,
 		},
 		"disabling verification removes only that": {
 			map[string]string{"kubetracing:verify": `{"enabled":false}`},
-			[]string{"delete verification", "delete verification-services", "delete verification-echo"}, nil,
+			[]string{"delete verification", "delete verification-services", "delete verification-echo"},
+			nil,
 		},
 	}
 	for name, test := range tests {

@@ -66,7 +66,7 @@ func TestCollector_FullDisk(t *testing.T) {
 	require.NotEmpty(t, acknowledged)
 	refused, last := sender.Failures()
 	require.Positive(t, refused, "the disk was not full")
-	assert.ErrorContains(t, last, "no space left on device")
+	require.ErrorContains(t, last, "no space left on device")
 
 	require.NoError(t, pipeline.Jaeger.Start(ctx))
 	lost, err := load.WaitStored(ctx, pipeline.Jaeger.QueryURL, sender.Shape, acknowledged, beyondRetries)

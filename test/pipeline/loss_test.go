@@ -30,17 +30,17 @@ var eventShares = []float64{0.25, 0.5, 0.75}
 // event is something that happens to the pipeline in the middle of a load.
 type event struct {
 	name string
-	do   func(*rig.Rig, context.Context) error
+	do   func(context.Context, *rig.Rig) error
 }
 
-func killCollector(r *rig.Rig, ctx context.Context) error {
+func killCollector(ctx context.Context, r *rig.Rig) error {
 	if err := r.Collector.Kill(); err != nil {
 		return err
 	}
 	return r.Collector.Start(ctx)
 }
 
-func killJaeger(r *rig.Rig, ctx context.Context) error {
+func killJaeger(ctx context.Context, r *rig.Rig) error {
 	if err := r.Jaeger.Kill(); err != nil {
 		return err
 	}
@@ -49,14 +49,14 @@ func killJaeger(r *rig.Rig, ctx context.Context) error {
 	return r.Jaeger.Start(ctx)
 }
 
-func killBoth(r *rig.Rig, ctx context.Context) error {
+func killBoth(ctx context.Context, r *rig.Rig) error {
 	if err := r.Kill(); err != nil {
 		return err
 	}
 	return r.Start(ctx)
 }
 
-func restartBoth(r *rig.Rig, ctx context.Context) error {
+func restartBoth(ctx context.Context, r *rig.Rig) error {
 	if err := r.Collector.Stop(ctx); err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func restartBoth(r *rig.Rig, ctx context.Context) error {
 
 // slowJaeger makes Jaeger stop answering for a while: connections stay open, exports
 // time out.
-func slowJaeger(r *rig.Rig, _ context.Context) error {
+func slowJaeger(_ context.Context, r *rig.Rig) error {
 	if err := r.Jaeger.Pause(); err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func account(t *testing.T, spec rig.Spec, during event) outcome {
 		Shape:    load.Shape{Run: uint64(time.Now().UnixNano()), Spans: 3, Start: time.Now()},
 		Requests: requests, Traces: tracesPerEach, Workers: 4, Retry: true, Pause: 5 * time.Millisecond,
 	}
-	numbers, err := sender.SendInterrupted(ctx, eventShares, func() error { return during.do(pipeline, ctx) })
+	numbers, err := sender.SendInterrupted(ctx, eventShares, func() error { return during.do(ctx, pipeline) })
 	require.NoError(t, err, during.name)
 	lost, err := load.WaitStored(ctx, pipeline.Jaeger.QueryURL, sender.Shape, numbers, settleTime)
 	require.NoError(t, err)

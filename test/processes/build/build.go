@@ -87,7 +87,10 @@ func (p Program) build() (string, error) {
 	if output, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s: %w\n%s", command, err, output)
 	}
-	return path, os.Rename(unfinished, path)
+	if err := os.Rename(unfinished, path); err != nil {
+		return "", fmt.Errorf("keep %s: %w", p.Folder, err)
+	}
+	return path, nil
 }
 
 func (p Program) modfile() string { return filepath.Join("versions", "v"+p.Version+".mod") }
@@ -96,7 +99,7 @@ func (p Program) modfile() string { return filepath.Join("versions", "v"+p.Versi
 func (p Program) digest(folder string) (string, error) {
 	sources, err := filepath.Glob(filepath.Join(folder, "*.go"))
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("list sources: %w", err)
 	}
 	modfile := filepath.Join(folder, p.modfile())
 	sum := sha256.New()
@@ -104,7 +107,7 @@ func (p Program) digest(folder string) (string, error) {
 	for _, path := range append(sources, modfile, strings.TrimSuffix(modfile, ".mod")+".sum") {
 		content, err := os.ReadFile(path)
 		if err != nil {
-			return "", err
+			return "", fmt.Errorf("read source: %w", err)
 		}
 		fmt.Fprintf(sum, "%s %d\n%s", filepath.Base(path), len(content), content)
 	}

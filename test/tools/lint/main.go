@@ -194,7 +194,7 @@ func (l linter) golangci(module string, environment []string, tags string) error
 	if err != nil {
 		return err
 	}
-	arguments := []string{"run", "--config", filepath.Join(l.root, ".golangci.yml"), "--path-prefix", module}
+	arguments := []string{"run", "--config", filepath.Join(l.root, ".golangci.yml")}
 	if tags != "" {
 		arguments = append(arguments, "--build-tags", tags)
 	}
@@ -260,7 +260,7 @@ func (l linter) shell(required bool) error {
 		fmt.Fprintln(l.out, "lint: shellcheck is not on PATH: only the scripts' syntax was checked")
 	default:
 		for shell, scripts := range byShell {
-			problems = append(problems, l.command(".", nil, "shellcheck", append([]string{"--shell", shell}, scripts...)...))
+			problems = append(problems, l.command(".", nil, "shellcheck", append([]string{"--severity", "warning", "--shell", shell}, scripts...)...))
 		}
 	}
 	return errors.Join(problems...)
