@@ -14,7 +14,7 @@ import (
 )
 
 // The kinds of comments: the difference of the offline plans, and what Pulumi
-// says it would do to the base's running stack.
+// previews for the base's running stack.
 const (
 	kindPlans   = "plans"
 	kindPreview = "preview"
@@ -44,7 +44,7 @@ type section struct {
 	broken bool
 }
 
-// comment is what is said about a kind.
+// comment is the comment of a kind.
 type comment struct {
 	body string
 	// broken are the stacks without a plan or preview.
@@ -126,11 +126,11 @@ func planSections(root *os.Root) ([]section, error) {
 		case isBroken:
 			s.summary, s.text, s.broken = "**is broken**: it has no plan", string(mistakes), true
 		case !exists:
-			s.summary = "is gone"
+			s.summary = "removed"
 		case wasBroken:
 			s.summary, s.text = "was broken in the base: there is no plan to compare with", string(mistakesBefore)
 		case !existed:
-			s.summary = "is new"
+			s.summary = "new"
 		default:
 			difference, err := diffPlans(before, after)
 			if err != nil {

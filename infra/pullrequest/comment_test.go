@@ -52,7 +52,7 @@ func TestNewComment_Plans(t *testing.T) {
 	assert.Equal(t, "<!-- kubetracing:plans -->\n"+
 		"### What this changes, by the offline plans of every stack\n\n"+
 		"| stack | changes |\n|---|---|\n"+
-		"| `ci` | nothing |\n| `dev` | 2 places |\n| `gone` | is gone |\n| `new` | is new |\n\n"+
+		"| `ci` | nothing |\n| `dev` | 2 places |\n| `gone` | removed |\n| `new` | new |\n\n"+
 		"<details open><summary>dev</summary>\n\n```diff\n"+
 		"@@ resources.cluster.inputs.samplingRatePerMillion.kubelet @@\n"+
 		"! ± value change\n- 1000000\n+ 10000\n\n"+
@@ -80,7 +80,7 @@ func TestNewComment_BrokenStack(t *testing.T) {
 		"### What this changes, by the offline plans of every stack\n\n"+
 		"| stack | changes |\n|---|---|\n"+
 		"| `dev` | **is broken**: it has no plan |\n| `ci` | nothing |\n"+
-		"| `healed` | was broken in the base: there is no plan to compare with |\n| `removed` | is gone |\n\n"+
+		"| `healed` | was broken in the base: there is no plan to compare with |\n| `removed` | removed |\n\n"+
 		"<details open><summary>dev</summary>\n\n```diff\n"+mistake+"```\n\n</details>\n\n"+
 		"<details open><summary>healed</summary>\n\n```diff\n"+mistake+"```\n\n</details>\n", c.body)
 }

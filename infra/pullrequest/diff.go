@@ -27,8 +27,7 @@ type planDiff struct {
 	text string
 }
 
-// diffPlans compares two plans by their structure: resources by name, wherever
-// they stand.
+// diffPlans compares two plans by their structure: resources by name, in any order.
 func diffPlans(base, head []byte) (planDiff, error) {
 	from, err := inputFile("base", base)
 	if err != nil {

@@ -170,7 +170,7 @@ func TestPostAll_SingleArtifact(t *testing.T) {
 		},
 		"plans of the head only": {
 			map[string]string{"head/dev.yaml": "a: 2\n"},
-			"pullrequest: plans: commented on #7\npullrequest: the run left no preview\n", "`dev` | is new",
+			"pullrequest: plans: commented on #7\npullrequest: the run left no preview\n", "`dev` | new",
 		},
 		"preview": {
 			map[string]string{"ci.txt": "+ a Cluster", "ci.json": `{"base":"passed"}`},

@@ -124,7 +124,7 @@ func TestReview_SharedState(t *testing.T) {
 	want := "file://" + filepath.Join(r.head, ".kubetracing", "state")
 	assert.Equal(t, strings.Repeat(want+"\n", 5), read(t, filepath.Join(records, "states")))
 	assert.Equal(t, "  + a Cluster\n      ~ kubelet: 1000000 => 10000\nResources:\n    1 to update\n",
-		read(t, filepath.Join(r.folder, "ci.txt")), "what every preview says is left out")
+		read(t, filepath.Join(r.folder, "ci.txt")), "lines of every preview are left out")
 }
 
 func TestQuiet(t *testing.T) {

@@ -1,6 +1,6 @@
 // Command kubelet reads a KubeletConfiguration on standard input with the
 // kubelet of one Kubernetes minor (versions/*.mod choose which) and prints what
-// it understood as JSON. It fails with the kubelet's own error.
+// it decoded as JSON. It fails with the kubelet's own error.
 package main
 
 import (
