@@ -33,9 +33,9 @@ type Decoded struct {
 
 func main() {
 	logrus.SetOutput(io.Discard)
-	understood, err := run(os.Stdin)
+	decoded, err := run(os.Stdin)
 	if err == nil {
-		err = json.NewEncoder(os.Stdout).Encode(understood)
+		err = json.NewEncoder(os.Stdout).Encode(decoded)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -43,7 +43,7 @@ func main() {
 	}
 }
 
-func run(in io.Reader) (*Understood, error) {
+func run(in io.Reader) (*Decoded, error) {
 	text, err := io.ReadAll(in)
 	if err != nil {
 		return nil, err

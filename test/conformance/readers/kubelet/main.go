@@ -18,9 +18,9 @@ import (
 )
 
 func main() {
-	understood, err := read(os.Stdin)
+	decoded, err := read(os.Stdin)
 	if err == nil {
-		err = json.NewEncoder(os.Stdout).Encode(understood)
+		err = json.NewEncoder(os.Stdout).Encode(decoded)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
