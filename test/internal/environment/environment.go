@@ -38,7 +38,7 @@ const keptPrefix = "KUBETRACING_"
 // Docker: which daemon that is, Go's settings, because such a suite compiles the
 // program, and the proxies, through which images and tools are downloaded.
 var live = []string{
-	"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "XDG_RUNTIME_DIR",
+	"DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_CERT_PATH", "DOCKER_TLS_VERIFY", "XDG_RUNTIME_DIR", "SSH_AUTH_SOCK",
 	"GOCACHE", "GOMODCACHE", "GOPATH", "GOENV", "GOPROXY", "GOSUMDB", "GONOSUMDB", "GOTOOLCHAIN", "GOFLAGS",
 	"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
 }
@@ -108,7 +108,7 @@ func isolate(variables []string, folder string, programs []string) ([]string, er
 		}
 	}
 	isolated, err := withHome(keep(variables, kept), folder)
-	return append(isolated, "PATH="+path), err
+	return append(isolated, "PATH="+path, "PULUMI_HOME="+filepath.Join(folder, "home", ".pulumi")), err
 }
 
 // isolateLive returns the environment of a suite that drives Docker, whose home is
@@ -150,13 +150,13 @@ func keep(variables, names []string) []string {
 	})
 }
 
-// withHome adds a home of its own, for Pulumi too.
+// withHome adds a home of its own.
 func withHome(variables []string, folder string) ([]string, error) {
 	home := filepath.Join(folder, "home")
 	if err := os.Mkdir(home, 0o700); err != nil {
 		return nil, fmt.Errorf("create the home: %w", err)
 	}
-	return append(variables, "HOME="+home, "PULUMI_HOME="+filepath.Join(home, ".pulumi")), nil
+	return append(variables, "HOME="+home), nil
 }
 
 // value returns a variable's value, or "".

@@ -65,7 +65,7 @@ func TestIsolateLive(t *testing.T) {
 	assert.Equal(t, "http://192.0.2.1:3128", value(isolated, "HTTPS_PROXY"))
 	assert.Equal(t, "/modules", value(isolated, "GOMODCACHE"))
 	assert.NotEqual(t, value(variables, "HOME"), value(isolated, "HOME"))
-	for _, absent := range []string{"KUBECONFIG", "PULUMI_ACCESS_TOKEN", "OTEL_EXPORTER_OTLP_ENDPOINT", "TRACEPARENT"} {
+	for _, absent := range []string{"KUBECONFIG", "PULUMI_HOME", "PULUMI_ACCESS_TOKEN", "OTEL_EXPORTER_OTLP_ENDPOINT", "TRACEPARENT"} {
 		assert.Empty(t, value(isolated, absent), absent)
 	}
 }
