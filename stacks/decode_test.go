@@ -53,8 +53,10 @@ func TestDecode_EveryKey(t *testing.T) {
 			Enabled: true, Image: "registry.test/collector:0.1", OTLPGRPCPort: &grpc, OTLPHTTPPort: &http, Debug: true, Queue: "memory",
 			TailSampling: &stacks.TailSamplingSettings{SlowerThan: time.Second, Rate: 6, Wait: 20 * time.Second},
 			Exporters: []stacks.ExporterSettings{
-				{Name: "tempo", Protocol: "grpc", Endpoint: "tempo:4317", Insecure: true,
-					Headers: map[string]stacks.Secret{"x-tenant": "one", "authorization": "Bearer two"}},
+				{
+					Name: "tempo", Protocol: "grpc", Endpoint: "tempo:4317", Insecure: true,
+					Headers: map[string]stacks.Secret{"x-tenant": "one", "authorization": "Bearer two"},
+				},
 				{Name: "vendor", Protocol: "http", Endpoint: "https://otlp.test/v1"},
 			},
 		},

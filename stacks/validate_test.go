@@ -232,8 +232,10 @@ func TestNew_Invalid(t *testing.T) {
 		},
 		"a conmon-rs for containerd": {
 			config: section("runtime", `{"monitor": {"crio": "1.31.13"}}`),
-			want: []stacks.Problem{{"kubetracing:runtime.monitor", `""`,
-				"is only valid with runtime.name crio: containerd has no monitor of its own"}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.monitor", `""`,
+				"is only valid with runtime.name crio: containerd has no monitor of its own",
+			}},
 		},
 		"a conmon-rs from a bundle without a published checksum": {
 			config: crio36(`"monitor": {"crio": "1.31.1"}`),
@@ -241,13 +243,17 @@ func TestNew_Invalid(t *testing.T) {
 		},
 		"a conmon-rs from a bundle that has none": {
 			config: crio36(`"monitor": {"crio": "1.27.4"}`),
-			want: []stacks.Problem{{"kubetracing:runtime.monitor.crio", "1.27.4",
-				"has no conmon-rs; these have: " + withConmonRs}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.monitor.crio", "1.27.4",
+				"has no conmon-rs; these have: " + withConmonRs,
+			}},
 		},
 		"a conmon-rs from two places": {
 			config: crio36(`"monitor": {"crio": "1.31.13", "version": "0.7.2"}`),
-			want: []stacks.Problem{{"kubetracing:runtime.monitor", `crio "1.31.13", url "", version "0.7.2"`,
-				"must have either crio, or version with url and sha256, or version alone"}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.monitor", `crio "1.31.13", url "", version "0.7.2"`,
+				"must have either crio, or version with url and sha256, or version alone",
+			}},
 		},
 		"a conmon-rs of an unknown release, from a URL without a checksum": {
 			config: crio36(`"monitor": {"url": "https://mirror.test/c.tar.gz"}`),
@@ -264,13 +270,17 @@ func TestNew_Invalid(t *testing.T) {
 		},
 		"a release of conmon-rs that nothing brings": {
 			config: crio36(`"monitor": {"version": "0.7.2"}`),
-			want: []stacks.Problem{{"kubetracing:runtime.monitor.url", `""`,
-				"must be given with version, unless runtime.bundle holds that conmon-rs"}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.monitor.url", `""`,
+				"must be given with version, unless runtime.bundle holds that conmon-rs",
+			}},
 		},
 		"a conmon-rs that is too new for CRI-O": {
 			config: crio36(`"bundle": {"directory": "bundle"}, "monitor": {"version": "1.0.1"}`),
-			want: []stacks.Problem{{"kubetracing:runtime.monitor.version", "1.0.1",
-				"must be below 1.0.0: CRI-O before 1.37 passes arguments that conmon-rs 1.0 does not know"}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.monitor.version", "1.0.1",
+				"must be below 1.0.0: CRI-O before 1.37 passes arguments that conmon-rs 1.0 does not know",
+			}},
 		},
 		"youki where no bundle has it": {
 			config: merged(section("cluster", `{"kubernetes": "1.36"}`),

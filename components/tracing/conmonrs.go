@@ -1,6 +1,8 @@
 package tracing
 
 import (
+	"fmt"
+
 	"github.com/Masterminds/semver/v3"
 )
 
@@ -71,19 +73,20 @@ func (r CRIORelease) watchedByConmonRs(oci OCIRuntime) bool {
 }
 
 // conmonRsFilter drops the spans of the libraries with which conmon-rs exports its
-// spans: some thirty a second and pod, from h2 above all. Its own have a target
-// that begins with the name of its crate.
+// spans: some thirty a second and pod, from h2 above all. Its own name a module of
+// its crate.
 //
-// Sources: tracing-opentelemetry src/layer.rs (the attribute target);
-// opentelemetry-collector-contrib processor/filterprocessor README.
+// Sources: tracing-opentelemetry src/layer.rs (target from 0.32 on, code.module.name
+// from 0.31 on, code.namespace before); opentelemetry-collector-contrib
+// processor/filterprocessor README.
 func conmonRsFilter() any {
-	return map[string]any{
-		"error_mode": "ignore",
-		"trace_conditions": []string{
-			`resource.attributes["service.name"] == "` + ServiceConmonRs + `" and ` +
-				`span.attributes["target"] != nil and not IsMatch(span.attributes["target"], "^` + ServiceConmonRs + `(::|$)")`,
-		},
+	var conditions []string
+	for _, attribute := range []string{"target", "code.module.name", "code.namespace"} {
+		conditions = append(conditions, fmt.Sprintf(
+			`resource.attributes["service.name"] == %[1]q and span.attributes[%[2]q] != nil and not IsMatch(span.attributes[%[2]q], "^%[1]s(::|$)")`,
+			ServiceConmonRs, attribute))
 	}
+	return map[string]any{"error_mode": "ignore", "trace_conditions": conditions}
 }
 
 // conmonRsFilterName is the name of the filter in a pipeline.

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/perf/benchfmt"
 
-	"github.com/kubetracing/kubetracing/stacks"
+	"github.com/kubetracing/kubetracing/components/workloads/catalog"
 	"github.com/kubetracing/kubetracing/test/project"
 )
 
@@ -38,9 +38,7 @@ func sizes() []size {
 			return nil, ours.Merge("cluster", map[string]any{"servers": 1, "agents": nodes - 1})
 		}})
 	}
-	workloads := []stacks.Workload{
-		stacks.WorkloadEcho, stacks.WorkloadCrashLoop, stacks.WorkloadImagePull, stacks.WorkloadChurn, stacks.WorkloadTracedApp,
-	}
+	workloads := catalog.Names()
 	for count := range len(workloads) + 1 {
 		all = append(all, size{"workloads", count, count%2 == 1, func(ours *project.Project, _ bool) ([]*project.Project, error) {
 			return nil, ours.Set("workloads", workloads[:count])

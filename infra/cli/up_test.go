@@ -179,7 +179,8 @@ func TestUp_failure(t *testing.T) {
 		m.pulumi.On("up", pulumitest.Answer{Code: 7})
 		assert.Equal(t, outcome{code: 7}, m.run(t, "up", "--verbose"), "an interactive Pulumi has said why")
 	})
-	for command, fails := range map[string]string{"up": "stack select", "preview": "stack select", "up ": "stack output"} {
+	for _, test := range [][2]string{{"up", "stack select"}, {"preview", "stack select"}, {"up", "stack output"}} {
+		command, fails := test[0], test[1]
 		t.Run("of "+fails+" by "+command, func(t *testing.T) {
 			m := newMachine(t)
 			m.pulumi.On(fails, pulumitest.Answer{Code: 8, Stderr: "error: no"})

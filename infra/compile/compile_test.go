@@ -122,7 +122,7 @@ func TestPulumiProgram(t *testing.T) {
 	assert.Equal(t, filepath.Join(filepath.Dir(executable), "..", ".."), program.Root, "the folder above .kubetracing/bin")
 	for _, source := range program.Sources {
 		_, err := os.Stat(filepath.Join("..", "..", source))
-		assert.NoError(t, err, source)
+		require.NoError(t, err, source)
 	}
 	assert.Equal(t, filepath.Join(program.Root, ".kubetracing", "bin", "program"), program.Binary)
 }

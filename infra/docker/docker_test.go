@@ -263,12 +263,14 @@ func TestClient_failures(t *testing.T) {
 				"failed to connect to the docker API at unix:///var/run/docker.sock",
 		},
 		"docker is Podman": {
-			dockertest.Answer{Stderr: "Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg.\nError: unknown flag", Code: 125}, docker.ErrPodman,
+			dockertest.Answer{Stderr: "Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg.\nError: unknown flag", Code: 125},
+			docker.ErrPodman,
 			"the docker command on PATH is Podman, which is not supported: install Docker Engine or Docker Desktop, or put its docker command first on PATH. " +
 				"It says: Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg.\nError: unknown flag",
 		},
 		"docker hangs": {
-			dockertest.Answer{Hang: true}, docker.ErrUnresponsive,
+			dockertest.Answer{Hang: true},
+			docker.ErrUnresponsive,
 			"the Docker daemon accepts connections but does not answer: `docker context inspect` got no answer within 20s; restart Docker",
 		},
 	}

@@ -182,7 +182,9 @@ func TestFind(t *testing.T) {
 		"by its audit id, with the whole trace": {
 			[]span{
 				{1, "apiserver", 0, map[string]string{"audit-id": "4e", "http.target": list.Target}},
-				{2, "etcd", 0, nil}, {2, "apiserver", 0, map[string]string{"audit-id": "4f"}}, {2, "apiserver", 0, nil},
+				{2, "etcd", 0, nil},
+				{2, "apiserver", 0, map[string]string{"audit-id": "4f"}},
+				{2, "apiserver", 0, nil},
 			},
 			follow.Trace{ID: pcommon.TraceID{15: 2}.String(), Services: []string{"apiserver", "etcd"}, Spans: 3},
 		},

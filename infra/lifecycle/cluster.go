@@ -296,7 +296,7 @@ func (c *cluster) giveAddresses(ctx context.Context, k3dDone <-chan struct{}) {
 		}
 		found, err := c.docker.InspectExisting(ctx, nodeNames(waiting)...)
 		if err != nil {
-			return err.Error(), false, nil
+			return err.Error(), false, nil //nolint:nilerr // it is tried again
 		}
 		trouble := ""
 		waiting = slices.DeleteFunc(waiting, func(node spec.Node) bool {
@@ -343,7 +343,7 @@ func (c *cluster) watchRestarts(ctx context.Context) error {
 		return "", false, nil
 	})
 	if ctx.Err() != nil {
-		return nil
+		return nil //nolint:nilerr // whoever ended the watch knows why
 	}
 	return err
 }

@@ -73,7 +73,7 @@ func TestManager_CreateCluster(t *testing.T) {
 
 	inBubble(t, "gives a node its address as soon as it runs and tries again", func(t *testing.T, h *host) {
 		h.On(dockertest.Command(connectServer), dockertest.Fail("Address already in use"), dockertest.Answer{})
-		h.OnFunc(dockertest.Command(createCommand), func(ctx context.Context, _ dockertest.Call) dockertest.Answer {
+		h.OnFunc(dockertest.Command(createCommand), func(_ context.Context, _ dockertest.Call) dockertest.Answer {
 			time.Sleep(300 * time.Millisecond)
 			created := ours()
 			created[0].State.Status = "created"

@@ -139,8 +139,14 @@ func (h *host) command(stdin string, environment map[string]string) lifecycle.Co
 // changes lists the commands that change something, in their order.
 func (h *host) changes() []string {
 	changing := [][]string{
-		{"k3d"}, {"docker", "kill"}, {"docker", "start"}, {"docker", "rm"}, {"docker", "network", "connect"},
-		{"docker", "network", "disconnect"}, {"docker", "exec", "--interactive"}, {"docker", "run"},
+		{"k3d"},
+		{"docker", "kill"},
+		{"docker", "start"},
+		{"docker", "rm"},
+		{"docker", "network", "connect"},
+		{"docker", "network", "disconnect"},
+		{"docker", "exec", "--interactive"},
+		{"docker", "run"},
 	}
 	var lines []string
 	for _, call := range h.Calls() {

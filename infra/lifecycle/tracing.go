@@ -29,7 +29,7 @@ func (c *cluster) checkTracing(ctx context.Context) error {
 	err := poll.Loop{Interval: nodeInterval}.Until(limited, func(ctx context.Context) (string, bool, error) {
 		found, err := c.notTracing(ctx)
 		if ctx.Err() != nil {
-			return "", false, nil
+			return "", false, nil //nolint:nilerr // this check did not come to its end
 		}
 		reasons, failure = found, err
 		return "", err == nil && len(reasons) == 0, nil

@@ -315,10 +315,14 @@ func TestCheck_Subnet(t *testing.T) {
 		networks []docker.Network
 		want     string
 	}{
-		"taken by a larger network": {[]docker.Network{network("vpn", "10.0.0.0/8")},
-			`the range 10.112.4.0/22 (kubetracing:network.subnet) is taken: Docker's network "vpn" has 10.0.0.0/8; choose another range`},
-		"taken by one of several ranges of a network": {[]docker.Network{network("two", "fd00::/64", "10.112.5.0/24")},
-			`the range 10.112.4.0/22 (kubetracing:network.subnet) is taken: Docker's network "two" has 10.112.5.0/24; choose another range`},
+		"taken by a larger network": {
+			[]docker.Network{network("vpn", "10.0.0.0/8")},
+			`the range 10.112.4.0/22 (kubetracing:network.subnet) is taken: Docker's network "vpn" has 10.0.0.0/8; choose another range`,
+		},
+		"taken by one of several ranges of a network": {
+			[]docker.Network{network("two", "fd00::/64", "10.112.5.0/24")},
+			`the range 10.112.4.0/22 (kubetracing:network.subnet) is taken: Docker's network "two" has 10.112.5.0/24; choose another range`,
+		},
 		"of the stack's own network":       {[]docker.Network{own}, ""},
 		"between neighbours":               {[]docker.Network{network("before", "10.112.0.0/22"), network("after", "10.112.8.0/22")}, ""},
 		"beside networks without a subnet": {[]docker.Network{network("host"), network("none")}, ""},

@@ -10,8 +10,8 @@ import (
 // Variables of Pulumi's environment.
 const (
 	backendVariable        = "PULUMI_BACKEND_URL"
-	passphraseVariable     = "PULUMI_CONFIG_PASSPHRASE"
-	passphraseFileVariable = "PULUMI_CONFIG_PASSPHRASE_FILE"
+	passphraseVariable     = "PULUMI_CONFIG_PASSPHRASE"      //nolint:gosec // the variable's name
+	passphraseFileVariable = "PULUMI_CONFIG_PASSPHRASE_FILE" //nolint:gosec // the variable's name
 )
 
 // defaultPassphrase encrypts the secrets of a local stack: the kubeconfig of a

@@ -208,7 +208,7 @@ func TestStack_Up_events_failure(t *testing.T) {
 
 func TestExitError(t *testing.T) {
 	t.Parallel()
-	assert.EqualError(t, &pulumi.ExitError{Command: "stack export", Code: 255, Stderr: " error: no\n"}, "pulumi stack export: exit status 255: error: no")
+	require.EqualError(t, &pulumi.ExitError{Command: "stack export", Code: 255, Stderr: " error: no\n"}, "pulumi stack export: exit status 255: error: no")
 	assert.EqualError(t, &pulumi.ExitError{Command: "up", Code: 1}, "pulumi up: exit status 1")
 }
 
@@ -230,9 +230,9 @@ func TestExec_Run(t *testing.T) {
 	}
 	result, err := pulumi.Exec{}.Run(t.Context(), command)
 	require.NoError(t, err)
-	real, err := filepath.EvalSymlinks(folder)
+	resolved, err := filepath.EvalSymlinks(folder)
 	require.NoError(t, err)
-	assert.Equal(t, pulumi.Result{Stdout: "stack export --stack dev in " + real + " with this and input\n", Stderr: "words\n"}, result)
+	assert.Equal(t, pulumi.Result{Stdout: "stack export --stack dev in " + resolved + " with this and input\n", Stderr: "words\n"}, result)
 
 	command.Env = append(command.Env, "CODE=7")
 	_, err = pulumi.Exec{}.Run(t.Context(), command)

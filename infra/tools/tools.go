@@ -148,11 +148,11 @@ func hasCompanion(path, companion string) bool {
 	if _, err := exec.LookPath(companion); err == nil {
 		return true
 	}
-	real, err := filepath.EvalSymlinks(path)
+	resolved, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return false
 	}
-	_, err = exec.LookPath(filepath.Join(filepath.Dir(real), companion))
+	_, err = exec.LookPath(filepath.Join(filepath.Dir(resolved), companion))
 	return err == nil
 }
 

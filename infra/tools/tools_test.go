@@ -359,12 +359,12 @@ func TestEnsure_incomplete_tool_on_path(t *testing.T) {
 }
 
 func TestTool_OnPath_companion_beside_linked_binary(t *testing.T) {
-	real := t.TempDir()
+	folder := t.TempDir()
 	for _, name := range []string{"k3d", "k3d-helper"} {
-		require.NoError(t, os.WriteFile(filepath.Join(real, name), []byte("#!/bin/sh\necho v5.8.3\n"), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte("#!/bin/sh\necho v5.8.3\n"), 0o755))
 	}
 	linked := t.TempDir()
-	require.NoError(t, os.Symlink(filepath.Join(real, "k3d"), filepath.Join(linked, "k3d")))
+	require.NoError(t, os.Symlink(filepath.Join(folder, "k3d"), filepath.Join(linked, "k3d")))
 	t.Setenv("PATH", linked)
 	tool := k3d()
 	tool.Companions = []string{"k3d-helper"}

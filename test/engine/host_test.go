@@ -25,7 +25,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/require"
 
-	"github.com/kubetracing/kubetracing/infra/program"
+	"github.com/kubetracing/kubetracing/components"
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
@@ -110,7 +110,13 @@ func (s *stack) configure(t *testing.T, config map[string]string) {
 	t.Helper()
 	settings, err := stacks.New("kubetracing", s.name, config)
 	require.NoError(t, err)
-	s.Workspace().SetProgram(func(ctx *pulumi.Context) error { return program.Compose(ctx, settings) })
+	s.Workspace().SetProgram(func(ctx *pulumi.Context) error { return compose(ctx, settings) })
+}
+
+// compose creates what the Pulumi program creates.
+func compose(ctx *pulumi.Context, settings stacks.Stack) error {
+	_, err := components.NewTracedCluster(ctx, "traced", components.TracedClusterArgs{Stack: settings})
+	return err
 }
 
 // outcome is the result of an operation on a stack.

@@ -11,10 +11,13 @@ now() {
 
 # Kinds of spans.
 # Source: opentelemetry-proto trace/v1/trace.proto.
+# shellcheck disable=SC2034 # for the scripts that this one precedes
 SERVER=2
+# shellcheck disable=SC2034
 CLIENT=3
 
 # send_span TRACE SPAN PARENT KIND NAME START END: to the Collector, as OTLP.
+# shellcheck disable=SC3028 # Kubernetes sets HOSTNAME
 send_span() {
   wget -q -O /dev/null --header 'Content-Type: application/json' --post-data '{"resourceSpans":[{
 "resource":{"attributes":[{"key":"service.name","value":{"stringValue":"'"$OTEL_SERVICE_NAME"'"}},
