@@ -25,8 +25,8 @@ type App struct {
 	Stdout, Stderr io.Writer
 	// Width is that of the terminal on Stderr in columns; 0 if it is none.
 	Width int
-	// Getenv reads the environment.
-	Getenv func(string) string
+	// LookupEnv reads the environment.
+	LookupEnv func(string) (string, bool)
 	// Docker runs docker and k3d, Pulumi runs pulumi.
 	Docker *docker.Client
 	Pulumi pulumi.Runner
@@ -43,7 +43,7 @@ func Run(arguments []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	app := App{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Width: terminalWidth(os.Stderr), Getenv: os.Getenv,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Width: terminalWidth(os.Stderr), LookupEnv: os.LookupEnv,
 		Docker: docker.New(), Pulumi: pulumi.Exec{},
 		InstallTools: func(ctx context.Context, folder string, w io.Writer) error {
 			return tools.Install(ctx, folder, tools.Pinned(), w)
@@ -94,6 +94,12 @@ func (a *App) Run(ctx context.Context, arguments []string) int {
 	default:
 		return 1
 	}
+}
+
+// getenv returns a variable of the environment; empty if it is not set.
+func (a *App) getenv(name string) string {
+	value, _ := a.LookupEnv(name)
+	return value
 }
 
 // exitError is an error with an exit code of its own.

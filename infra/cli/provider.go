@@ -11,7 +11,7 @@ import (
 // newProviderCommands returns the commands that Pulumi's command provider runs. They
 // are not for people: documents come on standard input.
 func newProviderCommands(a *App) []*cobra.Command {
-	provided := lifecycle.Command{Docker: a.Docker, Stdin: a.Stdin, Getenv: a.Getenv, Stdout: a.Stdout, Stderr: a.Stderr}
+	provided := lifecycle.Command{Docker: a.Docker, Stdin: a.Stdin, Getenv: a.getenv, Stdout: a.Stdout, Stderr: a.Stderr}
 	plain := func(use, short string, run func(context.Context) error) *cobra.Command {
 		return &cobra.Command{
 			Use: use, Short: short, Args: cobra.NoArgs,

@@ -30,8 +30,7 @@ func (a *App) pulumi(ctx context.Context, o *options, arguments []string) error 
 	if err := a.InstallTools(ctx, space.Folder("tools"), a.Stderr); err != nil {
 		return err
 	}
-	stack := pulumi.NewStack(space, a.Stderr)
-	stack.Runner = a.Pulumi
+	stack := pulumi.NewStack(space, a.Pulumi, a.LookupEnv, a.Stderr)
 	if arguments[0] == "config" {
 		return configure(ctx, stack, arguments)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -25,8 +27,20 @@ type session struct {
 	snapshot pulumi.Snapshot
 }
 
-// task is something that a session needs before Pulumi runs.
-type task func(ctx context.Context) error
+// task is something that a session needs before Pulumi runs. It reports progress to w.
+type task func(ctx context.Context, w io.Writer) error
+
+// lockedWriter is a writer that tasks share.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(text []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(text)
+}
 
 // open compares what Pulumi and Docker know of a stack while the tools are installed
 // and further tasks run. Docker must answer first: nothing works without it.
@@ -34,8 +48,7 @@ func (a *App) open(ctx context.Context, space pulumi.Workspace, tasks ...task) (
 	if err := preflight.Docker(ctx, a.Docker); err != nil {
 		return nil, err
 	}
-	s := &session{stack: pulumi.NewStack(space, a.Stderr)}
-	s.stack.Runner = a.Pulumi
+	s := &session{stack: pulumi.NewStack(space, a.Pulumi, a.LookupEnv, a.Stderr)}
 	names := s.stack.Names()
 	readState := func(ctx context.Context) (err error) {
 		s.state, s.exists, err = s.stack.State(ctx)
@@ -43,17 +56,18 @@ func (a *App) open(ctx context.Context, space pulumi.Workspace, tasks ...task) (
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	tasks = append(tasks,
-		func(ctx context.Context) (err error) {
+		func(ctx context.Context, _ io.Writer) (err error) {
 			s.snapshot, err = pulumi.TakeSnapshot(ctx, a.Docker, names)
 			return err
 		},
-		func(ctx context.Context) error { return a.InstallTools(ctx, space.Folder("tools"), a.Stderr) },
+		func(ctx context.Context, w io.Writer) error { return a.InstallTools(ctx, space.Folder("tools"), w) },
 	)
 	if s.stack.Local {
-		tasks = append(tasks, readState)
+		tasks = append(tasks, func(ctx context.Context, _ io.Writer) error { return readState(ctx) })
 	}
+	progress := &lockedWriter{w: a.Stderr}
 	for _, task := range tasks {
-		group.Go(func() error { return task(groupCtx) })
+		group.Go(func() error { return task(groupCtx, progress) })
 	}
 	err := group.Wait()
 	if err == nil && !s.stack.Local {
@@ -95,7 +109,7 @@ func (a *App) follower(verbose bool) pulumi.Follower {
 // pullImages pulls the images that the stack needs and Docker lacks. What cannot be
 // pulled may be built, or imported, elsewhere: the update says so if it is not.
 func (a *App) pullImages(stack stacks.Stack) task {
-	return func(ctx context.Context) error {
+	return func(ctx context.Context, w io.Writer) error {
 		if tools.Offline() {
 			return nil
 		}
@@ -106,14 +120,14 @@ func (a *App) pullImages(stack stacks.Stack) task {
 					return err
 				}
 				begin := time.Now()
-				fmt.Fprintf(a.Stderr, "kubetracing: pulling %s\n", image)
+				fmt.Fprintf(w, "kubetracing: pulling %s\n", image)
 				if err := a.Docker.PullImage(ctx, image); err != nil {
 					if ctx.Err() == nil {
-						fmt.Fprintf(a.Stderr, "kubetracing: %s\n", err)
+						fmt.Fprintf(w, "kubetracing: %s\n", err)
 					}
 					return nil
 				}
-				fmt.Fprintf(a.Stderr, "kubetracing: pulled %s in %s\n", image, time.Since(begin).Round(time.Second))
+				fmt.Fprintf(w, "kubetracing: pulled %s in %s\n", image, time.Since(begin).Round(time.Second))
 				return nil
 			})
 		}
@@ -123,5 +137,5 @@ func (a *App) pullImages(stack stacks.Stack) task {
 
 // compile compiles the Pulumi program of the project in a folder.
 func (a *App) compile(root string) task {
-	return func(ctx context.Context) error { return a.Compile(ctx, root, a.Stderr) }
+	return func(ctx context.Context, w io.Writer) error { return a.Compile(ctx, root, w) }
 }

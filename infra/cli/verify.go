@@ -108,8 +108,8 @@ func (a *App) verifySpec(ctx context.Context) error {
 	if err := spec.Decode(text, &document); err != nil {
 		return err
 	}
-	jaeger, after := a.Getenv(spec.JaegerVariable), a.Getenv(spec.AfterVariable)
-	verified, done := lifecycle.Earlier(document, after, a.Getenv(lifecycle.PreviousOutput), jaeger)
+	jaeger, after := a.getenv(spec.JaegerVariable), a.getenv(spec.AfterVariable)
+	verified, done := lifecycle.Earlier(document, after, a.getenv(lifecycle.PreviousOutput), jaeger)
 	if !done {
 		since, err := lifecycle.Since(ctx, a.Docker, document)
 		if err != nil {

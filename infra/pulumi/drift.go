@@ -124,7 +124,7 @@ func (d *Drift) addCluster(state State, containers []docker.Container, lostNetwo
 	case belonging == docker.Foreign && left == expected:
 		d.Replace = append(d.Replace, d.cluster)
 		d.say("cluster %s is gone, and the one of that name belongs to %s: it must go before an update can create this stack's again",
-			names.Cluster, docker.Whose(foreignNode(owner, containers)))
+			names.Cluster, docker.Whose(owner.Witness(slices.Clone(containers))))
 		return
 	case left < expected:
 		d.Replace = append(d.Replace, d.cluster)
@@ -146,16 +146,6 @@ func (d *Drift) addCluster(state State, containers []docker.Container, lostNetwo
 			d.say("node %s does not run (%s): an update starts it, or else creates the cluster again", c.Name, c.State)
 		}
 	}
-}
-
-// foreignNode returns a node that is not the owner's, or else any container.
-func foreignNode(owner docker.Owner, containers []docker.Container) docker.Container {
-	for _, c := range containers {
-		if c.Node() && !owner.Owns(c.Labels) {
-			return c
-		}
-	}
-	return containers[0]
 }
 
 func (d *Drift) say(format string, values ...any) {

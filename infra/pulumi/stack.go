@@ -31,10 +31,10 @@ type Stack struct {
 }
 
 // NewStack returns a stack whose Pulumi runs with the environment of this process,
-// and with defaults for what it leaves open.
-func NewStack(space Workspace, log io.Writer) Stack {
+// and with defaults for what lookup, such as [os.LookupEnv], finds no choice for.
+func NewStack(space Workspace, runner Runner, lookup func(string) (string, bool), log io.Writer) Stack {
 	return Stack{
-		Workspace: space, Runner: Exec{}, Env: space.Environment(os.LookupEnv), Local: space.UsesLocalBackend(os.LookupEnv), Log: log,
+		Workspace: space, Runner: runner, Env: space.Environment(lookup), Local: space.UsesLocalBackend(lookup), Log: log,
 	}
 }
 

@@ -22,6 +22,8 @@ type Answer struct {
 	Events string
 	// Err is the error of running it at all.
 	Err error
+	// Do does what else the command does. Optional.
+	Do func(command pulumi.Command)
 }
 
 // Runner is a [pulumi.Runner]. Its zero value answers every command with success.
@@ -46,6 +48,9 @@ func (r *Runner) Run(ctx context.Context, command pulumi.Command) (pulumi.Result
 		return pulumi.Result{}, err
 	}
 	answer := r.answer(command)
+	if answer.Do != nil {
+		answer.Do(command)
+	}
 	if log := slices.Index(command.Args, "--event-log"); log >= 0 && answer.Events != "" {
 		if err := os.WriteFile(command.Args[log+1], []byte(answer.Events), 0o600); err != nil {
 			return pulumi.Result{}, err
