@@ -4,8 +4,8 @@ STACK ?= dev
 # What a pull request is compared with.
 BASE ?= main
 
-# Builds the program when a source is newer, then runs it.
-KUBETRACING := infra/run
+# Compiles the command line when a source has changed, then runs it.
+KUBETRACING := ./kubetracing
 
 .DEFAULT_GOAL := help
 .PHONY: help up preview destroy kubeconfig env plan plans docs test lint conformance control-plane pipeline engine e2e recovery faults bench clean

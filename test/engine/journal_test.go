@@ -41,7 +41,7 @@ func (j *journal) note(verb, of string, inputs *structpb.Struct) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	resource := urn.URN(of)
-	done := operation{verb, resource.Name()}
+	done := operation{verb, resourceName(resource)}
 	if reason, fails := j.failing[done]; fails {
 		delete(j.failing, done)
 		return 0, errors.New(reason)
