@@ -57,9 +57,6 @@ type importRule struct {
 	// never are packages on which it must not depend, not even indirectly, nor on
 	// anything below them.
 	never []string
-	// commandLine marks a rule of the command line's, which holds once that is a program
-	// of its own.
-	commandLine bool
 }
 
 // importRules are the rules of this module. The first that matches a package applies.
@@ -81,11 +78,12 @@ var importRules = []importRule{
 	{packages: "components/verification", may: shared, never: typed},
 	{packages: "components", may: []string{"components/...", "stacks"}, never: typed},
 
-	{packages: "stacks", may: pure, never: heavy, commandLine: true},
-	{packages: "infra", may: []string{"components", "infra/plan", "infra/preflight", "stacks"}, never: typed},
+	{packages: "stacks", may: pure, never: heavy},
+	{packages: "infra", may: []string{"components", "infra/docker", "infra/plan", "infra/preflight", "stacks"}, never: typed},
 	{packages: "infra/plan", may: append([]string{"stacks"}, pure...), never: typed},
-	{packages: commandLine, may: []string{"infra/cli"}, never: heavy, commandLine: true},
-	{packages: "infra/...", may: append([]string{"infra/...", "stacks"}, pure...), never: heavy, commandLine: true},
+	{packages: commandLine, may: []string{"infra/cli"}, never: heavy},
+	{packages: "test/...", may: []string{"test/..."}, never: heavy},
+	{packages: "infra/...", may: append([]string{"infra/...", "stacks"}, pure...), never: heavy},
 }
 
 // matches reports whether a package, relative to the module, matches a pattern.
@@ -123,7 +121,6 @@ func listPackages(t *testing.T) map[string]listed {
 func TestImports(t *testing.T) {
 	t.Parallel()
 	packages := listPackages(t)
-	_, separate := packages[commandLine]
 	used := map[string]bool{}
 	for name, found := range packages {
 		i := slices.IndexFunc(importRules, func(r importRule) bool { return matches(r.packages, name) })
@@ -132,9 +129,6 @@ func TestImports(t *testing.T) {
 		}
 		rule := importRules[i]
 		used[rule.packages] = true
-		if rule.commandLine && !separate {
-			continue
-		}
 		for _, path := range found.Imports {
 			if imported, own := strings.CutPrefix(path, module); own {
 				assert.True(t, slices.ContainsFunc(rule.may, func(pattern string) bool { return matches(pattern, imported) }),
@@ -147,7 +141,7 @@ func TestImports(t *testing.T) {
 		}
 	}
 	for _, rule := range importRules {
-		assert.Equal(t, separate || rule.packages != commandLine, used[rule.packages], "the rule of %s applies", rule.packages)
+		assert.True(t, used[rule.packages], "the rule of %s applies", rule.packages)
 	}
 }
 

@@ -299,5 +299,9 @@ func nodeImage(stack stacks.Stack) cluster.NodeImageSpec {
 			image.OCIBundles[oci] = cluster.Bundle(*bundle)
 		}
 	}
+	if monitor := runtime.Monitor; monitor != nil && (monitor.CRIO != "" || monitor.URL != "") {
+		release, _ := tracing.PublishedCRIO(monitor.CRIO)
+		image.Monitor = &cluster.Monitor{Release: release, URL: monitor.URL, SHA256: monitor.SHA256}
+	}
 	return image
 }

@@ -15,6 +15,11 @@ func section(name, value string) map[string]string {
 	return map[string]string{"kubetracing:" + name: value}
 }
 
+// crio36 is a stack with CRI-O 1.36 and further settings of its runtime.
+func crio36(runtime string) map[string]string {
+	return merged(section("cluster", `{"kubernetes": "1.36"}`), section("runtime", `{"name": "crio", `+runtime+`}`))
+}
+
 // merged is one configuration made of several.
 func merged(configs ...map[string]string) map[string]string {
 	all := map[string]string{}

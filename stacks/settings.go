@@ -58,8 +58,24 @@ type RuntimeSettings struct {
 	// Version is the CRI-O release that Bundle holds; empty means that of the
 	// Kubernetes minor.
 	Version string `mapstructure:"version"`
+	// Monitor replaces the conmon-rs of CRI-O's bundle, or says which one it is; nil
+	// means that of the official bundle.
+	Monitor *MonitorSettings `mapstructure:"monitor"`
 	// OCIBundles say where OCI runtimes come from that no official bundle has.
 	OCIBundles OCIBundleSettings `mapstructure:"ociBundles"`
+}
+
+// MonitorSettings choose a conmon-rs: from the official bundle of another CRI-O
+// release, or from an archive of one's own. With Version alone they say which release
+// runtime.bundle holds.
+type MonitorSettings struct {
+	// CRIO is a CRI-O release in the table of official bundles, as "1.31.13".
+	CRIO string `mapstructure:"crio"`
+	// URL is a .tar.gz with a file conmonrs, SHA256 its checksum.
+	URL    string `mapstructure:"url"`
+	SHA256 string `mapstructure:"sha256"`
+	// Version is the conmon-rs release, as "0.7.2"; required unless CRIO is given.
+	Version string `mapstructure:"version"`
 }
 
 // OCIBundleSettings say where OCI runtimes come from.

@@ -121,7 +121,10 @@ func (s Stack) Runtime() tracing.Runtime {
 	if runtime.Name == tracing.RuntimeCRIO {
 		runtime.CRIO, _ = s.Release.CRIORelease()
 		if version := s.Settings.Runtime.Version; version != "" {
-			runtime.CRIO = tracing.CRIORelease{Version: version}
+			runtime.CRIO = tracing.OwnCRIO(version)
+		}
+		if monitor := s.Settings.Runtime.Monitor; monitor != nil {
+			runtime.CRIO.ConmonRs = monitor.conmonRs()
 		}
 	}
 	return runtime
@@ -147,24 +150,43 @@ func (s Stack) Notes() []string {
 	runtime := s.Runtime()
 	var notes []string
 	if runtime.Name == tracing.RuntimeCRIO {
-		switch runtime.CRIO.ConmonRs() {
-		case tracing.ConmonRsTraces:
-		case tracing.ConmonRsAbsent:
-			notes = append(notes, fmt.Sprintf(
-				"The bundle of CRI-O %s has no conmon-rs: conmon, which knows no tracing, watches the containers.", runtime.CRIO.Version))
-		case tracing.ConmonRsSilent:
-			notes = append(notes, fmt.Sprintf(
-				"The conmon-rs of CRI-O %s is compiled without tracing: it sends no spans.", runtime.CRIO.Version))
-		}
-	}
-	if runtime.Name == tracing.RuntimeCRIO && runtime.Uses(tracing.OCIYouki) && runtime.CRIO.ConmonRs() == tracing.ConmonRsTraces {
-		notes = append(notes, "youki does not run under conmon-rs: conmon, which knows no tracing, watches its containers.")
+		notes = append(notes, monitorNotes(runtime)...)
 	}
 	if len(runtime.Classes) > 0 && !s.Release.Rules.SyncPodSpans {
 		notes = append(notes, fmt.Sprintf(
 			"The kubelet of %s names no pod in its spans: the traces of the RuntimeClasses cannot be told apart.", s.Release.Kubernetes))
 	}
 	return notes
+}
+
+// monitorNotes say what CRI-O's container monitor does not show.
+func monitorNotes(runtime tracing.Runtime) []string {
+	var notes []string
+	crio, conmonRs := runtime.CRIO.Version, runtime.CRIO.ConmonRs
+	switch {
+	case conmonRs == "":
+		notes = append(notes, fmt.Sprintf(
+			"The bundle of CRI-O %s has no conmon-rs: conmon, which knows no tracing, watches the containers.", crio))
+	case !conmonRs.SendsSpans():
+		notes = append(notes, fmt.Sprintf(
+			"conmon-rs %s, which comes with CRI-O %s, is compiled without tracing: it sends no spans.", conmonRs, crio))
+	case !conmonRs.JoinsTraces():
+		notes = append(notes, fmt.Sprintf(
+			"conmon-rs %s sends its spans in traces of its own, not in those of CRI-O: runtime.monitor.crio %s chooses one that joins them.",
+			conmonRs, tracing.PublishedCRIOWithJoinedTraces().Version))
+	}
+	if conmonRs.SendsSpans() && runtime.Uses(tracing.OCIYouki) {
+		notes = append(notes, "youki does not run under conmon-rs: conmon, which knows no tracing, watches its containers.")
+	}
+	return notes
+}
+
+// conmonRs is the release that the settings choose.
+func (m MonitorSettings) conmonRs() tracing.ConmonRs {
+	if release, published := tracing.PublishedCRIO(m.CRIO); published {
+		return release.ConmonRs
+	}
+	return tracing.ConmonRs(m.Version)
 }
 
 // receiver returns the network alias of what the nodes export their spans to.
@@ -213,6 +235,7 @@ func (s Stack) CollectorSpec() tracing.CollectorSpec {
 		SamplingRate: s.Settings.Sampling.Collector,
 		DiskQueue:    s.Settings.DiskQueue(),
 		Debug:        s.Settings.Collector.Debug,
+		ConmonRs:     s.Runtime().ConmonRs().SendsSpans(),
 	}
 	if tail := s.Settings.Collector.TailSampling; tail != nil {
 		spec.TailSampling = &tracing.TailSampling{

@@ -47,7 +47,7 @@ func TestStack_ClusterSpec(t *testing.T) {
 		Name:    "kubetracing-sampled",
 		Release: release,
 		Runtime: tracing.Runtime{
-			Name: tracing.RuntimeCRIO, CRIO: tracing.CRIORelease{Version: "1.34.0"},
+			Name: tracing.RuntimeCRIO, CRIO: tracing.CRIORelease{Version: "1.34.0", ConmonRs: "0.8.0"},
 			Default: tracing.OCICrun, Classes: []tracing.OCIRuntime{tracing.OCIRunc, tracing.OCIYouki},
 		},
 		Servers:      3,
@@ -137,17 +137,26 @@ func TestStack_Notes(t *testing.T) {
 		want                []string
 	}{
 		"containerd promises nothing that it does not keep": {"1.37", `{"name": "containerd", "runtimeClasses": ["runc", "crun"]}`, nil},
-		"a conmon-rs that traces":                           {"1.36", `{"name": "crio"}`, nil},
+		"a conmon-rs that joins CRI-O's traces":             {"1.31", `{"name": "crio"}`, nil},
+		"a conmon-rs that joins CRI-O's traces, from another bundle": {
+			"1.36", `{"name": "crio", "monitor": {"crio": "1.31.13"}}`, nil,
+		},
+		"a conmon-rs with traces of its own": {"1.36", `{"name": "crio"}`, []string{
+			"conmon-rs 0.8.0 sends its spans in traces of its own, not in those of CRI-O: runtime.monitor.crio 1.31.13 chooses one that joins them.",
+		}},
+		"a conmon-rs that a bundle of one's own is said to hold": {
+			"1.36", `{"name": "crio", ` + bundle + `"monitor": {"version": "0.6.6"}}`, nil,
+		},
 		"a bundle without conmon-rs": {"1.27", `{"name": "crio"}`, []string{
 			"The bundle of CRI-O 1.27.4 has no conmon-rs: conmon, which knows no tracing, watches the containers.",
 		}},
 		"a conmon-rs without tracing": {"1.37", `{"name": "crio", ` + bundle + `"version": "1.37.0"}`, []string{
-			"The conmon-rs of CRI-O 1.37.0 is compiled without tracing: it sends no spans.",
+			"conmon-rs 1.0.1, which comes with CRI-O 1.37.0, is compiled without tracing: it sends no spans.",
 		}},
-		"an OCI runtime that conmon-rs cannot run": {"1.36", `{"name": "crio", ` + bundle + `"oci": "youki"}`, []string{
+		"an OCI runtime that conmon-rs cannot run": {"1.31", `{"name": "crio", ` + bundle + `"oci": "youki"}`, []string{
 			"youki does not run under conmon-rs: conmon, which knows no tracing, watches its containers.",
 		}},
-		"an old bundle for a new Kubernetes": {"1.37", `{"name": "crio", ` + bundle + `"version": "1.34.0"}`, nil},
+		"an old bundle for a new Kubernetes": {"1.37", `{"name": "crio", ` + bundle + `"version": "1.31.0"}`, nil},
 		"a kubelet that names no pods": {"1.26", `{"name": "containerd", "runtimeClasses": ["runc", "crun"]}`, []string{
 			"The kubelet of v1.26.15+k3s1 names no pod in its spans: the traces of the RuntimeClasses cannot be told apart.",
 		}},

@@ -25,6 +25,7 @@ func (v *validator) runtime(s Settings) {
 	}
 	v.bundle("runtime.bundle", r.Bundle)
 	v.crio(s)
+	v.monitor(s)
 	v.ociBundles(r)
 	v.youki(r)
 	v.oneDirectory(r)
@@ -46,12 +47,17 @@ func (v *validator) bundle(key string, bundle *BundleSettings) {
 		v.reject(key+".sha256", b.SHA256, "is only valid together with url: a directory is not checked")
 	}
 	if b.URL != "" {
-		if !isHTTPURL(b.URL) {
-			v.reject(key+".url", b.URL, "must be an http or https URL")
-		}
-		if !sha256Hex.MatchString(b.SHA256) {
-			v.reject(key+".sha256", b.SHA256, "must be the 64 lower case hexadecimal digits of the archive's SHA-256")
-		}
+		v.archive(key, b.URL, b.SHA256)
+	}
+}
+
+// archive checks the URL of an archive and its checksum.
+func (v *validator) archive(key, url, sha256 string) {
+	if !isHTTPURL(url) {
+		v.reject(key+".url", url, "must be an http or https URL")
+	}
+	if !sha256Hex.MatchString(sha256) {
+		v.reject(key+".sha256", sha256, "must be the 64 lower case hexadecimal digits of the archive's SHA-256")
 	}
 }
 
@@ -85,6 +91,66 @@ func (v *validator) crio(s Settings) {
 		v.reject("runtime.version", r.Version, fmt.Sprintf("must say which CRI-O release runtime.bundle holds: "+
 			"none is known for Kubernetes 1.%d", release.Minor))
 	}
+}
+
+// monitor checks which conmon-rs is chosen, and where it comes from.
+func (v *validator) monitor(s Settings) {
+	r := s.Runtime
+	if r.Monitor == nil {
+		return
+	}
+	const key = "runtime.monitor"
+	m := *r.Monitor
+	if r.Name != tracing.RuntimeCRIO {
+		v.reject(key, "", "is only valid with runtime.name crio: containerd has no monitor of its own")
+		return
+	}
+	if m.CRIO != "" && (m.URL != "" || m.SHA256 != "" || m.Version != "") {
+		v.reject(key, fmt.Sprintf("crio %q, url %q, version %q", m.CRIO, m.URL, m.Version),
+			"must have either crio, or version with url and sha256, or version alone")
+		return
+	}
+	switch release, published := tracing.PublishedCRIO(m.CRIO); {
+	case m.CRIO == "":
+		v.conmonRsArchive(key, m, s)
+	case !published:
+		v.reject(key+".crio", m.CRIO, "must be a CRI-O release with a published checksum: "+strings.Join(tracing.CRIOWithConmonRs(), ", "))
+	case release.ConmonRs == "":
+		v.reject(key+".crio", m.CRIO, "has no conmon-rs; these have: "+strings.Join(tracing.CRIOWithConmonRs(), ", "))
+	}
+}
+
+// conmonRsArchive checks a conmon-rs that no official bundle brings.
+func (v *validator) conmonRsArchive(key string, m MonitorSettings, s Settings) {
+	version, err := semver.StrictNewVersion(m.Version)
+	switch {
+	case err != nil:
+		v.reject(key+".version", m.Version, "must be the conmon-rs release, as 0.7.2")
+	case version.Major() > 0 && !s.takesConmonRs1():
+		v.reject(key+".version", m.Version, "must be below 1.0.0: CRI-O before 1.37 passes arguments that conmon-rs 1.0 does not know")
+	}
+	switch {
+	case m.URL != "":
+		v.archive(key, m.URL, m.SHA256)
+	case m.SHA256 != "":
+		v.reject(key+".sha256", m.SHA256, "is only valid together with url")
+	case s.Runtime.Bundle == nil:
+		v.reject(key+".url", "", "must be given with version, unless runtime.bundle holds that conmon-rs")
+	}
+}
+
+// takesConmonRs1 reports whether the chosen CRI-O can start conmon-rs 1.0, which has
+// lost the flag --cgroup-manager.
+//
+// Source: cri-o/packaging templates/latest/cri-o/bundle/versions.
+func (s Settings) takesConmonRs1() bool {
+	crio := s.Runtime.Version
+	if crio == "" {
+		release, err := tracing.ResolveRelease(s.Cluster.Kubernetes)
+		return err == nil && release.Minor >= 37
+	}
+	version, err := semver.StrictNewVersion(crio)
+	return err == nil && version.Minor() >= 37
 }
 
 // isRelease reports whether a version is a CRI-O release that this program knows

@@ -17,6 +17,8 @@ const (
 	ruleSHA256    = "must be the 64 lower case hexadecimal digits of the archive's SHA-256"
 	ruleGRPC      = "must be host:port for protocol grpc"
 	ruleHTTP      = "must be an http or https URL for protocol http"
+	withConmonRs  = "1.28.4, 1.29.2, 1.30.13, 1.31.13, 1.32.13, 1.33.12, 1.34.11, 1.35.6, 1.36.3"
+	ruleMonitor   = "must be a CRI-O release with a published checksum: " + withConmonRs
 	ruleYouki     = "is in no official bundle: give runtime.ociBundles.youki or, with crio, a runtime.bundle that has bin/youki"
 	ruleCollector = "needs a Collector, but collector.enabled is false"
 	ruleTimeout   = "must be above 0 and at most 1h0m0s"
@@ -227,6 +229,48 @@ func TestNew_Invalid(t *testing.T) {
 				"kubetracing:runtime.version", "1.36.0",
 				"is only valid with runtime.name crio: the release of containerd follows from that of Kubernetes",
 			}},
+		},
+		"a conmon-rs for containerd": {
+			config: section("runtime", `{"monitor": {"crio": "1.31.13"}}`),
+			want: []stacks.Problem{{"kubetracing:runtime.monitor", `""`,
+				"is only valid with runtime.name crio: containerd has no monitor of its own"}},
+		},
+		"a conmon-rs from a bundle without a published checksum": {
+			config: crio36(`"monitor": {"crio": "1.31.1"}`),
+			want:   []stacks.Problem{{"kubetracing:runtime.monitor.crio", "1.31.1", ruleMonitor}},
+		},
+		"a conmon-rs from a bundle that has none": {
+			config: crio36(`"monitor": {"crio": "1.27.4"}`),
+			want: []stacks.Problem{{"kubetracing:runtime.monitor.crio", "1.27.4",
+				"has no conmon-rs; these have: " + withConmonRs}},
+		},
+		"a conmon-rs from two places": {
+			config: crio36(`"monitor": {"crio": "1.31.13", "version": "0.7.2"}`),
+			want: []stacks.Problem{{"kubetracing:runtime.monitor", `crio "1.31.13", url "", version "0.7.2"`,
+				"must have either crio, or version with url and sha256, or version alone"}},
+		},
+		"a conmon-rs of an unknown release, from a URL without a checksum": {
+			config: crio36(`"monitor": {"url": "https://mirror.test/c.tar.gz"}`),
+			want: []stacks.Problem{
+				{"kubetracing:runtime.monitor.version", `""`, "must be the conmon-rs release, as 0.7.2"},
+				{"kubetracing:runtime.monitor.sha256", `""`, ruleSHA256},
+			},
+		},
+		"a conmon-rs from nowhere": {
+			config: crio36(`"monitor": {"version": "0.7.2", "sha256": "00"}`),
+			want: []stacks.Problem{
+				{"kubetracing:runtime.monitor.sha256", "00", "is only valid together with url"},
+			},
+		},
+		"a release of conmon-rs that nothing brings": {
+			config: crio36(`"monitor": {"version": "0.7.2"}`),
+			want: []stacks.Problem{{"kubetracing:runtime.monitor.url", `""`,
+				"must be given with version, unless runtime.bundle holds that conmon-rs"}},
+		},
+		"a conmon-rs that is too new for CRI-O": {
+			config: crio36(`"bundle": {"directory": "bundle"}, "monitor": {"version": "1.0.1"}`),
+			want: []stacks.Problem{{"kubetracing:runtime.monitor.version", "1.0.1",
+				"must be below 1.0.0: CRI-O before 1.37 passes arguments that conmon-rs 1.0 does not know"}},
 		},
 		"youki where no bundle has it": {
 			config: merged(section("cluster", `{"kubernetes": "1.36"}`),

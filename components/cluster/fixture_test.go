@@ -21,6 +21,7 @@ type program struct {
 	spec       tracing.ClusterSpec
 	bundle     *cluster.Bundle
 	ociBundles map[tracing.OCIRuntime]cluster.Bundle
+	monitor    *cluster.Monitor
 }
 
 func newProgram(t *testing.T) program {
@@ -42,7 +43,7 @@ func (p program) image() cluster.NodeImageSpec {
 	return cluster.NodeImageSpec{
 		Repository: "traced-node", Stack: enginetest.Stack, Base: p.spec.Release.Image,
 		Runtime: p.spec.Runtime, Containerd: p.spec.Release.ContainerdRelease(),
-		Bundle: p.bundle, OCIBundles: p.ociBundles,
+		Bundle: p.bundle, Monitor: p.monitor, OCIBundles: p.ociBundles,
 	}
 }
 

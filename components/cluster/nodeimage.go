@@ -41,6 +41,15 @@ type Bundle struct {
 	URL, SHA256 string
 }
 
+// Monitor is where conmon-rs comes from: either the official bundle of a CRI-O
+// release, or URL and SHA256.
+type Monitor struct {
+	// Release is the CRI-O release.
+	Release tracing.CRIORelease
+	// URL is a .tar.gz with a file conmonrs, SHA256 its checksum.
+	URL, SHA256 string
+}
+
 // NodeImageSpec is everything that a node image is made from.
 type NodeImageSpec struct {
 	// Repository is the image's name without tag. Required.
@@ -56,6 +65,8 @@ type NodeImageSpec struct {
 	Containerd tracing.ContainerdRelease
 	// Bundle replaces the official release of the container runtime. Optional.
 	Bundle *Bundle
+	// Monitor replaces the conmon-rs of CRI-O's bundle. Optional.
+	Monitor *Monitor
 	// OCIBundles provide crun and youki. All bundles with a directory have the same
 	// one. Optional.
 	OCIBundles map[tracing.OCIRuntime]Bundle
@@ -118,6 +129,16 @@ func (s NodeImageSpec) buildArguments() map[string]string {
 			official("CONTAINERD", s.Containerd.Version, s.Containerd.SHA256)
 		}
 	}
+	switch {
+	case s.Monitor == nil:
+	case s.Monitor.URL != "":
+		arguments["MONITOR"] = "monitor-url"
+		arguments["MONITOR_URL"] = s.Monitor.URL
+		arguments["MONITOR_SHA256"] = s.Monitor.SHA256
+	default:
+		arguments["MONITOR"] = "monitor-official"
+		official("MONITOR", s.Monitor.Release.Version, s.Monitor.Release.SHA256)
+	}
 	for _, oci := range []tracing.OCIRuntime{tracing.OCICrun, tracing.OCIYouki} {
 		key := strings.ToUpper(string(oci))
 		switch bundle, given := s.OCIBundles[oci]; {
@@ -178,6 +199,9 @@ func (s NodeImageSpec) fromDirectory() []string {
 	for _, file := range s.required() {
 		name := path.Base(file)
 		bundle := s.Bundle
+		if name == "conmonrs" && s.Monitor != nil {
+			continue
+		}
 		if oci, given := s.OCIBundles[tracing.OCIRuntime(name)]; given {
 			bundle = &oci
 		} else if strings.HasPrefix(file, "oci/") && s.Runtime.Name == tracing.RuntimeContainerd {

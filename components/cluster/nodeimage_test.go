@@ -97,6 +97,10 @@ func TestNodeImage_Runtimes(t *testing.T) {
 	own := newCRIO(t, tracing.OCIYouki)
 	own.spec.Runtime.CRIO = tracing.CRIORelease{Version: "1.27.0"}
 	own.bundle = &cluster.Bundle{URL: "https://mirror.example/cri-o.tar.gz", SHA256: strings.Repeat("a", 64)}
+	joined := tracing.PublishedCRIOWithJoinedTraces()
+	joining, monitored := crio, crio
+	joining.monitor = &cluster.Monitor{Release: joined}
+	monitored.monitor = &cluster.Monitor{URL: "https://mirror.example/conmon-rs.tar.gz", SHA256: strings.Repeat("b", 64)}
 	for name, test := range map[string]struct {
 		program program
 		absent  []string
@@ -115,6 +119,14 @@ func TestNodeImage_Runtimes(t *testing.T) {
 				"REQUIRED": "crio/bin/crio crio/bin/pinns crio/bin/conmonrs oci/bin/crun",
 			}),
 		},
+		"conmon-rs of another CRI-O release": {joining, nil, official(crio.spec.Runtime.CRIO, map[string]any{
+			"SOURCE": "crio-official", "MONITOR": "monitor-official", "MONITOR_VERSION": "1.31.13",
+			"MONITOR_SHA256_AMD64": joined.SHA256["amd64"], "MONITOR_SHA256_ARM64": joined.SHA256["arm64"],
+			"REQUIRED": "crio/bin/crio crio/bin/pinns crio/bin/conmonrs oci/bin/crun",
+		})},
+		"a user's conmon-rs": {monitored, []string{"MONITOR_VERSION"}, map[string]any{
+			"MONITOR": "monitor-url", "MONITOR_URL": "https://mirror.example/conmon-rs.tar.gz", "MONITOR_SHA256": strings.Repeat("b", 64),
+		}},
 		"a user's bundle may have youki, and an old one has no conmon-rs": {own, []string{"CRIO_VERSION", "YOUKI"}, map[string]any{
 			"RUNTIME": "crio", "SOURCE": "url", "URL": own.bundle.URL, "SHA256": own.bundle.SHA256,
 			"REQUIRED": "crio/bin/crio crio/bin/pinns crio/bin/conmon oci/bin/youki",

@@ -43,11 +43,30 @@ func Services(cluster tracing.ClusterSpec, collectorRate int) []verify.Expectati
 	expect(rates.Kubelet, fmt.Sprintf("docker exec %s kubectl get --raw /api/v1/nodes/%s/proxy/configz", node, node),
 		tracing.ServiceKubelet)
 	expect(rates.Runtime, runtimeHint(cluster), cluster.Runtime.Service())
-	if rates.Runtime == tracing.SamplingRateMax && cluster.Runtime.ConmonRsTraces() {
-		// It only works when a pod starts or ends, in the trace of what CRI-O does then.
-		expect(rates.Runtime, runtimeHint(cluster), tracing.ServiceConmonRs, tracing.ServiceCRIO)
+	if rates.Runtime == tracing.SamplingRateMax && collectorRate >= minExpectedRate {
+		if expectation, expected := conmonRs(cluster); expected {
+			expectations = append(expectations, expectation)
+		}
 	}
 	return expectations
+}
+
+// conmonRs returns the span in which conmon-rs creates a container, in the trace of
+// the call of CRI-O that it answers if the release joins it, and reports whether the
+// cluster's conmon-rs sends spans at all. It sends them only when a pod starts or
+// ends.
+func conmonRs(cluster tracing.ClusterSpec) (verify.Expectation, bool) {
+	release := cluster.Runtime.ConmonRs()
+	expectation := verify.Expectation{
+		Name:  tracing.ServiceConmonRs,
+		Hint:  runtimeHint(cluster),
+		Spans: []verify.SpanMatch{{Service: tracing.ServiceConmonRs, Operation: tracing.SpanConmonRsCreate}},
+	}
+	if release.JoinsTraces() {
+		expectation.Name += " with " + tracing.ServiceCRIO
+		expectation.Spans = append(expectation.Spans, verify.SpanMatch{Service: tracing.ServiceCRIO})
+	}
+	return expectation, release.SendsSpans()
 }
 
 // runtimeHint returns the command that shows whether the first node's container

@@ -93,19 +93,23 @@ func TestServices(t *testing.T) {
 func TestServices_ConmonRs(t *testing.T) {
 	t.Parallel()
 	const hint = "docker exec k3d-traced-server-0 /opt/kubetracing/crio/bin/crio status config"
-	conmonRs := verify.Expectation{
-		Name: "conmonrs with crio", Spans: []verify.SpanMatch{{Service: "conmonrs"}, {Service: "crio"}}, Hint: hint,
+	created := verify.SpanMatch{Service: "conmonrs", Operation: "create_container"}
+	joined := verify.Expectation{
+		Name: "conmonrs with crio", Spans: []verify.SpanMatch{created, {Service: "crio"}}, Hint: hint,
 	}
+	apart := verify.Expectation{Name: "conmonrs", Spans: []verify.SpanMatch{created}, Hint: hint}
 	crio := verify.Expectation{Name: "crio", Spans: []verify.SpanMatch{{Service: "crio"}}, Hint: hint}
 	tests := map[string]struct {
-		version string
-		rate    int
-		want    []verify.Expectation
+		conmonRs      tracing.ConmonRs
+		rate, collect int
+		want          []verify.Expectation
 	}{
-		"in a release that has it with tracing":   {"1.36.3", all, []verify.Expectation{crio, conmonRs}},
-		"not where the bundle has conmon":         {"1.27.4", all, []verify.Expectation{crio}},
-		"not where it is compiled without":        {"1.37.0", all, []verify.Expectation{crio}},
-		"not where its few spans may be left out": {"1.36.3", all / 2, []verify.Expectation{crio}},
+		"a release that joins CRI-O's traces":     {"0.7.2", all, all, []verify.Expectation{crio, joined}},
+		"a release that does not join them":       {"0.8.0", all, all, []verify.Expectation{crio, apart}},
+		"conmon":                                  {"", all, all, []verify.Expectation{crio}},
+		"a release that is built without tracing": {"1.0.1", all, all, []verify.Expectation{crio}},
+		"a rate that may leave its few spans out": {"0.7.2", all / 2, all, []verify.Expectation{crio}},
+		"a Collector that keeps next to nothing":  {"0.7.2", all, 1, nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -113,9 +117,9 @@ func TestServices_ConmonRs(t *testing.T) {
 			spec := enginetest.ClusterSpec(t, "1.36")
 			spec.Sampling = tracing.Sampling{Runtime: test.rate}
 			spec.Runtime = tracing.Runtime{
-				Name: tracing.RuntimeCRIO, CRIO: tracing.CRIORelease{Version: test.version}, Default: tracing.OCIRunc,
+				Name: tracing.RuntimeCRIO, CRIO: tracing.CRIORelease{Version: "1.36.3", ConmonRs: test.conmonRs}, Default: tracing.OCIRunc,
 			}
-			assert.Equal(t, test.want, expectations.Services(spec, all))
+			assert.Equal(t, test.want, expectations.Services(spec, test.collect))
 		})
 	}
 }

@@ -2,13 +2,13 @@ package tracing
 
 import "fmt"
 
-// CollectorSpec is everything that decides the Collector's configuration.
+// CollectorSpec holds everything that decides the Collector's configuration.
 type CollectorSpec struct {
 	// SamplingRate is the share of traces passed on, per million.
 	SamplingRate int
-	// TailSampling chooses among whole traces instead; nil means not.
+	// TailSampling chooses among whole traces instead; nil turns it off.
 	TailSampling *TailSampling
-	// DiskQueue keeps what is not exported yet on disk, in
+	// DiskQueue keeps spans that are not exported yet on disk, in
 	// [CollectorDataDirectory]. It needs the contrib distribution.
 	DiskQueue bool
 	// Debug also writes every span to the Collector's log. It costs more than
@@ -16,11 +16,13 @@ type CollectorSpec struct {
 	Debug bool
 	// Exporters are extra OTLP destinations beside Jaeger.
 	Exporters []OTLPExporter
+	// ConmonRs drops the spans that conmon-rs sends of its exporter's own libraries.
+	ConmonRs bool
 }
 
 // Limits of the Collector's memory, in MiB. The soft limit, at which it starts
-// to refuse, is the limit less the spike. The container has no limit of its own:
-// the limiter refuses spans, the kernel would kill the Collector with what it has.
+// to refuse spans, is the limit less the spike. The container has no limit of its own:
+// the limiter refuses spans, the kernel would kill the Collector with its queues.
 //
 // Source: processor/memorylimiterprocessor/README.md (spike about 20 % of the
 // limit, GOMEMLIMIT 80 % of it).
@@ -30,8 +32,8 @@ const (
 	collectorGoMemoryLimitMiB = 320
 )
 
-// collectorGoGC lets the heap grow to five times what is in use before rubbish is
-// collected, instead of to twice: the limit above bounds it anyway, and collecting
+// collectorGoGC lets the heap grow to five times its live size before garbage
+// collection, instead of to twice: the limit above bounds it anyway, and collection
 // took a sixth of the Collector's time.
 //
 // Source: https://go.dev/doc/gc-guide#GOGC.
@@ -55,6 +57,7 @@ type pipelineConfig struct {
 	Receivers  map[string]any  `json:"receivers"`
 	Processors map[string]any  `json:"processors,omitempty"`
 	Exporters  map[string]any  `json:"exporters"`
+	Connectors map[string]any  `json:"connectors,omitempty"`
 	Service    pipelineService `json:"service"`
 }
 
@@ -79,7 +82,7 @@ type pipelineMetrics struct {
 	Readers []any `json:"readers"`
 }
 
-// prometheusReader shows the process's own metrics to whoever asks on a port.
+// prometheusReader serves the process's own metrics on a port, in Prometheus' format.
 //
 // Source: https://opentelemetry.io/docs/collector/internal-telemetry/.
 func prometheusReader(port int) any {
@@ -127,49 +130,57 @@ func otlpReceivers() map[string]any {
 
 // RenderCollector renders the Collector's configuration.
 func RenderCollector(spec CollectorSpec) (string, error) {
-	exporters, names := collectorExporters(spec)
-	if spec.Debug {
-		exporters["debug"] = debugExporter{Verbosity: "detailed"}
-		names = append(names, "debug")
-	}
-	extensions := map[string]any{"health_check": everyInterface(HealthPort)}
-	enabled := []string{"health_check"}
-	if spec.DiskQueue {
-		extensions[queueStorage] = newFileStorage()
-		enabled = append(enabled, queueStorage)
-	}
 	processors, order := spec.processors()
-	return encode("Collector configuration", pipelineConfig{
-		Extensions: extensions,
+	config := pipelineConfig{
+		Extensions: map[string]any{"health_check": everyInterface(HealthPort)},
 		Receivers:  otlpReceivers(),
 		Processors: processors,
-		Exporters:  exporters,
+		Exporters:  map[string]any{jaegerOTLPExporter: spec.jaegerExporter()},
 		Service: pipelineService{
-			Extensions: enabled,
-			Pipelines: map[string]pipeline{"traces": {
-				Receivers: []string{"otlp"}, Processors: order, Exporters: names,
-			}},
+			Extensions: []string{"health_check"},
 			Telemetry: &pipelineTelemetry{Metrics: &pipelineMetrics{
 				Readers: []any{prometheusReader(CollectorMetricsPort)},
 			}},
 		},
-	})
+	}
+	traces := pipeline{Receivers: []string{"otlp"}, Processors: order, Exporters: []string{jaegerOTLPExporter}}
+	if len(spec.Exporters) > 0 {
+		traces.Exporters = append(traces.Exporters, extrasConnector)
+	}
+	if spec.Debug {
+		config.Exporters["debug"] = debugExporter{Verbosity: "detailed"}
+		traces.Exporters = append(traces.Exporters, "debug")
+	}
+	config.Service.Pipelines = map[string]pipeline{"traces": traces}
+	if len(spec.Exporters) > 0 {
+		spec.addExtras(&config)
+	}
+	if spec.DiskQueue {
+		config.Extensions[queueStorage] = newFileStorage()
+		config.Service.Extensions = append(config.Service.Extensions, queueStorage)
+	}
+	return encode("Collector configuration", config)
 }
 
-// processors gives the processors, and their names in the order of the pipeline.
-// There is no batch processor, which would acknowledge what no queue has yet: the
-// queues make the batches.
+// processors returns the processors, and their names in the order of the pipeline to
+// Jaeger. There is no batch processor among them, which would acknowledge spans that
+// no queue holds yet: the queues make the batches.
 func (c CollectorSpec) processors() (map[string]any, []string) {
 	// The limiter must come first, so that it can refuse before work is done.
 	processors, order := map[string]any{"memory_limiter": memoryLimiter{
 		CheckInterval: "1s", LimitMiB: collectorMemoryLimitMiB, SpikeLimitMiB: collectorMemorySpikeMiB,
 	}}, []string{"memory_limiter"}
+	if c.ConmonRs {
+		// Before sampling: these spans would be most of those kept.
+		processors[conmonRsFilterName] = conmonRsFilter()
+		order = append(order, conmonRsFilterName)
+	}
 	switch {
 	case c.TailSampling != nil:
 		processors["tail_sampling"] = c.TailSampling.processor()
 		order = append(order, "tail_sampling")
 	case c.SamplingRate < SamplingRateMax:
-		// Not to pass everything on: that costs a twelfth of the Collector's time.
+		// Not with a rate of 100 %: the processor costs a twelfth of the Collector's time.
 		processors["probabilistic_sampler"] = probabilisticSampler{
 			HashSeed: samplerHashSeed, SamplingPercentage: percentage(c.SamplingRate),
 		}

@@ -10,22 +10,29 @@ import (
 type OTLPExporter struct {
 	// Name tells destinations apart; it becomes the exporter's name. RFC 1123.
 	Name string
-	// Endpoint is host:port for gRPC, a URL for HTTP.
+	// Endpoint is host:port for gRPC, a URL for HTTP; unused with SecretEndpoint.
 	Endpoint string
+	// SecretEndpoint keeps the endpoint out of the configuration: the Collector reads
+	// it from its environment, from EndpointVariable.
+	SecretEndpoint bool
 	// Protocol is "grpc" or "http".
 	Protocol string
 	// Insecure turns TLS off.
 	Insecure bool
-	// CA holds the certificates, in PEM, that the destination's must be signed by;
-	// empty means the ones that the image trusts.
+	// CA holds the certificates, in PEM, that sign the destination's; empty means
+	// those that the image trusts.
 	CA string
-	// Headers are the names of the headers to send. Their values are not here: the
-	// Collector reads them from its environment, from HeaderVariable.
+	// Headers are the names of the headers to send. The Collector reads their values
+	// from its environment, from HeaderVariable.
 	Headers []string
 }
 
-// HeaderVariable is the environment variable from which the Collector takes the
-// value of one of the exporter's headers.
+// EndpointVariable returns the name of the environment variable from which the
+// Collector reads a secret endpoint.
+func (e OTLPExporter) EndpointVariable() string { return "OTLP_ENDPOINT_" + variablePart(e.Name) }
+
+// HeaderVariable returns the name of the environment variable from which the
+// Collector reads the value of one of the exporter's headers.
 func (e OTLPExporter) HeaderVariable(header string) string {
 	return "OTLP_HEADER_" + variablePart(e.Name) + "__" + variablePart(header)
 }
@@ -49,11 +56,12 @@ const (
 	batchTimeout = "200ms"
 )
 
-// Queues in front of each destination. When one is full its senders wait, and the
-// memory limiter refuses what does not fit: nothing is dropped in silence.
+// Queues in front of the destinations. When Jaeger's is full its senders wait, and
+// the memory limiter refuses what does not fit. When an extra destination's is full
+// it drops spans, which the Collector counts.
 const (
-	// queueSpans bounds a queue in memory. At some 1 KiB a span two of them stay
-	// below the memory limit.
+	// queueSpans bounds Jaeger's queue in memory, and those of all extra destinations
+	// together. At some 1 KiB a span both stay below the memory limit.
 	queueSpans = 100_000
 	// queueBytes bounds a queue on disk.
 	queueBytes = 1 << 30
@@ -99,46 +107,87 @@ type retryOnFailure struct {
 	MaxElapsedTime  string `json:"max_elapsed_time"`
 }
 
-// collectorExporters gives the exporters to Jaeger and to the extra destinations,
-// and their names in that order.
-func collectorExporters(spec CollectorSpec) (map[string]any, []string) {
-	exporters := map[string]any{
-		jaegerOTLPExporter: spec.queued(otlpExporter{
-			Endpoint: grpcTarget(JaegerAlias), TLS: tlsSettings{Insecure: true},
-			// Jaeger is on the same machine: the default, gzip, would cost the Collector
-			// more than everything else that it does, and save nobody anything.
-			Compression: "none",
-		}),
-	}
-	names := []string{jaegerOTLPExporter}
-	for _, extra := range spec.Exporters {
-		exporter := otlpExporter{Endpoint: extra.Endpoint, TLS: tlsSettings{Insecure: extra.Insecure, CA: extra.CA}}
-		for _, header := range slices.Sorted(slices.Values(extra.Headers)) {
-			if exporter.Headers == nil {
-				exporter.Headers = map[string]string{}
-			}
-			exporter.Headers[header] = "${env:" + extra.HeaderVariable(header) + "}"
-		}
-		name := fmt.Sprintf("otlp_%s/%s", extra.Protocol, extra.Name)
-		exporters[name] = spec.queued(exporter)
-		names = append(names, name)
-	}
-	return exporters, names
+// Names of the parts between the pipeline to Jaeger and the extra destinations.
+const (
+	extrasPipeline  = "traces/extras"
+	extrasConnector = "forward/extras"
+	extrasHandover  = "batch/extras"
+)
+
+// handover is a batch processor that makes no batches. It acknowledges spans before
+// the exporters behind it do, and logs their errors instead of returning them.
+//
+// Source: go.opentelemetry.io/collector/processor/batchprocessor README (timeout 0).
+type handover struct {
+	Timeout       string `json:"timeout"`
+	SendBatchSize int    `json:"send_batch_size"`
 }
 
-// queued gives an exporter its queue.
+// addExtras adds the pipeline to the extra destinations. The pipeline to Jaeger
+// neither waits for it nor fails with it: a sender that was told of an extra's full
+// queue would send everything to Jaeger again.
+func (c CollectorSpec) addExtras(config *pipelineConfig) {
+	config.Connectors = map[string]any{extrasConnector: struct{}{}}
+	config.Processors[extrasHandover] = handover{Timeout: "0s"}
+	extras := pipeline{Receivers: []string{extrasConnector}, Processors: []string{extrasHandover}}
+	for _, extra := range c.Exporters {
+		config.Exporters[extra.id()] = c.extraExporter(extra)
+		extras.Exporters = append(extras.Exporters, extra.id())
+	}
+	config.Service.Pipelines[extrasPipeline] = extras
+}
+
+func (c CollectorSpec) jaegerExporter() otlpExporter {
+	exporter := c.queued(otlpExporter{
+		Endpoint: grpcTarget(JaegerAlias), TLS: tlsSettings{Insecure: true},
+		// Jaeger is on the same machine: the default, gzip, would cost the Collector
+		// more time than the rest of its work together, and save nothing.
+		Compression: "none",
+	})
+	exporter.Queue.BlockOnOverflow = true
+	return exporter
+}
+
+// id returns the exporter's name in the configuration and in the Collector's metrics.
+func (e OTLPExporter) id() string { return fmt.Sprintf("otlp_%s/%s", e.Protocol, e.Name) }
+
+func (c CollectorSpec) extraExporter(extra OTLPExporter) otlpExporter {
+	exporter := otlpExporter{Endpoint: extra.Endpoint, TLS: tlsSettings{Insecure: extra.Insecure, CA: extra.CA}}
+	if extra.SecretEndpoint {
+		exporter.Endpoint = "${env:" + extra.EndpointVariable() + "}"
+	}
+	for _, header := range slices.Sorted(slices.Values(extra.Headers)) {
+		if exporter.Headers == nil {
+			exporter.Headers = map[string]string{}
+		}
+		exporter.Headers[header] = "${env:" + extra.HeaderVariable(header) + "}"
+	}
+	exporter = c.queued(exporter)
+	if !c.DiskQueue {
+		exporter.Queue.QueueSize = max(batchMaxSpans, queueSpans/len(c.Exporters))
+		exporter.Retry = &retryOnFailure{InitialInterval: "1s", MaxInterval: "10s", MaxElapsedTime: extraRetryTime}
+	}
+	return exporter
+}
+
+// extraRetryTime is how long a batch for an extra destination is sent again and again
+// before it is dropped, and counted, to make room for newer ones in memory. On disk
+// there is room for as long as an outage may take.
+const extraRetryTime = "300s"
+
+// queued returns an exporter with its queue.
 func (c CollectorSpec) queued(exporter otlpExporter) otlpExporter {
 	exporter.Queue = sendingQueue{
-		Sizer: "items", QueueSize: queueSpans, BlockOnOverflow: true,
+		Sizer: "items", QueueSize: queueSpans,
 		Batch: queueBatch{
 			Sizer: "items", MinSize: batchMinSpans, MaxSize: batchMaxSpans, FlushTimeout: batchTimeout,
 		},
 	}
 	if c.DiskQueue {
 		exporter.Queue.Storage, exporter.Queue.Sizer, exporter.Queue.QueueSize = queueStorage, "bytes", queueBytes
-		// A store on disk takes its time. An attempt that is given up while it is being
-		// written costs it the same work again, which a busy machine never gets out of:
-		// few batches at once, and long enough for each.
+		// A store on disk is slow. Abandoning an attempt while it is being written
+		// costs the store the same work again, from which a busy machine never
+		// recovers: few batches at once, and a long timeout for each.
 		exporter.Queue.NumConsumers, exporter.Timeout = queueConsumers, "60s"
 		exporter.Retry = &retryOnFailure{
 			InitialInterval: "1s", MaxInterval: "10s",

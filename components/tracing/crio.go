@@ -52,11 +52,12 @@ type crioRuntime struct {
 }
 
 type crioHandler struct {
-	RuntimePath   string `toml:"runtime_path"`
-	RuntimeRoot   string `toml:"runtime_root"`
-	RuntimeType   string `toml:"runtime_type"`
-	MonitorPath   string `toml:"monitor_path"`
-	MonitorCgroup string `toml:"monitor_cgroup"`
+	RuntimePath   string   `toml:"runtime_path"`
+	RuntimeRoot   string   `toml:"runtime_root"`
+	RuntimeType   string   `toml:"runtime_type"`
+	MonitorPath   string   `toml:"monitor_path"`
+	MonitorCgroup string   `toml:"monitor_cgroup"`
+	MonitorEnv    []string `toml:"monitor_env,omitempty"`
 }
 
 type crioImage struct {
@@ -135,8 +136,11 @@ func newCRIOHandler(oci OCIRuntime, release CRIORelease) crioHandler {
 		MonitorPath:   CRIODirectory + "/conmonrs",
 		MonitorCgroup: monitorCgroup,
 	}
-	if !release.watchedByConmonRs(oci) {
+	switch {
+	case !release.watchedByConmonRs(oci):
 		handler.RuntimeType, handler.MonitorPath = "oci", CRIODirectory+"/conmon"
+	case release.logsToSystemd():
+		handler.MonitorEnv = []string{"LOG_DRIVER=systemd"}
 	}
 	return handler
 }

@@ -176,6 +176,10 @@ func TestRenderCollectorGolden(t *testing.T) {
 				},
 			},
 		},
+		"conmon-rs, whose exporter traces itself": {
+			file: "collector-conmonrs.yaml.golden",
+			spec: tracing.CollectorSpec{SamplingRate: 500_000, ConmonRs: true},
+		},
 		"queues on disk, tail sampling and a secured destination": {
 			file: "collector-disk-tail.yaml.golden",
 			spec: tracing.CollectorSpec{

@@ -323,7 +323,7 @@ func TestADollarIsRefused(t *testing.T) {
 	}
 }
 
-func TestExtraExportersDoNotReplaceJaeger(t *testing.T) {
+func TestRenderCollector_ExtraExporters(t *testing.T) {
 	t.Parallel()
 
 	rendered, err := tracing.RenderCollector(tracing.CollectorSpec{
@@ -332,28 +332,50 @@ func TestExtraExportersDoNotReplaceJaeger(t *testing.T) {
 		Exporters: []tracing.OTLPExporter{
 			{Name: "vendor", Protocol: "http", Endpoint: "https://otlp.test/v1"},
 			{Name: "tempo", Protocol: "grpc", Endpoint: "tempo:4317", Insecure: true},
+			{Name: "secret", Protocol: "grpc", Endpoint: "secret.test:4317", SecretEndpoint: true},
 		},
 	})
 	require.NoError(t, err)
+	assert.NotContains(t, rendered, "secret.test")
 	config := decoded(t, rendered)
 	exporters := config["exporters"].(map[string]any)
-	for name, want := range map[string]map[string]any{
-		"otlp_grpc/jaeger": {"endpoint": "jaeger:4317", "tls": map[string]any{"insecure": true}, "compression": "none"},
-		"otlp_http/vendor": {"endpoint": "https://otlp.test/v1", "tls": map[string]any{"insecure": false}},
-		"otlp_grpc/tempo":  {"endpoint": "tempo:4317", "tls": map[string]any{"insecure": true}},
+	for name, want := range map[string]struct {
+		exporter map[string]any
+		blocks   bool
+		spans    int
+	}{
+		"otlp_grpc/jaeger": {
+			map[string]any{"endpoint": "jaeger:4317", "tls": map[string]any{"insecure": true}, "compression": "none"}, true, 100_000,
+		},
+		"otlp_http/vendor": {map[string]any{"endpoint": "https://otlp.test/v1", "tls": map[string]any{"insecure": false}}, false, 33_333},
+		"otlp_grpc/tempo":  {map[string]any{"endpoint": "tempo:4317", "tls": map[string]any{"insecure": true}}, false, 33_333},
+		"otlp_grpc/secret": {map[string]any{"endpoint": "${env:OTLP_ENDPOINT_SECRET}", "tls": map[string]any{"insecure": false}}, false, 33_333},
 	} {
 		exporter := exporters[name].(map[string]any)
-		assert.Equal(t, true, exporter["sending_queue"].(map[string]any)["block_on_overflow"], name)
+		queue := exporter["sending_queue"].(map[string]any)
+		assert.Equal(t, want.blocks, queue["block_on_overflow"], name)
+		assert.EqualValues(t, want.spans, queue["queue_size"], "%s: the extra queues share the memory of one", name)
+		if !want.blocks {
+			assert.Equal(t, "300s", exporter["retry_on_failure"].(map[string]any)["max_elapsed_time"], name)
+		}
 		delete(exporter, "sending_queue")
-		assert.Equal(t, want, exporter, name)
+		delete(exporter, "retry_on_failure")
+		assert.Equal(t, want.exporter, exporter, name)
 	}
 	assert.Equal(t, map[string]any{"verbosity": "detailed"}, exporters["debug"])
-	assert.Len(t, exporters, 4)
+	assert.Len(t, exporters, 5)
 	assert.Equal(t, map[string]any{
-		"receivers":  []any{"otlp"},
-		"processors": []any{"memory_limiter"},
-		"exporters":  []any{"otlp_grpc/jaeger", "otlp_http/vendor", "otlp_grpc/tempo", "debug"},
-	}, config["service"].(map[string]any)["pipelines"].(map[string]any)["traces"])
+		"traces": map[string]any{
+			"receivers":  []any{"otlp"},
+			"processors": []any{"memory_limiter"},
+			"exporters":  []any{"otlp_grpc/jaeger", "forward/extras", "debug"},
+		},
+		"traces/extras": map[string]any{
+			"receivers":  []any{"forward/extras"},
+			"processors": []any{"batch/extras"},
+			"exporters":  []any{"otlp_http/vendor", "otlp_grpc/tempo", "otlp_grpc/secret"},
+		},
+	}, config["service"].(map[string]any)["pipelines"])
 }
 
 // A component that is configured and used nowhere, or used and configured
@@ -387,18 +409,25 @@ func TestPipelinesUseExactlyWhatIsConfigured(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			service := config["service"].(map[string]any)
-			traces := service["pipelines"].(map[string]any)["traces"].(map[string]any)
-			assert.ElementsMatch(t, names(config["extensions"]), service["extensions"])
-			for _, kind := range []string{"receivers", "processors", "exporters"} {
-				assert.ElementsMatch(t, names(config[kind]), traces[kind], kind)
+			used := map[string][]any{}
+			for _, pipeline := range service["pipelines"].(map[string]any) {
+				for kind, components := range pipeline.(map[string]any) {
+					used[kind] = append(used[kind], components.([]any)...)
+				}
 			}
+			assert.ElementsMatch(t, names(config["extensions"]), service["extensions"])
+			assert.ElementsMatch(t, names(config["processors"]), used["processors"])
+			// A connector is an exporter of one pipeline and a receiver of another.
+			connectors := names(config["connectors"])
+			assert.ElementsMatch(t, append(names(config["receivers"]), connectors...), used["receivers"])
+			assert.ElementsMatch(t, append(names(config["exporters"]), connectors...), used["exporters"])
 		})
 	}
 }
 
-// What acknowledges a span before it is safe would lose it: a batch processor in
-// either process, a queue in Jaeger, a queue that drops when it is full.
-func TestNothingAcknowledgesWhatIsNotSafeYet(t *testing.T) {
+// A batch processor before either store, a queue in Jaeger, or a queue that drops when
+// it is full would acknowledge spans that may still get lost on their way to Jaeger.
+func TestRenderCollector_DiskQueueAcknowledgesStoredSpans(t *testing.T) {
 	t.Parallel()
 
 	collector, err := tracing.RenderCollector(tracing.CollectorSpec{DiskQueue: true, Exporters: []tracing.OTLPExporter{
@@ -406,11 +435,12 @@ func TestNothingAcknowledgesWhatIsNotSafeYet(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	config := decoded(t, collector)
-	assert.NotContains(t, config["processors"], "batch")
+	traces := config["service"].(map[string]any)["pipelines"].(map[string]any)["traces"].(map[string]any)
+	assert.Equal(t, []any{"memory_limiter", "probabilistic_sampler"}, traces["processors"])
 	for name, exporter := range config["exporters"].(map[string]any) {
 		queue := exporter.(map[string]any)["sending_queue"].(map[string]any)
 		assert.Equal(t, "file_storage/queues", queue["storage"], name)
-		assert.Equal(t, true, queue["block_on_overflow"], name)
+		assert.Equal(t, name == "otlp_grpc/jaeger", queue["block_on_overflow"], name)
 		assert.Equal(t, "0s", exporter.(map[string]any)["retry_on_failure"].(map[string]any)["max_elapsed_time"],
 			"%s: 0 is no deadline", name)
 	}

@@ -53,16 +53,19 @@ func (r Runtime) Handlers() []string {
 	return names
 }
 
-// ConmonRsTraces tells whether a conmon-rs that sends spans watches the containers
-// of pods that name no RuntimeClass.
-func (r Runtime) ConmonRsTraces() bool {
-	return r.Name == RuntimeCRIO && r.CRIO.ConmonRs() == ConmonRsTraces && r.CRIO.watchedByConmonRs(r.Default)
+// ConmonRs returns the conmon-rs that watches the containers of pods that name no
+// RuntimeClass; it is empty where another monitor, or none, does.
+func (r Runtime) ConmonRs() ConmonRs {
+	if r.Name != RuntimeCRIO || !r.CRIO.watchedByConmonRs(r.Default) {
+		return ""
+	}
+	return r.CRIO.ConmonRs
 }
 
-// Monitors are the names of the binaries that watch CRI-O's containers.
+// Monitors lists the binaries that watch CRI-O's containers.
 func (r Runtime) Monitors() []string {
 	switch {
-	case r.CRIO.ConmonRs() == ConmonRsAbsent:
+	case r.CRIO.ConmonRs == "":
 		return []string{"conmon"}
 	case r.Uses(OCIYouki):
 		return []string{"conmonrs", "conmon"}

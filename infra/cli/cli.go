@@ -32,10 +32,9 @@ type App struct {
 	Pulumi pulumi.Runner
 	// InstallTools installs missing tools in a folder and puts them on PATH.
 	InstallTools func(ctx context.Context, folder string, w io.Writer) error
-	// Compile compiles the Pulumi program of the project in a folder, and Exec becomes
-	// it.
-	Compile func(ctx context.Context, root string, w io.Writer) error
-	Exec    func(ctx context.Context, root string, w io.Writer, arguments ...string) error
+	// Compile compiles the Pulumi program, and Exec becomes it.
+	Compile func(ctx context.Context, w io.Writer) error
+	Exec    func(ctx context.Context, w io.Writer, arguments ...string) error
 }
 
 // Run runs a command line with what this process has, and returns the exit code.
@@ -48,15 +47,15 @@ func Run(arguments []string) int {
 		InstallTools: func(ctx context.Context, folder string, w io.Writer) error {
 			return tools.Install(ctx, folder, tools.Pinned(), w)
 		},
-		Compile: func(ctx context.Context, root string, w io.Writer) error {
-			program, err := compile.PulumiProgram(root)
+		Compile: func(ctx context.Context, w io.Writer) error {
+			program, err := compile.PulumiProgram()
 			if err != nil {
 				return err
 			}
 			return program.Ensure(ctx, w)
 		},
-		Exec: func(ctx context.Context, root string, w io.Writer, arguments ...string) error {
-			program, err := compile.PulumiProgram(root)
+		Exec: func(ctx context.Context, w io.Writer, arguments ...string) error {
+			program, err := compile.PulumiProgram()
 			if err != nil {
 				return err
 			}
@@ -140,7 +139,7 @@ func (a *App) newRoot() *cobra.Command {
 		newEnv(a, o),
 		newPulumi(a, o),
 		newMatrix(a),
-		newProgram(a, o),
+		newProgram(a),
 	)
 	root.AddCommand(newProviderCommands(a)...)
 	return root

@@ -27,7 +27,7 @@ func (a *App) preview(ctx context.Context, o *options, flags []string) error {
 	if err != nil {
 		return err
 	}
-	s, err := a.open(ctx, space, a.compile(o.root))
+	s, err := a.open(ctx, space, a.Compile)
 	if err != nil {
 		return err
 	}

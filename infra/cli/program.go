@@ -9,13 +9,13 @@ import (
 )
 
 // newProgram becomes the Pulumi program. Pulumi runs it through infra/run.
-func newProgram(a *App, o *options) *cobra.Command {
+func newProgram(a *App) *cobra.Command {
 	return &cobra.Command{
 		Use:    "program [-- ARGUMENTS...]",
 		Short:  "Compile the Pulumi program if need be and run it",
 		Hidden: true,
 		RunE: func(command *cobra.Command, arguments []string) error {
-			return a.Exec(command.Context(), o.root, a.Stderr, arguments...)
+			return a.Exec(command.Context(), a.Stderr, arguments...)
 		},
 	}
 }
@@ -34,7 +34,7 @@ func newPlan(a *App, o *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.Exec(command.Context(), root, a.Stderr, "plan", "--root", root, "--stack", o.stack)
+			return a.Exec(command.Context(), a.Stderr, "plan", "--root", root, "--stack", o.stack)
 		},
 	}
 }

@@ -134,8 +134,3 @@ func (a *App) pullImages(stack stacks.Stack) task {
 		return group.Wait()
 	}
 }
-
-// compile compiles the Pulumi program of the project in a folder.
-func (a *App) compile(root string) task {
-	return func(ctx context.Context, w io.Writer) error { return a.Compile(ctx, root, w) }
-}

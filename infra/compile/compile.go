@@ -30,12 +30,14 @@ type Program struct {
 	Sources []string
 }
 
-// PulumiProgram returns the program that Pulumi runs, of the project in a folder.
-func PulumiProgram(root string) (Program, error) {
-	root, err := filepath.Abs(root)
+// PulumiProgram returns the program that Pulumi runs. Its sources are those of this
+// command line, which the launcher compiles to .kubetracing/bin.
+func PulumiProgram() (Program, error) {
+	executable, err := os.Executable()
 	if err != nil {
-		return Program{}, fmt.Errorf("find the Pulumi program: %w", err)
+		return Program{}, fmt.Errorf("find the sources of the Pulumi program: %w", err)
 	}
+	root := filepath.Join(filepath.Dir(executable), "..", "..")
 	return Program{
 		Root: root, Package: "./infra", Binary: filepath.Join(root, ".kubetracing", "bin", "program"),
 		Sources: []string{"go.mod", "go.sum", "infra", "components", "stacks"},

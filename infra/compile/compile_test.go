@@ -115,10 +115,13 @@ func TestProgram_Ensure_compile_error(t *testing.T) {
 
 func TestPulumiProgram(t *testing.T) {
 	t.Parallel()
-	program, err := compile.PulumiProgram(filepath.Join("..", ".."))
+	executable, err := os.Executable()
 	require.NoError(t, err)
+	program, err := compile.PulumiProgram()
+	require.NoError(t, err)
+	assert.Equal(t, filepath.Join(filepath.Dir(executable), "..", ".."), program.Root, "the folder above .kubetracing/bin")
 	for _, source := range program.Sources {
-		_, err := os.Stat(filepath.Join(program.Root, source))
+		_, err := os.Stat(filepath.Join("..", "..", source))
 		assert.NoError(t, err, source)
 	}
 	assert.Equal(t, filepath.Join(program.Root, ".kubetracing", "bin", "program"), program.Binary)

@@ -142,5 +142,5 @@ func linkTools(t *testing.T, names ...string) string {
 func TestRun(t *testing.T) {
 	root := newCheckout(t)
 	stdout, _ := launch(t, filepath.Join(root, "infra"), "./run", "-x", "two words")
-	assert.Equal(t, `one ["--root" "./.." "program" "--" "-x" "two words"]`+"\n", stdout)
+	assert.Equal(t, `one ["program" "--" "-x" "two words"]`+"\n", stdout)
 }

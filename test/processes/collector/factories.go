@@ -5,8 +5,11 @@ import (
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/healthcheckextension"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/extension/storage/filestorage"
+	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/filterprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/probabilisticsamplerprocessor"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/processor/tailsamplingprocessor"
+	"go.opentelemetry.io/collector/connector"
+	"go.opentelemetry.io/collector/connector/forwardconnector"
 	"go.opentelemetry.io/collector/exporter"
 	"go.opentelemetry.io/collector/exporter/debugexporter"
 	"go.opentelemetry.io/collector/exporter/otlpexporter"
@@ -32,12 +35,13 @@ func factories() (otelcol.Factories, error) {
 		healthcheckextension.NewFactory(), filestorage.NewFactory())
 	receivers, err2 := otelcol.MakeFactoryMap[receiver.Factory](otlpreceiver.NewFactory())
 	processors, err3 := otelcol.MakeFactoryMap[processor.Factory](
-		batchprocessor.NewFactory(), memorylimiterprocessor.NewFactory(),
+		batchprocessor.NewFactory(), memorylimiterprocessor.NewFactory(), filterprocessor.NewFactory(),
 		probabilisticsamplerprocessor.NewFactory(), tailsamplingprocessor.NewFactory())
 	exporters, err4 := otelcol.MakeFactoryMap[exporter.Factory](
 		debugexporter.NewFactory(), otlpexporter.NewFactory(), otlphttpexporter.NewFactory())
+	connectors, err5 := otelcol.MakeFactoryMap[connector.Factory](forwardconnector.NewFactory())
 	return otelcol.Factories{
-		Extensions: extensions, Receivers: receivers, Processors: processors, Exporters: exporters,
+		Extensions: extensions, Receivers: receivers, Processors: processors, Exporters: exporters, Connectors: connectors,
 		Telemetry: otelconftelemetry.NewFactory(),
-	}, errors.Join(err1, err2, err3, err4)
+	}, errors.Join(err1, err2, err3, err4, err5)
 }
