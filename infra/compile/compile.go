@@ -46,7 +46,7 @@ func PulumiProgram() (Program, error) {
 
 // flags keep the choices of the environment, such as a go.work in a folder above,
 // from deciding how the program is compiled. The launcher has the same ones.
-var flags = []string{"GO111MODULE=on", "GOWORK=off", "GOFLAGS=-mod=readonly", "GOOS=", "GOARCH="}
+var flags = []string{"GO111MODULE=on", "GOWORK=off", "GOFLAGS=-mod=readonly -buildvcs=false", "GOOS=", "GOARCH="}
 
 // compileLimit bounds a compile.
 const compileLimit = 30 * time.Minute

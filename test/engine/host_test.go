@@ -113,11 +113,29 @@ func (s *stack) configure(t *testing.T, config map[string]string) {
 	s.Workspace().SetProgram(func(ctx *pulumi.Context) error { return compose(ctx, settings) })
 }
 
-// compose creates what the Pulumi program creates.
+// clusterName is the name of the traced cluster, which begins those of its resources.
+const clusterName = "traced"
+
+// compose creates a stack's resources and exports its outputs, as the program does.
 func compose(ctx *pulumi.Context, settings stacks.Stack) error {
-	_, err := components.NewTracedCluster(ctx, "traced", components.TracedClusterArgs{Stack: settings})
-	return err
+	traced, err := components.NewTracedCluster(ctx, clusterName, components.TracedClusterArgs{
+		Stack: settings, Root: filepath.Join("..", ".."),
+	})
+	if err != nil {
+		return err
+	}
+	ctx.Export("jaegerUrl", traced.JaegerURL)
+	ctx.Export("kubeconfig", traced.Kubeconfig)
+	ctx.Export("clusterName", traced.ClusterName)
+	if settings.Settings.Verify.Enabled {
+		ctx.Export("services", traced.Services)
+		ctx.Export("traces", traced.Traces)
+	}
+	return nil
 }
+
+// resourceName returns the name of a resource without that of the traced cluster.
+func resourceName(u urn.URN) string { return strings.TrimPrefix(u.Name(), clusterName+"-") }
 
 // outcome is the result of an operation on a stack.
 type outcome struct {
@@ -184,7 +202,7 @@ func record(changes map[string]bool, step apitype.StepEventMetadata) {
 		verb = "replace"
 	default:
 	}
-	changes[fmt.Sprintf("%s %s", verb, resource.Name())] = true
+	changes[fmt.Sprintf("%s %s", verb, resourceName(resource))] = true
 }
 
 func (s *stack) preview(t *testing.T, options ...optpreview.Option) outcome {

@@ -41,7 +41,7 @@ func (j *journal) record(verb, subject string, inputs *structpb.Struct) (int, er
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	resource := urn.URN(subject)
-	done := operation{verb, resource.Name()}
+	done := operation{verb, resourceName(resource)}
 	if reason, fails := j.failing[done]; fails {
 		delete(j.failing, done)
 		return 0, errors.New(reason)

@@ -70,7 +70,9 @@ func commandOutputs(name string, number int) map[string]string {
 	case strings.HasSuffix(name, "-kubeconfig"):
 		return map[string]string{"stdout": fmt.Sprintf(
 			"apiVersion: v1\nkind: Config\nusers:\n- name: admin\n  user:\n    client-key-data: %s%d\n", privateKey, number)}
-	case strings.HasPrefix(name, "verification-"):
+	case strings.HasSuffix(name, "-identity"):
+		return map[string]string{"stdout": fmt.Sprint("IDENTITY", number)}
+	case strings.Contains(name, "-verification-"):
 		printed, err := json.Marshal(verify.Outputs{
 			Services: map[string]int{"kubelet": 7},
 			Traces:   map[string]string{"echo": "http://127.0.0.1:16686/trace/1"},

@@ -25,7 +25,7 @@ func TestStack_FirstPreview(t *testing.T) {
 	}
 	for _, r := range s.resources(t) {
 		if r.URN.Type() != "pulumi:providers:docker" && r.URN.Type() != "pulumi:providers:command" {
-			assert.Contains(t, preview.changes, "create "+r.URN.Name())
+			assert.Contains(t, preview.changes, "create "+resourceName(r.URN))
 		}
 	}
 }
@@ -60,7 +60,7 @@ func TestStack_Destroy(t *testing.T) {
 	deleted := h.journal.drain().resources("delete")
 	inCluster := []string{"workloads-namespace", "workloads-echo"}
 	for _, r := range before {
-		name, position := r.URN.Name(), slices.Index(deleted, r.URN.Name())
+		name, position := resourceName(r.URN), slices.Index(deleted, resourceName(r.URN))
 		switch {
 		case !r.Custom || strings.HasPrefix(string(r.Type), "pulumi:providers:"):
 			continue
@@ -72,8 +72,8 @@ func TestStack_Destroy(t *testing.T) {
 			continue
 		}
 		for _, needed := range r.Dependencies {
-			if later := slices.Index(deleted, needed.Name()); later >= 0 {
-				assert.Less(t, position, later, "%s needs %s", name, needed.Name())
+			if later := slices.Index(deleted, resourceName(needed)); later >= 0 {
+				assert.Less(t, position, later, "%s needs %s", name, resourceName(needed))
 			}
 		}
 	}
@@ -88,12 +88,12 @@ func TestStack_Destroy(t *testing.T) {
 func assertDependsOn(t *testing.T, resources []apitype.ResourceV3, name, needed string) {
 	t.Helper()
 	for _, r := range resources {
-		if r.URN.Name() != name {
+		if resourceName(r.URN) != name {
 			continue
 		}
 		var dependencies []string
 		for _, dependency := range r.Dependencies {
-			dependencies = append(dependencies, dependency.Name())
+			dependencies = append(dependencies, resourceName(dependency))
 		}
 		assert.Contains(t, dependencies, needed, name)
 		return
