@@ -149,7 +149,7 @@ func TestDecode_RateZero(t *testing.T) {
 			t.Parallel()
 			want := stacks.Defaults()
 			*test.rate(&want.Sampling) = 0
-			require.NotEqual(t, stacks.Defaults(), want, "the default must not be 0 already")
+			require.NotEqual(t, want, stacks.Defaults(), "the default must not be 0 already")
 			assert.Equal(t, want, settingsOf(t, section("sampling", fmt.Sprintf(`{%q: 0}`, test.key))))
 		})
 	}

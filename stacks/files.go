@@ -126,7 +126,7 @@ func OpenFiles(root, stack string) (Stack, error) {
 	opened, err := Open(root, files.Project.Name, stack, values)
 	if problems := Problems(nil); err == nil || errors.As(err, &problems) {
 		if all := slices.Concat(files.Stack.unknown, problems); len(all) > 0 {
-			return Stack{}, Problems(all)
+			return Stack{}, all
 		}
 	}
 	return opened, err
