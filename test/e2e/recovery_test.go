@@ -35,23 +35,23 @@ var damages = []damage{
 	}, []string{"container " + collectorContainer + " is gone: an update creates it again"}, true},
 	{"a container is stopped", func(t *testing.T) {
 		docker.Run(t, "stop", jaegerContainer)
-	}, []string{"container " + jaegerContainer + " does not work (Exited (0)"}, true},
+	}, []string{"container " + jaegerContainer + " does not work (exited, exit code 0"}, true},
 	{"a container is paused", func(t *testing.T) {
 		docker.Run(t, "pause", collectorContainer)
-	}, []string{"container " + collectorContainer + " is paused: an update lets it go on"}, true},
+	}, []string{"container " + collectorContainer + " is paused: an update resumes it"}, true},
 	{"a container is removed and another one stopped", func(t *testing.T) {
 		docker.Run(t, "rm", "--force", "--volumes", jaegerContainer)
 		docker.Run(t, "stop", collectorContainer)
-	}, []string{"container " + jaegerContainer + " is gone", "container " + collectorContainer + " does not work (Exited (0)"}, true},
+	}, []string{"container " + jaegerContainer + " is gone", "container " + collectorContainer + " does not work (exited, exit code 0"}, true},
 	{"a node is stopped", func(t *testing.T) {
 		docker.Run(t, "stop", serverContainer)
-	}, []string{"node " + serverContainer + " does not run (Exited ("}, true},
+	}, []string{"node " + serverContainer + " does not run (exited, exit code "}, true},
 	{"a node is killed", func(t *testing.T) {
 		docker.Run(t, "kill", serverContainer)
-	}, []string{"node " + serverContainer + " does not run (Exited (137)"}, true},
+	}, []string{"node " + serverContainer + " does not run (exited, exit code 137"}, true},
 	{"a node is paused", func(t *testing.T) {
 		docker.Run(t, "pause", serverContainer)
-	}, []string{"node " + serverContainer + " is paused: an update lets it go on"}, true},
+	}, []string{"node " + serverContainer + " is paused: an update resumes it"}, true},
 	{"the cluster is removed", func(t *testing.T) {
 		removeCluster(t)
 	}, []string{"cluster " + clusterName + " is gone: an update creates it again, with everything in it"}, false},
@@ -223,7 +223,8 @@ func TestNodeThatDoesNotComeUp(t *testing.T) {
 	}
 	shipped := s.section(t, "runtime")["bundle"]
 	s.merge(t, "runtime", map[string]any{"bundle": map[string]any{"directory": bundle}})
-	printed, _, took, err := s.timed(t, "up")
+	stdout, stderr, took, err := s.timed(t, "up")
+	printed := stdout + stderr
 	require.Error(t, err)
 	t.Logf("it took %s", took)
 	assert.Less(t, took, 2*time.Minute)
