@@ -58,6 +58,9 @@ func openStack(ctx *pulumi.Context) (stacks.Stack, error) {
 		return stacks.Stack{}, err
 	}
 	// Pulumi runs the program in its own folder.
+	if err := stacks.UnknownKeys(components.DefaultRoot, ctx.Stack()); err != nil {
+		return stacks.Stack{}, err
+	}
 	stack, err := stacks.Open(components.DefaultRoot, ctx.Project(), ctx.Stack(), config)
 	if err != nil {
 		return stacks.Stack{}, err

@@ -132,6 +132,17 @@ func OpenFiles(root, stack string) (Stack, error) {
 	return opened, err
 }
 
+// UnknownKeys returns a [Problems] with the top-level keys of a stack's file that
+// Pulumi ignores, with everything below them; nil if there are none. A file that
+// cannot be read is none of its problems.
+func UnknownKeys(root, stack string) error {
+	files, err := ReadFiles(root, stack)
+	if err != nil || len(files.Stack.unknown) == 0 {
+		return nil
+	}
+	return Problems(files.Stack.unknown)
+}
+
 // Config returns the stack's configuration in the form that [Open] reads.
 // Encrypted values are blinded, inside objects too: what is planned does not
 // depend on them.

@@ -211,6 +211,24 @@ func TestOpenFiles_problems(t *testing.T) {
 	}
 }
 
+func TestUnknownKeys(t *testing.T) {
+	t.Parallel()
+
+	for file, want := range map[string]string{
+		"confg: {}":        "the stack configuration has 1 mistake:\n  - Pulumi.dev.yaml: confg: unknown top-level key; the nearest valid one is config",
+		"config: {}":       "",
+		"config: [broken,": "",
+	} {
+		err := stacks.UnknownKeys(folder(t, map[string]string{"Pulumi.yaml": project, "Pulumi.dev.yaml": file}), "dev")
+		if want == "" {
+			require.NoError(t, err, file)
+		} else {
+			require.EqualError(t, err, want)
+		}
+	}
+	require.NoError(t, stacks.UnknownKeys(t.TempDir(), "dev"), "the configuration is somewhere else")
+}
+
 func TestOpenFiles_empty_sections(t *testing.T) {
 	t.Parallel()
 

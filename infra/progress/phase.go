@@ -53,12 +53,11 @@ func newPhases() []*phase {
 }
 
 // start notes that an operation starts.
-func (p *phase) start(resource string, op apitype.OpType, now time.Time) {
+func (p *phase) start(resource string, now time.Time) {
 	if p.begin.IsZero() {
 		p.begin = now
 	}
 	p.running[resource], p.active, p.reported = true, now, false
-	p.detail = operation(op) + " " + resourceName(resource)
 }
 
 // stop notes that an operation has ended.
@@ -90,15 +89,6 @@ func componentOf(u urn.URN) string {
 		}
 	}
 	return component
-}
-
-// resourceName returns the name of a resource for people; empty for the stack itself.
-func resourceName(text string) string {
-	u := urn.URN(text)
-	if !u.IsValid() || u.QualifiedType() == "pulumi:pulumi:Stack" {
-		return ""
-	}
-	return u.Name()
 }
 
 // isCustom reports whether a step is that of a resource that a provider manages.

@@ -42,7 +42,9 @@ type Report struct {
 	live     bool
 	shown    map[string]bool
 	failures []failure
-	summary  *apitype.SummaryEvent
+	// root begins the names of the resources: it is that of the traced cluster.
+	root    string
+	summary *apitype.SummaryEvent
 }
 
 // failure is an error that the engine reported.
@@ -86,13 +88,14 @@ func (r *Report) start(step apitype.StepEventMetadata) {
 	p := r.phase(step.URN)
 	switch {
 	case p == nil:
+	case !isCustom(step) && componentOf(urn.URN(step.URN)) == tracedCluster:
+		// It only ends with the update.
+		r.root = urn.URN(step.URN).Name() + "-"
 	case !isCustom(step):
-		// The outermost one only ends with the update.
-		if componentOf(urn.URN(step.URN)) != tracedCluster {
-			p.components[step.URN] = true
-		}
+		p.components[step.URN] = true
 	case isWork(step.Op):
-		p.start(step.URN, step.Op, r.now())
+		p.start(step.URN, r.now())
+		p.detail = operation(step.Op) + " " + r.resourceName(step.URN)
 	}
 }
 
@@ -176,10 +179,10 @@ func (r *Report) diagnostic(d apitype.DiagnosticEvent) {
 	switch d.Severity {
 	case "error":
 		if words := commandWords(text, r.shown); words != "" && !engineWords.MatchString(words) {
-			r.failures = append(r.failures, failure{resourceName(d.URN), words})
+			r.failures = append(r.failures, failure{r.resourceName(d.URN), words})
 		}
 	case "warning":
-		if !providerAdvice.MatchString(text) {
+		if !pluginNotice.MatchString(text) {
 			r.once("warning: " + text)
 		}
 	default:
@@ -303,6 +306,15 @@ func (r *Report) update(now time.Time) {
 	r.live = true
 }
 
+// resourceName returns the name of a resource for people; empty for the stack itself.
+func (r *Report) resourceName(text string) string {
+	u := urn.URN(text)
+	if !u.IsValid() || u.QualifiedType() == "pulumi:pulumi:Stack" {
+		return ""
+	}
+	return strings.TrimPrefix(u.Name(), r.root)
+}
+
 // phase returns the phase that a resource belongs to; nil if none.
 func (r *Report) phase(text string) *phase {
 	component := componentOf(urn.URN(text))
@@ -324,12 +336,10 @@ var (
 	//
 	// Source: pulumi/pulumi pkg/engine/update.go.
 	engineWords = regexp.MustCompile(`^(update|destroy|preview) failed$`)
-	// providerAdvice is advice that does not hold here: which platform an image is
-	// built for is decided by the daemon that runs it, and a plugin on PATH was put
-	// there on purpose.
+	// pluginNotice says that a plugin on PATH is used, which was put there on purpose.
 	//
 	// Source: github.com/pulumi/pulumi/sdk/v3 go/common/workspace/plugins.go.
-	providerAdvice = regexp.MustCompile(`(?i)specify.*platform|platform.*not (been )?(set|specified)|from \$PATH at`)
+	pluginNotice = regexp.MustCompile(`^using \S+ from \$PATH at `)
 )
 
 // clean removes colors.

@@ -125,7 +125,7 @@ func TestReport_failure_without_events(t *testing.T) {
 
 const (
 	stackURN   = "urn:pulumi:dev::p::pulumi:pulumi:Stack::p-dev"
-	imageURN   = "urn:pulumi:dev::p::kubetracing:components:TracedCluster$kubetracing:components:NodeImage$docker:index/image:Image::node-image-build"
+	imageURN   = "urn:pulumi:dev::p::kubetracing:components:TracedCluster$kubetracing:components:NodeImage$docker:index/image:Image::traced-node-image-build"
 	clusterURN = "urn:pulumi:dev::p::kubetracing:components:Cluster$command:local:Command::cluster-k3d"
 )
 
@@ -148,6 +148,9 @@ func saying(severity, urn, message string) apitype.EngineEvent {
 func TestReport_reminder_in_a_log(t *testing.T) {
 	t.Parallel()
 	report, output, c := newReport("up", 0)
+	report.Event(apitype.EngineEvent{ResourcePreEvent: &apitype.ResourcePreEvent{Metadata: apitype.StepEventMetadata{
+		Op: apitype.OpSame, URN: "urn:pulumi:dev::p::kubetracing:components:TracedCluster::traced", New: &apitype.StepEventStateMetadata{},
+	}}})
 	report.Event(starting(apitype.OpCreate, imageURN))
 	report.Event(starting(apitype.OpUpdate, clusterURN))
 	c.now = begin.Add(29 * time.Second)
@@ -172,7 +175,7 @@ func TestReport_chatter(t *testing.T) {
 		saying("info", imageURN, "#12 sha256:0123 1.05MB / 3.10MB 0.4s"),
 		saying("info", clusterURN, "\x1b[36mINFO\x1b[0m[0021] Cluster 'kubetracing-dev' created successfully!"),
 		saying("info", clusterURN, "export KUBECONFIG=$(k3d kubeconfig write kubetracing-dev)"),
-		saying("warning", imageURN, "<{%fg 3%}>The image's platform was not specified<{%reset%}>"),
+		saying("info", imageURN, "Building your image for linux/amd64 architecture.\nTo ensure you are building for the correct platform, consider …"),
 		saying("warning", stackURN, "using pulumi-resource-docker from $PATH at /usr/bin/pulumi-resource-docker"),
 		saying("warning", stackURN, "<{%fg 3%}>youki does not run under conmon-rs.<{%reset%}>\n"),
 		saying("warning", stackURN, "youki does not run under conmon-rs."),
@@ -202,7 +205,7 @@ func TestReport_phase_goes_on(t *testing.T) {
 
 func TestReport_terminal(t *testing.T) {
 	t.Parallel()
-	const clearLine = "\r\x1b[K"
+	const clear = "\r\x1b[K"
 	report, output, c := newReport("up", 60)
 	report.Tick()
 	report.Event(starting(apitype.OpCreate, imageURN))
@@ -215,16 +218,16 @@ func TestReport_terminal(t *testing.T) {
 	report.Event(ending(apitype.OpCreate, clusterURN))
 	c.now = begin.Add(14 * time.Second)
 	report.End(nil, "")
-	assert.Equal(t, clearLine+"kubetracing: updating (0s)"+
-		clearLine+"kubetracing: node image (0s): creating node-image-build"+
-		clearLine+"kubetracing: node image (12s): creating node-image-build; cl"[:59]+
-		clearLine+"kubetracing: cluster: creating nodes\n"+
-		clearLine+"kubetracing: node image (12s): creating node-image-build; cl"[:59]+
-		clearLine+"kubetracing: cluster (0s): creating nodes"+
-		clearLine+"kubetracing: node image: done in 12s\n"+
-		clearLine+"kubetracing: cluster (1s): creating nodes"+
-		clearLine+"kubetracing: updating (13s)"+
-		clearLine+"kubetracing: cluster: done in 1s\n"+
+	assert.Equal(t, clear+"kubetracing: updating (0s)"+
+		clear+"kubetracing: node image (0s): creating traced-node-image-build"[:59]+
+		clear+"kubetracing: node image (12s): creating traced-node-image-build; cl"[:59]+
+		clear+"kubetracing: cluster: creating nodes\n"+
+		clear+"kubetracing: node image (12s): creating traced-node-image-build; cl"[:59]+
+		clear+"kubetracing: cluster (0s): creating nodes"+
+		clear+"kubetracing: node image: done in 12s\n"+
+		clear+"kubetracing: cluster (1s): creating nodes"+
+		clear+"kubetracing: updating (13s)"+
+		clear+"kubetracing: cluster: done in 1s\n"+
 		"kubetracing: done in 14s\n", output.String())
 }
 

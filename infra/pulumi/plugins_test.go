@@ -17,21 +17,26 @@ func TestWorkspace_orphans(t *testing.T) {
 	t.Parallel()
 	space, err := Locate("/lab", "dev")
 	require.NoError(t, err)
+	space.program = "/lab/infra"
 	const plugin = "/lab/.kubetracing/pulumi/plugins/resource-docker-v4.11.2/pulumi-resource-docker"
+	const language = "/lab/.kubetracing/tools/pulumi-3.259.0/pulumi-language-go"
 	running := map[int]process{
-		1:  {0, "/sbin/init"},
-		10: {1, "/usr/bin/pulumi"},
-		11: {10, plugin},
-		12: {10, "/lab/.kubetracing/tools/pulumi-3.259.0/pulumi-language-go"},
-		13: {12, "/lab/.kubetracing/bin/program"},
-		20: {1, plugin},
-		21: {1, "/lab/.kubetracing/tools/pulumi-3.259.0/pulumi-language-go"},
-		22: {21, "/lab/.kubetracing/bin/program"},
-		30: {1, "/elsewhere/.kubetracing/pulumi/plugins/resource-docker-v4.11.2/pulumi-resource-docker"},
-		31: {1, "/lab/.kubetracing/tools/k3d-5.8.3/k3d"},
-		32: {1, "/lab/.kubetracing/bin/kubetracing"},
+		1:  {0, "/sbin/init", "/"},
+		10: {1, "/usr/bin/pulumi", "/lab/.kubetracing/workspace"},
+		11: {10, plugin, "/lab/infra"},
+		12: {10, language, "/lab/infra"},
+		13: {12, "/lab/.kubetracing/bin/program", "/lab/infra"},
+		20: {1, plugin, ""},
+		21: {1, language, ""},
+		22: {21, "/lab/.kubetracing/bin/program", "/lab/infra"},
+		23: {1, "/home/me/.pulumi/plugins/resource-docker-v4.11.2/pulumi-resource-docker", "/lab/infra"},
+		30: {1, "/elsewhere/.kubetracing/pulumi/plugins/resource-docker-v4.11.2/pulumi-resource-docker", "/elsewhere/infra"},
+		31: {1, "/lab/.kubetracing/tools/k3d-5.8.3/k3d", "/lab"},
+		32: {1, "/lab/.kubetracing/bin/kubetracing", "/lab"},
+		33: {1, "/home/me/.pulumi/plugins/resource-docker-v4.11.2/pulumi-resource-docker", "/lab"},
+		34: {1, "/usr/bin/vi", "/lab/infra"},
 	}
-	assert.Equal(t, []int{20, 21, 22}, space.orphans(running))
+	assert.Equal(t, []int{20, 21, 22, 23}, space.orphans(running))
 }
 
 func TestWorkspace_EndOrphans(t *testing.T) {

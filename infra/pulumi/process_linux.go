@@ -77,7 +77,8 @@ func processes() map[int]process {
 			continue
 		}
 		parent, _ := strconv.Atoi(fields[1])
-		found[pid] = process{parent, strings.TrimSuffix(executable, " (deleted)")}
+		dir, _ := os.Readlink(filepath.Join("/proc", entry.Name(), "cwd"))
+		found[pid] = process{parent, strings.TrimSuffix(executable, " (deleted)"), dir}
 	}
 	return found
 }

@@ -46,7 +46,7 @@ func processes() map[int]process {
 		}
 		pid, _ := strconv.Atoi(fields[0])
 		parent, _ := strconv.Atoi(fields[1])
-		found[pid] = process{parent, strings.Join(fields[2:], " ")}
+		found[pid] = process{parent: parent, executable: strings.Join(fields[2:], " ")}
 	}
 	return found
 }

@@ -51,7 +51,12 @@ func (s Stack) run(ctx context.Context, command Command) (Result, error) {
 	command.Dir, command.Env = s.Directory, s.Env
 	result, err := s.Runner.Run(ctx, command)
 	var exit *ExitError
-	if errors.As(err, &exit) && incorrectPassphrase.MatchString(exit.Stderr) {
+	isExit := errors.As(err, &exit)
+	if err != nil && !isExit && ctx.Err() == nil {
+		// It was killed, and with it nothing that it had started.
+		s.EndOrphans(s.Log)
+	}
+	if isExit && incorrectPassphrase.MatchString(exit.Stderr) {
 		return result, fmt.Errorf("%s is not the passphrase that stack %q was created with: unset it, or set it to that one",
 			passphraseVariable, s.Stack)
 	}

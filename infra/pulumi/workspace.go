@@ -28,8 +28,10 @@ type Workspace struct {
 
 	// base is the ignored folder.
 	base string
-	// original is the stack's own file, empty if there is none to read.
+	// original is the stack's own file; empty if there is none to read.
 	original string
+	// program is the folder of the Pulumi program; empty if unknown.
+	program string
 }
 
 // Locate returns the workspace of a stack without creating or reading anything.
@@ -55,6 +57,7 @@ func Prepare(root, stack string) (Workspace, error) {
 		return Workspace{}, err
 	}
 	space.Project, space.original = files.Project.Name, files.Stack.Path
+	space.program = filepath.Join(filepath.Dir(space.base), files.Project.Main)
 	salt := files.Stack.EncryptionSalt
 	if salt == "" {
 		if earlier, err := stacks.ReadFiles(space.Directory, stack); err == nil {
@@ -115,7 +118,7 @@ func Reopen(root, stack string) (Workspace, error) {
 	if err != nil {
 		return Workspace{}, err
 	}
-	space.Project = files.Project.Name
+	space.Project, space.program = files.Project.Name, filepath.Join(space.Directory, files.Project.Main)
 	return space, nil
 }
 
