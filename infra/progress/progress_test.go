@@ -205,7 +205,7 @@ func TestReport_phase_goes_on(t *testing.T) {
 
 func TestReport_terminal(t *testing.T) {
 	t.Parallel()
-	const clear = "\r\x1b[K"
+	const clearLine = "\r\x1b[K"
 	report, output, c := newReport("up", 60)
 	report.Tick()
 	report.Event(starting(apitype.OpCreate, imageURN))
@@ -218,16 +218,16 @@ func TestReport_terminal(t *testing.T) {
 	report.Event(ending(apitype.OpCreate, clusterURN))
 	c.now = begin.Add(14 * time.Second)
 	report.End(nil, "")
-	assert.Equal(t, clear+"kubetracing: updating (0s)"+
-		clear+"kubetracing: node image (0s): creating traced-node-image-build"[:59]+
-		clear+"kubetracing: node image (12s): creating traced-node-image-build; cl"[:59]+
-		clear+"kubetracing: cluster: creating nodes\n"+
-		clear+"kubetracing: node image (12s): creating traced-node-image-build; cl"[:59]+
-		clear+"kubetracing: cluster (0s): creating nodes"+
-		clear+"kubetracing: node image: done in 12s\n"+
-		clear+"kubetracing: cluster (1s): creating nodes"+
-		clear+"kubetracing: updating (13s)"+
-		clear+"kubetracing: cluster: done in 1s\n"+
+	assert.Equal(t, clearLine+"kubetracing: updating (0s)"+
+		clearLine+"kubetracing: node image (0s): creating traced-node-image-build"[:59]+
+		clearLine+"kubetracing: node image (12s): creating traced-node-image-build; cl"[:59]+
+		clearLine+"kubetracing: cluster: creating nodes\n"+
+		clearLine+"kubetracing: node image (12s): creating traced-node-image-build; cl"[:59]+
+		clearLine+"kubetracing: cluster (0s): creating nodes"+
+		clearLine+"kubetracing: node image: done in 12s\n"+
+		clearLine+"kubetracing: cluster (1s): creating nodes"+
+		clearLine+"kubetracing: updating (13s)"+
+		clearLine+"kubetracing: cluster: done in 1s\n"+
 		"kubetracing: done in 14s\n", output.String())
 }
 
