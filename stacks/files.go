@@ -138,7 +138,7 @@ func OpenFiles(root, stack string) (Stack, error) {
 func UnknownKeys(root, stack string) error {
 	files, err := ReadFiles(root, stack)
 	if err != nil || len(files.Stack.unknown) == 0 {
-		return nil
+		return nil //nolint:nilerr // whoever opens the stack reports it
 	}
 	return Problems(files.Stack.unknown)
 }
