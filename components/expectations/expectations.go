@@ -51,16 +51,15 @@ func Services(cluster tracing.ClusterSpec, collectorRate int) []verify.Expectati
 	return expectations
 }
 
-// conmonRs returns the span in which conmon-rs creates a container, in the trace of
-// the call of CRI-O that it answers if the release joins it, and reports whether the
-// cluster's conmon-rs sends spans at all. It sends them only when a pod starts or
-// ends.
+// conmonRs returns the span that conmon-rs sends when a pod starts, in the trace of the
+// call of CRI-O that it answers if the release joins it, and reports whether the
+// cluster's conmon-rs sends spans at all.
 func conmonRs(cluster tracing.ClusterSpec) (verify.Expectation, bool) {
 	release := cluster.Runtime.ConmonRs()
 	expectation := verify.Expectation{
 		Name:  tracing.ServiceConmonRs,
 		Hint:  runtimeHint(cluster),
-		Spans: []verify.SpanMatch{{Service: tracing.ServiceConmonRs, Operation: tracing.SpanConmonRsCreate}},
+		Spans: []verify.SpanMatch{{Service: tracing.ServiceConmonRs, Operation: tracing.SpanConmonRsVersion}},
 	}
 	if release.JoinsTraces() {
 		expectation.Name += " with " + tracing.ServiceCRIO

@@ -93,11 +93,11 @@ func TestServices(t *testing.T) {
 func TestServices_ConmonRs(t *testing.T) {
 	t.Parallel()
 	const hint = "docker exec k3d-traced-server-0 /opt/kubetracing/crio/bin/crio status config"
-	created := verify.SpanMatch{Service: "conmonrs", Operation: "create_container"}
+	started := verify.SpanMatch{Service: "conmonrs", Operation: "version"}
 	joined := verify.Expectation{
-		Name: "conmonrs with crio", Spans: []verify.SpanMatch{created, {Service: "crio"}}, Hint: hint,
+		Name: "conmonrs with crio", Spans: []verify.SpanMatch{started, {Service: "crio"}}, Hint: hint,
 	}
-	apart := verify.Expectation{Name: "conmonrs", Spans: []verify.SpanMatch{created}, Hint: hint}
+	apart := verify.Expectation{Name: "conmonrs", Spans: []verify.SpanMatch{started}, Hint: hint}
 	crio := verify.Expectation{Name: "crio", Spans: []verify.SpanMatch{{Service: "crio"}}, Hint: hint}
 	tests := map[string]struct {
 		conmonRs      tracing.ConmonRs

@@ -44,11 +44,12 @@ func (c ConmonRs) SendsSpans() bool { return c.before(conmonRsSilentFrom) }
 // answer.
 func (c ConmonRs) JoinsTraces() bool { return c.before(conmonRsApartFrom) }
 
-// SpanConmonRsCreate is the operation of the span in which conmon-rs creates a
-// container.
+// SpanConmonRsVersion is the operation of the span with which conmon-rs answers the
+// first call of CRI-O, when a pod starts. Its span of a container's creation only ends
+// with the container.
 //
-// Source: conmon-rs conmon-rs/server/src/rpc.rs (create_container).
-const SpanConmonRsCreate = "create_container"
+// Source: conmon-rs conmon-rs/server/src/rpc.rs (version, create_container).
+const SpanConmonRsVersion = "version"
 
 // logsToSystemd reports whether CRI-O must be told to let conmon-rs log to systemd.
 // CRI-O from 1.34 on starts it with the log driver none, with which conmon-rs
