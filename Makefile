@@ -4,11 +4,11 @@ STACK ?= dev
 # What a pull request is compared with.
 BASE ?= main
 
-# Builds the program when a source is newer, then runs it.
-KUBETRACING := infra/run
+# Compiles the command line when a source was changed, then runs it.
+KUBETRACING := ./kubetracing
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview destroy kubeconfig env plan plans docs test lint conformance control-plane pipeline engine e2e recovery faults bench clean
+.PHONY: help up preview destroy kubeconfig env plan plans docs test lint race conformance control-plane pipeline engine e2e recovery faults bench clean
 .PHONY: matrix pr-plan pr-preview pr-comment
 
 help: ## List the targets
@@ -33,24 +33,30 @@ plan: ## Print everything that the stack would create; needs only Go
 	@$(KUBETRACING) plan --stack $(STACK)
 
 plans: ## Rewrite the golden plans and rendered files after an intended change
-	go test ./infra/program ./components/tracing -update
+	go test ./infra ./components/tracing -update
 
 docs: ## Rewrite what docs say about settings and versions, after a change of either
 	go test ./stacks -run Reference -update
 
+# Modules beside the root one whose tests need only Go and little time.
+LIGHT := infra/bench infra/pullrequest test/tools
+
 test: lint ## Run every test and linter that needs only Go
 	go test ./...
-	cd test/pullrequest && go test ./...
+	@for module in $(LIGHT); do (set -x; cd $$module && go test ./...) || exit 1; done
 
-lint: ## Check formatting, vet, staticcheck and the workflows
-	@test -z "$$(gofmt -l components infra stacks test)" || { gofmt -d components infra stacks test; exit 1; }
-	go vet -tags e2e ./...
-	go tool -modfile=test/tools/go.mod staticcheck -tags e2e ./...
-	cd test/pullrequest && go vet ./... && go tool -modfile=../tools/go.mod staticcheck ./...
-	go tool -modfile=test/tools/go.mod actionlint
+lint: ## Check formatting, every module's code, the workflows and the scripts
+	@cd test/tools && go run ./lint
+
+# Sources of packages that start goroutines.
+CONCURRENT = grep -rlE '\bgo func\b|\.Go\(func' --include='*.go' --exclude='*_test.go' --exclude-dir=bench --exclude-dir=pullrequest components infra stacks
+
+race: ## Run tests of packages with goroutines under the race detector; needs a C compiler
+	go test -race $$($(CONCURRENT) | xargs -n 1 dirname | sort -u | sed 's|^|./|')
 
 conformance: ## Let every supported Kubernetes minor's own code read our files; needs only Go
 	cd test/conformance && go test -v -timeout 60m ./...
+	@cd test/tools && go run ./lint -upstream
 
 control-plane: ## Run the newest minor's own etcd, kube-apiserver and containerd; needs only Go (MINORS=1.37,... or all)
 	cd test/control-plane && MINORS=$(MINORS) go test -v -count=1 -timeout 120m ./...
@@ -60,7 +66,7 @@ pipeline: ## Kill Collector and Jaeger under load and count what is lost; needs 
 	cd test/pipeline && go test -v -timeout 60m ./...
 
 engine: ## Let the real Pulumi engine decide what changes do, with fake providers; needs only Go
-	cd test/engine && go vet . && go test -timeout 60m .
+	cd test/engine && go test -timeout 60m .
 
 e2e: ## Create, change and destroy a real stack; needs Docker and k3d
 	@$(KUBETRACING) help > /dev/null
@@ -72,29 +78,27 @@ recovery: ## Bring a real stack into every broken state and heal it; needs Docke
 
 faults: ## Break parts of a real stack under load and count what is lost; needs Docker and k3d
 	@$(KUBETRACING) help > /dev/null
-	cd test/faults && go vet . && go test -count=1 -timeout 60m -v .
+	cd test/faults && go test -count=1 -timeout 60m -v .
 
 bench: ## Compare with the manual way, side by side; needs Docker and k3d
 	@$(KUBETRACING) help > /dev/null
-	cd test/bench && go run . $(or $(BENCH),lifecycle)
+	cd infra/bench && go run . $(or $(BENCH),lifecycle)
 
 matrix: ## Print every Kubernetes minor and runtime to try, as a CI's matrix
 	@$(KUBETRACING) matrix
 
-# Where the two below leave what they saw, for pr-comment.
+# Where the two below leave their results, for pr-comment.
 REVIEW := .kubetracing/pull-request
 
 pr-plan: ## Show what the checkout changes about BASE's offline plans (BASE=main); needs only Go
-	@cd test/pullrequest && go run . plans --base "$(BASE)" --folder ../../$(REVIEW)/plans
-	@cd test/pullrequest && go run . report --kind plans --folder ../../$(REVIEW)/plans
+	@cd infra/pullrequest && go run . plans --base "$(BASE)" --folder ../../$(REVIEW)/plans
 
 pr-preview: ## Show what it changes about BASE's running ci stack, which it creates, updates and destroys
-	@cd test/pullrequest && go run . preview --base "$(BASE)" --folder ../../$(REVIEW)/preview
-	@cd test/pullrequest && go run . report --kind preview --folder ../../$(REVIEW)/preview
+	@cd infra/pullrequest && go run . preview --base "$(BASE)" --folder ../../$(REVIEW)/preview
 
 # The shell, not make, expands what a stranger's pull request is named.
 pr-comment: ## Write both into the pull request; needs GITHUB_TOKEN and HEAD_OWNER, HEAD_BRANCH, HEAD_COMMIT
-	@cd test/pullrequest && go run . comment --folder ../../$(REVIEW) \
+	@cd infra/pullrequest && go run . comment --folder ../../$(REVIEW) \
 	  --head-owner "$$HEAD_OWNER" --head-branch "$$HEAD_BRANCH" --head-commit "$$HEAD_COMMIT"
 
 clean: ## Remove everything local: binaries, tools, Pulumi state of destroyed stacks

@@ -1,10 +1,7 @@
-// Package components holds the Pulumi component resources of a traced cluster.
+// Package components composes the components of a traced Kubernetes cluster.
 //
-// Every component reads the same way: an Args struct of plain values (and
-// Outputs only where a value truly comes from another resource), a New function
-// that registers the component with its inputs, creates its children and
-// registers its outputs. No component reads configuration.
-//
-// A child's logical name begins with its component's, so that two instances of
-// a component never collide.
+// They are in four rooms, each of which may use those before it: backend receives,
+// stores and shows spans; cluster makes the nodes and the cluster; workloads runs test
+// workloads in it; verification waits for their spans. Packages tracing, verify, spec,
+// expectations and workloads/catalog are pure: they know no Pulumi.
 package components

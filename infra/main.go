@@ -1,18 +1,24 @@
-// Command kubetracing is the Pulumi program of a traced cluster and, run by
-// hand, its command line.
+// Command program is the Pulumi program of a traced cluster. Run by hand, it prints
+// the plan of a stack.
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/constant"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/kubetracing/kubetracing/infra/cli"
+	"github.com/kubetracing/kubetracing/components"
+	"github.com/kubetracing/kubetracing/infra/docker"
+	"github.com/kubetracing/kubetracing/infra/plan"
 	"github.com/kubetracing/kubetracing/infra/preflight"
-	"github.com/kubetracing/kubetracing/infra/program"
 	"github.com/kubetracing/kubetracing/stacks"
 )
+
+// clusterName is the logical name of the traced cluster, and begins that of every
+// resource. It must not depend on the stack, whose name can change.
+const clusterName = "traced"
 
 func main() {
 	// Pulumi runs its programs with the address of its engine in the environment.
@@ -20,18 +26,21 @@ func main() {
 		pulumi.Run(run)
 		return
 	}
-	os.Exit(cli.Run(os.Args[1:], program.Compose))
+	if err := plan.Run(os.Args[1:], compose, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "kubetracing:", err)
+		os.Exit(1)
+	}
 }
 
-// run reads the stack, looks at the surroundings and composes the resources.
+// run reads the stack, checks the surroundings and composes the resources.
 func run(ctx *pulumi.Context) error {
-	stack, err := stackOf(ctx)
+	stack, err := openStack(ctx)
 	if err != nil {
 		if err := ctx.Log.Error(err.Error(), nil); err != nil {
 			return err
 		}
-		// Nothing is registered yet: this tells Pulumi that the reason has been
-		// said, so that it does not bury it in its own words.
+		// Nothing is registered yet: this status tells Pulumi that the reason is logged, so
+		// that it does not repeat it in words of its own.
 		os.Exit(constant.ExitStatusLoggedError)
 	}
 	for _, note := range stack.Notes() {
@@ -39,19 +48,38 @@ func run(ctx *pulumi.Context) error {
 			return err
 		}
 	}
-	return program.Compose(ctx, stack)
+	return compose(ctx, stack)
 }
 
-// stackOf reads the stack and looks for what would make it fail halfway.
-func stackOf(ctx *pulumi.Context) (stacks.Stack, error) {
+// openStack reads the stack and looks for what would make its update fail halfway.
+func openStack(ctx *pulumi.Context) (stacks.Stack, error) {
 	config, err := stacks.Environment()
 	if err != nil {
 		return stacks.Stack{}, err
 	}
 	// Pulumi runs the program in its own folder.
-	stack, err := stacks.Open("..", ctx.Project(), ctx.Stack(), config)
+	if err := stacks.UnknownKeys(components.DefaultRoot, ctx.Stack()); err != nil {
+		return stacks.Stack{}, err
+	}
+	stack, err := stacks.Open(components.DefaultRoot, ctx.Project(), ctx.Stack(), config)
 	if err != nil {
 		return stacks.Stack{}, err
 	}
-	return stack, preflight.Check(ctx.Context(), preflight.NeedsOf(stack))
+	return stack, preflight.Check(ctx.Context(), docker.New(), preflight.NeedsOf(stack))
+}
+
+// compose creates a stack's resources and exports what people need of them.
+func compose(ctx *pulumi.Context, stack stacks.Stack) error {
+	traced, err := components.NewTracedCluster(ctx, clusterName, components.TracedClusterArgs{Stack: stack})
+	if err != nil {
+		return err
+	}
+	ctx.Export("jaegerUrl", traced.JaegerURL)
+	ctx.Export("kubeconfig", traced.Kubeconfig)
+	ctx.Export("clusterName", traced.ClusterName)
+	if stack.Settings.Verify.Enabled {
+		ctx.Export("services", traced.Services)
+		ctx.Export("traces", traced.Traces)
+	}
+	return nil
 }

@@ -18,7 +18,7 @@ import (
 // root is the project's folder.
 const root = ".."
 
-// declared gives the sections that Pulumi.yaml declares, without the keys of
+// declared returns the sections that Pulumi.yaml declares, without the keys of
 // Pulumi itself.
 func declared(t *testing.T) map[string]workspace.ProjectConfigType {
 	t.Helper()
@@ -37,7 +37,7 @@ func declared(t *testing.T) map[string]workspace.ProjectConfigType {
 // Pulumi fills in the defaults of Pulumi.yaml before the program starts; the
 // program fills in its own for what is still missing. They must be the same, or
 // a key's default would depend on its neighbours.
-func TestDeclaredDefaultsAreTheDefaults(t *testing.T) {
+func TestDeclaration_Defaults(t *testing.T) {
 	t.Parallel()
 
 	config := map[string]string{}
@@ -52,7 +52,7 @@ func TestDeclaredDefaultsAreTheDefaults(t *testing.T) {
 
 // A default that decodes to Go's own could still be left out of Pulumi.yaml,
 // where readers look for it. Only keys that default to "nothing" may be.
-func TestDeclaredDefaultsAreComplete(t *testing.T) {
+func TestDeclaration_Complete(t *testing.T) {
 	t.Parallel()
 
 	sections := declared(t)
@@ -72,7 +72,7 @@ func TestDeclaredDefaultsAreComplete(t *testing.T) {
 	}
 }
 
-func TestEveryKeyIsDeclaredAndDescribed(t *testing.T) {
+func TestDeclaration_Descriptions(t *testing.T) {
 	t.Parallel()
 
 	sections := declared(t)
@@ -100,7 +100,7 @@ func TestEveryKeyIsDeclaredAndDescribed(t *testing.T) {
 	assert.ElementsMatch(t, names, declaredNames)
 }
 
-func TestShippedStacksHaveNothingWrong(t *testing.T) {
+func TestShippedStacks(t *testing.T) {
 	t.Parallel()
 
 	paths, err := filepath.Glob(filepath.Join(root, "Pulumi.*.yaml"))
@@ -114,7 +114,7 @@ func TestShippedStacksHaveNothingWrong(t *testing.T) {
 			require.NoError(t, err)
 			config, err := files.Config()
 			require.NoError(t, err)
-			_, err = stacks.New(string(files.Project.Name), name, config)
+			_, err = stacks.New(files.Project.Name, name, config)
 			assert.NoError(t, err)
 		})
 	}
@@ -122,7 +122,7 @@ func TestShippedStacksHaveNothingWrong(t *testing.T) {
 
 // The first stack that one meets is the one whose values the documentation
 // calls the defaults.
-func TestTheDevStackIsTheDefaults(t *testing.T) {
+func TestShippedStacks_Dev(t *testing.T) {
 	t.Parallel()
 
 	files, err := stacks.ReadFiles(root, "dev")

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubetracing/kubetracing/internal/strict"
+	"github.com/kubetracing/kubetracing/components/strict"
 )
 
 // projectName is the project namespace of the shipped stacks. A copy made by

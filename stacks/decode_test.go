@@ -53,8 +53,10 @@ func TestNew_EveryKey(t *testing.T) {
 			Enabled: true, Image: "registry.test/collector:0.1", OTLPGRPCPort: &grpc, OTLPHTTPPort: &http, Debug: true, Queue: "memory",
 			TailSampling: &stacks.TailSamplingSettings{SlowerThan: time.Second, Rate: 6, Wait: 20 * time.Second},
 			Exporters: []stacks.ExporterSettings{
-				{Name: "tempo", Protocol: "grpc", Endpoint: "tempo:4317", Insecure: true,
-					Headers: map[string]stacks.Secret{"x-tenant": "one", "authorization": "Bearer two"}},
+				{
+					Name: "tempo", Protocol: "grpc", Endpoint: "tempo:4317", Insecure: true,
+					Headers: map[string]stacks.Secret{"x-tenant": "one", "authorization": "Bearer two"},
+				},
 				{Name: "vendor", Protocol: "http", Endpoint: "https://otlp.test/v1"},
 			},
 		},
@@ -151,7 +153,7 @@ func TestNew_RateZero(t *testing.T) {
 			t.Parallel()
 			want := stacks.Defaults()
 			*test.rate(&want.Sampling) = 0
-			require.NotEqual(t, stacks.Defaults(), want, "the default must not be 0 already")
+			require.NotEqual(t, want, stacks.Defaults(), "the default must not be 0 already")
 			assert.Equal(t, want, settingsOf(t, section("sampling", fmt.Sprintf(`{%q: 0}`, test.key))))
 		})
 	}
@@ -239,11 +241,11 @@ func TestNew_DecodingMistakes(t *testing.T) {
 		},
 		"a truth value where a duration belongs": {
 			config: section("verify", `{"timeout": true}`),
-			want:   []stacks.Problem{{"kubetracing:verify.timeout", "true", "must be a duration, as 120s"}},
+			want:   []stacks.Problem{{"kubetracing:verify.timeout", "true", "must be a duration, such as 120s"}},
 		},
 		"a duration without a unit": {
 			config: section("verify", `{"timeout": "2"}`),
-			want:   []stacks.Problem{{"kubetracing:verify.timeout", "2", "must be a duration, as 120s"}},
+			want:   []stacks.Problem{{"kubetracing:verify.timeout", "2", "must be a duration, such as 120s"}},
 		},
 		"an unknown key beside a value of the wrong type": {
 			config: section("sampling", `{"kubelet": "high", "kublet": 1}`),
@@ -272,7 +274,7 @@ func TestNew_DecodingMistakes(t *testing.T) {
 		},
 		"a number where a duration belongs": {
 			config: section("verify", `{"timeout": 120}`),
-			want:   []stacks.Problem{{"kubetracing:verify.timeout", "120", "must be a duration, as 120s"}},
+			want:   []stacks.Problem{{"kubetracing:verify.timeout", "120", "must be a duration, such as 120s"}},
 		},
 		"two values": {
 			config: section("cluster", `{"servers": 1} {"servers": 2}`),

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/components/workloads/catalog"
 )
 
 // Default images, pinned by digest so that a preview and what it creates do not
@@ -23,8 +24,8 @@ const (
 	ContribCollectorImage = "otel/opentelemetry-collector-contrib:0.161.0" +
 		"@sha256:fd328de2552466ad78385e1b1289c3f2402b1c45f265b252aab1955b42845ac1"
 
-	// OpenSearchImage and ElasticsearchImage are the releases that Jaeger 2.20.0 is
-	// tested with by its maintainers, who pin these digests.
+	// OpenSearchImage and ElasticsearchImage are the releases, by the same digests, with
+	// which the Jaeger project tests Jaeger 2.20.0.
 	//
 	// Source: github.com/jaegertracing/jaeger v2.20.0
 	// docker-compose/{opensearch/v3,elasticsearch/v9}/docker-compose.yml.
@@ -62,7 +63,7 @@ func Defaults() Settings {
 			Image: DefaultJaegerImage,
 			// Jaeger's own port, which bookmarks and articles use.
 			UIPort: tracing.JaegerUIPort,
-			// Nothing to clean up; traces of a throw-away cluster end with it.
+			// Nothing to clean up: the traces of a throw-away cluster disappear with it.
 			Storage: tracing.StorageMemory,
 			// Jaeger's own default for badger.
 			Retention: 72 * time.Hour,
@@ -73,7 +74,7 @@ func Defaults() Settings {
 		// On, as in the published recipes: it samples, and sends on to others than
 		// Jaeger. No host ports: the nodes reach it on their shared network.
 		Collector: CollectorSettings{Enabled: true},
-		Workloads: []Workload{WorkloadEcho},
+		Workloads: []Workload{catalog.Echo},
 		Verify: VerifySettings{
 			Enabled: true,
 			// Spans arrive within seconds of the workloads' end; the rest is for
@@ -83,19 +84,19 @@ func Defaults() Settings {
 	}
 }
 
-// defaultTailSampling returns the settings of an empty section tailSampling.
+// defaultTailSampling returns what an empty section tailSampling means.
 func defaultTailSampling() TailSamplingSettings {
 	return TailSamplingSettings{
 		// Ordinary API requests take milliseconds, a pod's start some hundred.
 		SlowerThan: 500 * time.Millisecond,
 		Rate:       100_000,
-		// Exporters send within 5 s: the default schedule of OpenTelemetry's batch span
-		// processor, plus the way here.
+		// Exporters send within 5 s, the default schedule of OpenTelemetry's batch span
+		// processor; the rest is for transport.
 		Wait: 10 * time.Second,
 	}
 }
 
-// defaultServer returns the settings of an empty section jaeger.server.
+// defaultServer returns what an empty section jaeger.server means.
 func defaultServer() ServerSettings {
 	return ServerSettings{
 		// OpenSearch's own default. Source: its config/jvm.options.

@@ -20,7 +20,7 @@ import (
 // badConfigurations is how many configurations the generator makes.
 const badConfigurations = 100
 
-func TestEveryMistakeOfAHundredGeneratedConfigurationsIsNamed(t *testing.T) {
+func TestNew_GeneratedMistakes(t *testing.T) {
 	t.Parallel()
 	keys := settingsIn(reflect.TypeFor[stacks.Settings](), "")
 	require.Greater(t, len(keys), 20)
@@ -72,14 +72,14 @@ var hidden = []string{
 	":collector", ".exporters", ".exporters[0]", ".headers", ".ca", ":jaeger", ".server", ".password",
 }
 
-// about tells whether a problem names a key or what the key is a part of.
+// about reports whether a problem names a key or what the key is a part of.
 func about(problem stacks.Problem, path string) bool {
 	field := strings.TrimPrefix(problem.Field, "kubetracing:")
 	return field == path || strings.HasPrefix(path, field+".") ||
 		strings.HasPrefix(field, path+".") || strings.HasPrefix(field, path+"[")
 }
 
-// related tells whether a mistake was already made at, above or below a key.
+// related reports whether a mistake was already made at, above or below a key.
 func related(mistakes map[string]string, path string) bool {
 	path = strings.ReplaceAll(path, "[0]", "")
 	for other := range mistakes {

@@ -29,7 +29,7 @@ func merged(configs ...map[string]string) map[string]string {
 	return all
 }
 
-// problemsOf gives what New finds wrong with a configuration of the stack
+// problemsOf returns what New finds wrong with a configuration of the stack
 // kubetracing/dev.
 func problemsOf(t *testing.T, config map[string]string) []stacks.Problem {
 	t.Helper()
@@ -39,7 +39,7 @@ func problemsOf(t *testing.T, config map[string]string) []stacks.Problem {
 	return problems
 }
 
-// settingsOf gives the settings of a configuration that has nothing wrong.
+// settingsOf returns the settings of a configuration that has nothing wrong.
 func settingsOf(t *testing.T, config map[string]string) stacks.Settings {
 	t.Helper()
 	stack, err := stacks.New("kubetracing", "dev", config)

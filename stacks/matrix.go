@@ -13,9 +13,9 @@ type Combination struct {
 	OCI        tracing.OCIRuntime  `json:"oci"`
 }
 
-// Combinations are worth trying one by one: every minor on the default runtimes,
-// and each of the others that needs nothing but its name on the newest that it is
-// to be had for.
+// Combinations returns those worth testing: every minor on the default runtimes, and
+// each other runtime that needs no further setting on the newest minor that has a
+// release of it.
 func Combinations() []Combination {
 	defaults := Defaults()
 	var all []Combination

@@ -20,8 +20,8 @@ const (
 	matrixEnd   = "<!-- The end of what `make docs` writes. -->\n"
 )
 
-// TestTheMatrixIsWhatTheVersionTableSays keeps docs/matrix.md from growing old.
-func TestTheMatrixIsWhatTheVersionTableSays(t *testing.T) {
+// TestCombinations_Reference keeps docs/matrix.md from growing old.
+func TestCombinations_Reference(t *testing.T) {
 	t.Parallel()
 	text, err := os.ReadFile(matrixPath)
 	require.NoError(t, err)

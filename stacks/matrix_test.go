@@ -11,7 +11,7 @@ import (
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
-func TestEveryMinorIsWorthTryingOnTheDefaultRuntime(t *testing.T) {
+func TestCombinations(t *testing.T) {
 	t.Parallel()
 	defaults := stacks.Defaults().Runtime
 	combinations := stacks.Combinations()

@@ -11,7 +11,7 @@ import (
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
-func TestNamesCarryProjectAndStack(t *testing.T) {
+func TestNames(t *testing.T) {
 	t.Parallel()
 
 	names := stacks.NewNames("kubetracing", "dev")
@@ -24,7 +24,7 @@ func TestNamesCarryProjectAndStack(t *testing.T) {
 	assert.Equal(t, "kubetracing-dev-node", names.NodeImage())
 }
 
-func TestNamesMustFitACluster(t *testing.T) {
+func TestNames_Validation(t *testing.T) {
 	t.Parallel()
 
 	label := "together they name the cluster, so they must be an RFC 1123 label: " +
@@ -81,7 +81,7 @@ func TestNamesMustFitACluster(t *testing.T) {
 	}
 }
 
-func TestPortsListsWhatIsPublished(t *testing.T) {
+func TestSettings_Ports(t *testing.T) {
 	t.Parallel()
 
 	grpc, http := 4317, 4318
@@ -95,7 +95,9 @@ func TestPortsListsWhatIsPublished(t *testing.T) {
 
 	settings.Collector.OTLPGRPCPort = &grpc
 	assert.Equal(t, []stacks.Port{
-		{"cluster.apiPort", 6550}, {"jaeger.uiPort", 16686},
-		{"collector.otlpGrpcPort", 4317}, {"collector.otlpHttpPort", 4318},
+		{"cluster.apiPort", 6550},
+		{"jaeger.uiPort", 16686},
+		{"collector.otlpGrpcPort", 4317},
+		{"collector.otlpHttpPort", 4318},
 	}, settings.Ports())
 }

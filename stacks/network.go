@@ -7,23 +7,23 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
-// derivedSubnets is where the subnets of stacks that choose none lie: apart from what
+// derivedSubnets contains the subnets of stacks that choose none. It is apart from what
 // Docker (172.16.0.0/12, 192.168.0.0/16), k3s (10.42.0.0/15) and kubeadm
 // (10.96.0.0/12) choose by themselves.
 var derivedSubnets = tracing.Subnet{Prefix: netip.MustParsePrefix("10.112.0.0/12")}
 
-// derivedSubnetBits leaves a derived subnet room for the largest number of nodes.
+// derivedSubnetBits leaves a derived subnet room for every allowed number of nodes.
 const derivedSubnetBits = 22
 
-// subnetOf returns the chosen subnet, else one derived from the names: the same on
-// every machine, so that a preview shows it, and most probably a different one for
-// every stack.
-func (n NetworkSettings) subnetOf(names Names) (tracing.Subnet, error) {
+// subnet returns the chosen subnet, else one derived from the names: the same on
+// every machine, so that a preview shows it, and most probably another for another
+// stack.
+func (n NetworkSettings) subnet(names Names) (tracing.Subnet, error) {
 	if n.Subnet != "" {
 		return tracing.ParseSubnet(n.Subnet)
 	}
 	hash := fnv.New32a()
-	hash.Write([]byte(names.Owner)) //nolint:errcheck // a hash accepts all input
+	hash.Write([]byte(names.Owner + names.suffix)) //nolint:errcheck // a hash never fails
 	parts := uint32(1) << (derivedSubnetBits - derivedSubnets.Bits())
 	return derivedSubnets.Part(int(hash.Sum32()%parts), derivedSubnetBits), nil
 }

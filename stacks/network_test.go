@@ -11,7 +11,7 @@ import (
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
-func TestStack_SubnetPerStack(t *testing.T) {
+func TestSubnet_Derived(t *testing.T) {
 	t.Parallel()
 	seen := map[netip.Prefix]string{}
 	for _, name := range []string{"dev", "crio", "ci", "sampled", "e2e"} {
@@ -25,7 +25,7 @@ func TestStack_SubnetPerStack(t *testing.T) {
 	}
 }
 
-func TestStack_DerivedSubnet(t *testing.T) {
+func TestSubnet_DerivedRange(t *testing.T) {
 	t.Parallel()
 	for i := range 300 {
 		stack, err := stacks.New("kubetracing", fmt.Sprintf("s%d", i), map[string]string{

@@ -8,7 +8,7 @@ type Port struct {
 	Number int
 }
 
-// Ports lists what a stack publishes.
+// Ports lists the ports that a stack publishes.
 func (s Settings) Ports() []Port {
 	ports := []Port{{"cluster.apiPort", s.Cluster.APIPort}, {"jaeger.uiPort", s.Jaeger.UIPort}}
 	if number := s.Collector.OTLPGRPCPort; number != nil {

@@ -21,8 +21,8 @@ var update = flag.Bool("update", false, "write docs/configuration.md anew")
 
 const referencePath = "../docs/configuration.md"
 
-// TestTheReferenceIsWhatTheCodeSays keeps docs/configuration.md from growing old.
-func TestTheReferenceIsWhatTheCodeSays(t *testing.T) {
+// TestReference keeps docs/configuration.md up to date.
+func TestReference(t *testing.T) {
 	t.Parallel()
 	got := renderReference(t)
 	if *update {
@@ -37,9 +37,9 @@ const referenceHead = `# Configuration
 
 <!-- Written by ` + "`make docs`" + ` from the code that reads the configuration; a test fails while the two differ. -->
 
-A stack's choices stand in ` + "`Pulumi.<stack>.yaml`" + `. What is left out has the default shown here, key by key. Everything
-is checked before anything is created: an unknown key, a wrong type and a value that breaks a rule are reported at
-once, each with its key, its value and the rule.
+The settings of a stack are in ` + "`Pulumi.<stack>.yaml`" + `. Each key that is left out has the default shown here. Everything is
+validated before anything is created: unknown keys, wrong types and values that break a rule are all reported at once,
+each with its key, its value and the rule.
 
 ` + "```yaml" + `
 config:
@@ -143,7 +143,7 @@ func kindName(t *testing.T, kind reflect.Type) string {
 	case kind.Kind() == reflect.Float64:
 		return "number"
 	case kind == reflect.TypeFor[Secret]():
-		return "text, best a secret"
+		return "text, preferably a secret"
 	case kind.Kind() == reflect.String:
 		require.Empty(t, kind.PkgPath(), "%s is enumerated, and choices does not say what there is to choose from", kind)
 		return "text"
@@ -153,7 +153,7 @@ func kindName(t *testing.T, kind reflect.Type) string {
 	}
 }
 
-// defaultOf is a default as one would write it; nothing where there is none.
+// defaultOf returns a default as a user would write it; empty if there is none.
 func defaultOf(t *testing.T, value reflect.Value) string {
 	t.Helper()
 	kind := value.Kind()
@@ -168,7 +168,7 @@ func defaultOf(t *testing.T, value reflect.Value) string {
 	return "`" + string(encoded) + "`"
 }
 
-func TestTheReferenceHasEverySection(t *testing.T) {
+func TestReference_Sections(t *testing.T) {
 	t.Parallel()
 	text := renderReference(t)
 	for _, section := range []string{"cluster", "runtime", "sampling", "jaeger", "collector", "workloads", "verify"} {

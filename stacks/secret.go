@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubetracing/kubetracing/internal/strict"
+	"github.com/kubetracing/kubetracing/components/strict"
 )
 
 // Secret is a value that no log, error or plan may show.

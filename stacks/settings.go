@@ -38,8 +38,8 @@ type ClusterSettings struct {
 
 // NetworkSettings choose the Docker network of nodes, Collector and Jaeger.
 type NetworkSettings struct {
-	// Subnet is its IPv4 range in CIDR notation; empty means one of the /22 in
-	// 10.112.0.0/12 that goes with the names of project and stack.
+	// Subnet is its IPv4 range in CIDR notation; empty means a /22 of 10.112.0.0/12
+	// derived from the names of project and stack.
 	Subnet string `mapstructure:"subnet"`
 }
 
@@ -55,8 +55,8 @@ type RuntimeSettings struct {
 	// Bundle says where the container runtime's release comes from; nil means the
 	// pinned official release.
 	Bundle *BundleSettings `mapstructure:"bundle"`
-	// Version is the CRI-O release that Bundle holds; empty means the one that goes
-	// with the Kubernetes minor.
+	// Version is the CRI-O release that Bundle holds; empty means that of the
+	// Kubernetes minor.
 	Version string `mapstructure:"version"`
 	// Monitor replaces the conmon-rs of CRI-O's bundle, or says which one it is; nil
 	// means that of the official bundle.
@@ -84,7 +84,7 @@ type OCIBundleSettings struct {
 	Youki *BundleSettings `mapstructure:"youki"`
 }
 
-// Of gives the bundle of an OCI runtime; nil means that none is chosen.
+// Of returns the bundle of an OCI runtime; nil means that none is chosen.
 func (b OCIBundleSettings) Of(oci tracing.OCIRuntime) *BundleSettings {
 	switch oci {
 	case tracing.OCICrun:
@@ -103,7 +103,7 @@ type BundleSettings struct {
 	Directory string `mapstructure:"directory"`
 	// URL is a .tar.gz with a folder bin or, for an OCI runtime, with its binary.
 	URL string `mapstructure:"url"`
-	// SHA256 is the hexadecimal checksum of what URL gives.
+	// SHA256 is the hexadecimal checksum of the archive.
 	SHA256 string `mapstructure:"sha256"`
 }
 
@@ -133,21 +133,21 @@ type JaegerSettings struct {
 // ServerSettings choose the OpenSearch or Elasticsearch in which Jaeger keeps
 // traces: one that exists, by its URL, or a container of the stack's own.
 type ServerSettings struct {
-	// URL is where an existing one answers; empty means a container of our own.
+	// URL is that of an existing one; empty means a container of the stack's own.
 	URL string `mapstructure:"url"`
-	// Username is who Jaeger is there; empty means that nobody is asked. A container
-	// of our own has a user already.
+	// Username authenticates Jaeger; empty means no authentication. A container of the
+	// stack's own has a user already.
 	Username string `mapstructure:"username"`
 	// Password is the user's.
 	Password Secret `mapstructure:"password"`
 	// CA holds the certificates, in PEM, that the server's must be signed by; empty
 	// means the ones that Jaeger's image trusts.
 	CA string `mapstructure:"ca"`
-	// Image is that of our own container; empty means the official one: see
+	// Image is that of the stack's own container; empty means the official one: see
 	// [Settings.ServerImage].
 	Image string `mapstructure:"image"`
-	// HeapMiB is how much of its memory our own container gives to Java objects, in
-	// MiB: half of what it may use.
+	// HeapMiB is the size of the Java heap of the stack's own container, in MiB: half
+	// of the memory that it may use.
 	HeapMiB int `mapstructure:"heapMiB"`
 	// CleanerImage is the image that deletes what is older than the retention.
 	CleanerImage string `mapstructure:"cleanerImage"`
@@ -189,7 +189,7 @@ type ExporterSettings struct {
 	// CA holds the certificates, in PEM, that the destination's must be signed by;
 	// empty means the ones that the image trusts.
 	CA string `mapstructure:"ca"`
-	// Headers go with every request.
+	// Headers are sent with every request.
 	Headers map[string]Secret `mapstructure:"headers"`
 }
 
@@ -206,7 +206,7 @@ const (
 // TailSamplingSettings keep all traces with errors, all slow ones, and a share of
 // the rest.
 type TailSamplingSettings struct {
-	// SlowerThan is the duration from which on a trace is slow.
+	// SlowerThan is the duration from which a trace counts as slow.
 	SlowerThan time.Duration `mapstructure:"slowerThan"`
 	// Rate is the share of the rest, per million.
 	Rate int `mapstructure:"ratePerMillion"`
@@ -214,22 +214,8 @@ type TailSamplingSettings struct {
 	Wait time.Duration `mapstructure:"wait"`
 }
 
-// Workload names a test workload.
+// Workload names a test workload of package catalog.
 type Workload string
-
-// The test workloads.
-const (
-	// WorkloadEcho is a pod that prints "hi" and ends.
-	WorkloadEcho Workload = "echo"
-	// WorkloadCrashLoop is a pod whose container fails whenever it is started.
-	WorkloadCrashLoop Workload = "crashloop"
-	// WorkloadImagePull is a pod whose image does not exist.
-	WorkloadImagePull Workload = "imagepull"
-	// WorkloadChurn creates pods and config maps and deletes them again.
-	WorkloadChurn Workload = "churn"
-	// WorkloadTracedApp is a service and a client that send spans of their own.
-	WorkloadTracedApp Workload = "traced-app"
-)
 
 // VerifySettings choose whether an update waits for its own spans.
 type VerifySettings struct {
@@ -241,7 +227,7 @@ type VerifySettings struct {
 	Expectations string `mapstructure:"expectations"`
 }
 
-// DiskQueue tells whether spans wait for their destinations on disk.
+// DiskQueue reports whether spans wait for their destinations on disk.
 func (s Settings) DiskQueue() bool {
 	if s.Collector.Queue == "" {
 		return s.Jaeger.Storage.Persistent()
@@ -249,11 +235,11 @@ func (s Settings) DiskQueue() bool {
 	return s.Collector.Queue == QueueDisk
 }
 
-// needsContrib tells whether the Collector needs components that only the contrib
+// needsContrib reports whether the Collector needs components that only the contrib
 // distribution has.
 func (s Settings) needsContrib() bool { return s.DiskQueue() || s.Collector.TailSampling != nil }
 
-// CollectorImage is the Collector's image: the chosen one, else the smallest
+// CollectorImage returns the Collector's image: the chosen one, else the smallest
 // official distribution that has every component needed.
 func (s Settings) CollectorImage() string {
 	switch {
@@ -266,7 +252,7 @@ func (s Settings) CollectorImage() string {
 	}
 }
 
-// CollectorRate is the share of ordinary traces that reach Jaeger, per million:
+// CollectorRate returns the share of ordinary traces that reach Jaeger, per million:
 // neither slow nor with an error.
 func (s Settings) CollectorRate() int {
 	if s.Collector.TailSampling != nil {
@@ -275,11 +261,11 @@ func (s Settings) CollectorRate() int {
 	return s.Sampling.Collector
 }
 
-// OwnServer tells whether the stack starts the server in which Jaeger keeps traces.
+// OwnServer reports whether the stack starts the server in which Jaeger keeps traces.
 func (s Settings) OwnServer() bool { return s.Jaeger.Server != nil && s.Jaeger.Server.URL == "" }
 
-// ServerImage is the image of our own OpenSearch or Elasticsearch: the chosen one,
-// else the official one.
+// ServerImage returns the image of the stack's own OpenSearch or Elasticsearch: the
+// chosen one, else the official one.
 func (s Settings) ServerImage() string {
 	switch {
 	case s.Jaeger.Server.Image != "":
@@ -291,7 +277,7 @@ func (s Settings) ServerImage() string {
 	}
 }
 
-// RetentionDays is the retention in whole days.
+// RetentionDays returns the retention in whole days.
 func (j JaegerSettings) RetentionDays() int { return int(j.Retention / day) }
 
 // MaxAge is the age at which the storage deletes a trace; 0 means that it keeps traces

@@ -8,8 +8,11 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/kubetracing/kubetracing/components/expectations"
+	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/components/verify"
+	"github.com/kubetracing/kubetracing/components/workloads/catalog"
 )
 
 // Stack is one stack, decoded, defaulted and validated.
@@ -24,6 +27,8 @@ type Stack struct {
 	Release tracing.Release
 	// Subnet is the range of its Docker network.
 	Subnet tracing.Subnet
+	// Root is the folder below which the files are that the configuration names.
+	Root string
 	// Expectations are those of the file that Settings.Verify.Expectations names.
 	Expectations []verify.Expectation
 
@@ -32,7 +37,7 @@ type Stack struct {
 	secretEndpoints bool
 }
 
-// New reads a stack as [Open] does, with the working directory as its root.
+// New reads a stack as [Open] does, with the current folder as its root.
 func New(project, stack string, config map[string]string) (Stack, error) {
 	return Open(".", project, stack, config)
 }
@@ -66,12 +71,13 @@ func OpenConfig(root, project, stack string, config Config) (Stack, error) {
 	if err != nil {
 		return Stack{}, fmt.Errorf("resolve Kubernetes version: %w", err)
 	}
-	subnet, err := settings.Network.subnetOf(names)
+	subnet, err := settings.Network.subnet(names)
 	if err != nil {
 		return Stack{}, fmt.Errorf("network: %w", err)
 	}
 	return Stack{
-		Project: project, Names: names, Settings: settings, Release: release, Subnet: subnet, Expectations: expectations,
+		Project: project, Names: names, Settings: settings, Release: release, Subnet: subnet,
+		Root: root, Expectations: expectations,
 		secretEndpoints: secret.has("collector"),
 	}, nil
 }
@@ -86,7 +92,7 @@ func readExpectations(root, file string) ([]verify.Expectation, error) {
 	}
 	text, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
-		// Without the path: it is another on every machine.
+		// Without the path, which differs between machines.
 		return nil, errors.New("must be a file; relative paths are below the project's root")
 	}
 	if err != nil {
@@ -95,7 +101,7 @@ func readExpectations(root, file string) ([]verify.Expectation, error) {
 	return verify.ReadExpectations(text)
 }
 
-// BaseImage is the k3s image that the node image is built on.
+// BaseImage returns the k3s image that the node image is built on.
 func (s Stack) BaseImage() string {
 	if s.Settings.Cluster.Image != "" {
 		return s.Settings.Cluster.Image
@@ -103,13 +109,13 @@ func (s Stack) BaseImage() string {
 	return s.Release.Image
 }
 
-// ClusterSpec is what decides the cluster's files, for nodes of a given image.
-func (s Stack) ClusterSpec(nodeImage string) tracing.ClusterSpec {
+// ClusterSpec returns everything that decides the cluster's files but the image of
+// its nodes.
+func (s Stack) ClusterSpec() tracing.ClusterSpec {
 	return tracing.ClusterSpec{
 		Name:         s.Names.Cluster,
 		Release:      s.Release,
 		Runtime:      s.Runtime(),
-		NodeImage:    nodeImage,
 		Servers:      s.Settings.Cluster.Servers,
 		Agents:       s.Settings.Cluster.Agents,
 		Network:      s.Names.Network(),
@@ -117,12 +123,12 @@ func (s Stack) ClusterSpec(nodeImage string) tracing.ClusterSpec {
 		Receiver:     s.receiver(),
 		ConfigVolume: s.Names.Volume(),
 		APIPort:      s.Settings.Cluster.APIPort,
-		OwnerLabel:   OwnerLabel + "=" + s.Names.Owner,
+		OwnerLabel:   spec.StackLabel + "=" + s.Names.Owner,
 		Sampling:     tracing.Sampling(s.Settings.Sampling),
 	}
 }
 
-// Runtime is what runs the containers.
+// Runtime returns what runs the containers.
 func (s Stack) Runtime() tracing.Runtime {
 	runtime := s.Settings.Runtime.runtime()
 	if runtime.Name == tracing.RuntimeCRIO {
@@ -137,8 +143,8 @@ func (s Stack) Runtime() tracing.Runtime {
 	return runtime
 }
 
-// Architectures are those (as amd64) that the stack's official bundles are
-// published for; nil if it takes none.
+// Architectures returns those, such as amd64, for which the stack's official bundles
+// are published; nil if it uses none.
 func (s Stack) Architectures() []string {
 	runtime := s.Runtime()
 	switch {
@@ -151,8 +157,8 @@ func (s Stack) Architectures() []string {
 	}
 }
 
-// Notes say in whole sentences what the stack's choices leave out, so that nobody
-// waits for spans that cannot come.
+// Notes returns, in whole sentences, what the stack's choices leave out, so that
+// nobody waits for spans that never arrive.
 func (s Stack) Notes() []string {
 	runtime := s.Runtime()
 	var notes []string
@@ -199,7 +205,7 @@ func (m MonitorSettings) conmonRs() tracing.ConmonRs {
 	return tracing.ConmonRs(m.Version)
 }
 
-// receiver is the network alias of what the nodes export their spans to.
+// receiver returns the network alias of what the nodes export their spans to.
 func (s Stack) receiver() string {
 	if s.Settings.Collector.Enabled {
 		return tracing.CollectorAlias
@@ -207,7 +213,7 @@ func (s Stack) receiver() string {
 	return tracing.JaegerAlias
 }
 
-// JaegerSpec is what decides Jaeger's configuration.
+// JaegerSpec returns what decides Jaeger's configuration.
 func (s Stack) JaegerSpec() tracing.JaegerSpec {
 	jaeger := s.Settings.Jaeger
 	spec := tracing.JaegerSpec{Storage: jaeger.Storage, Retention: jaeger.Retention.String(), MaxTraces: jaeger.MaxTraces}
@@ -217,7 +223,7 @@ func (s Stack) JaegerSpec() tracing.JaegerSpec {
 	return spec
 }
 
-// server is how Jaeger finds the OpenSearch or Elasticsearch.
+// server returns how Jaeger reaches the OpenSearch or Elasticsearch.
 func (s Stack) server() *tracing.JaegerServer {
 	storage, server := s.Settings.Jaeger.Storage, s.Settings.Jaeger.Server
 	if s.Settings.OwnServer() {
@@ -230,7 +236,7 @@ func (s Stack) server() *tracing.JaegerServer {
 	}
 }
 
-// ServerPassword is the password for the OpenSearch or Elasticsearch; empty where
+// ServerPassword returns the password for the OpenSearch or Elasticsearch; empty if
 // there is none.
 func (s Stack) ServerPassword() string {
 	if server := s.Settings.Jaeger.Server; server != nil {
@@ -239,7 +245,7 @@ func (s Stack) ServerPassword() string {
 	return ""
 }
 
-// CollectorSpec is what decides the Collector's configuration.
+// CollectorSpec returns what decides the Collector's configuration.
 func (s Stack) CollectorSpec() tracing.CollectorSpec {
 	spec := tracing.CollectorSpec{
 		SamplingRate: s.Settings.Sampling.Collector,
@@ -260,8 +266,8 @@ func (s Stack) CollectorSpec() tracing.CollectorSpec {
 	return spec
 }
 
-// CollectorSecrets are the environment variables from which the Collector takes
-// what must not stand in its configuration, in the clear.
+// CollectorSecrets returns the environment variables from which the Collector reads
+// what must not be in its configuration in the clear.
 func (s Stack) CollectorSecrets() map[string]string {
 	secrets := map[string]string{}
 	for _, exporter := range s.Settings.Collector.Exporters {
@@ -280,4 +286,83 @@ func (e ExporterSettings) spec() tracing.OTLPExporter {
 		Name: e.Name, Endpoint: e.Endpoint, Protocol: e.Protocol, Insecure: e.Insecure, CA: e.CA,
 		Headers: slices.Sorted(maps.Keys(e.Headers)),
 	}
+}
+
+// Layout is what follows from a stack's settings alone: where its parts are found,
+// and what their traces must show. The program and the command line share it.
+type Layout struct {
+	// Cluster decides the cluster's files, but for the image of its nodes.
+	Cluster tracing.ClusterSpec
+	// Nodes are the Docker names of the cluster's nodes, servers first.
+	Nodes []string
+	// Containers are the Docker names of everything that spans come from and pass
+	// through, in the order in which to read about them: storage first, nodes last.
+	Containers []string
+	// JaegerURL is the URL of Jaeger's UI and query API on this machine.
+	JaegerURL string
+	// Workloads decides how the workloads run.
+	Workloads catalog.Target
+	// Expected is what the traces must show.
+	Expected Expected
+}
+
+// Expected is what the traces of a stack must show.
+type Expected struct {
+	// Services are the services that send spans.
+	Services []verify.Expectation
+	// Workloads are the traces of the test workloads.
+	Workloads []verify.Expectation
+	// Own are the expectations of the user's own file.
+	Own []verify.Expectation
+}
+
+// All returns the expectations in one list.
+func (e Expected) All() []verify.Expectation { return slices.Concat(e.Services, e.Workloads, e.Own) }
+
+// Layout returns what follows from the stack's settings.
+func (s Stack) Layout() Layout {
+	cluster, rate := s.ClusterSpec(), s.Settings.CollectorRate()
+	layout := Layout{
+		Cluster:   cluster,
+		Nodes:     cluster.NodeNames(),
+		JaegerURL: spec.JaegerURL(s.Settings.Jaeger.UIPort),
+		Workloads: catalog.Target{Cluster: cluster, CollectorRate: rate, OTLPAddress: s.receiverAddress()},
+		Expected:  Expected{Services: expectations.Services(cluster, rate), Own: s.Expectations},
+	}
+	for _, name := range s.Settings.Workloads {
+		if workload, known := catalog.Find(string(name)); known {
+			layout.Expected.Workloads = append(layout.Expected.Workloads, workload.Expectations(layout.Workloads)...)
+		}
+	}
+	if s.Settings.OwnServer() {
+		layout.Containers = append(layout.Containers, s.Names.Server(s.Settings.Jaeger.Storage))
+	}
+	layout.Containers = append(layout.Containers, s.Names.Jaeger())
+	if s.Settings.Collector.Enabled {
+		layout.Containers = append(layout.Containers, s.Names.Collector())
+	}
+	layout.Containers = append(layout.Containers, layout.Nodes...)
+	return layout
+}
+
+// receiverAddress returns the IPv4 address of the receiver on the stack's network.
+func (s Stack) receiverAddress() string {
+	if s.Settings.Collector.Enabled {
+		return s.Subnet.Collector()
+	}
+	return s.Subnet.Jaeger()
+}
+
+// Named returns the stack with a suffix on every physical name, for a program that
+// creates several traced clusters in one Pulumi stack. Unless the settings choose a
+// subnet, it gets one of its own. Its ports are those of its settings.
+func (s Stack) Named(suffix string) (Stack, error) {
+	s.Names = s.Names.with(suffix)
+	problems := append(s.Names.validate(), validateDestinations(s.Project, s.Names, s.Settings, nil)...)
+	if len(problems) > 0 {
+		return Stack{}, Problems(problems)
+	}
+	var err error
+	s.Subnet, err = s.Settings.Network.subnet(s.Names)
+	return s, err
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
-func TestBaseImageIsTheOfficialOneUnlessReplaced(t *testing.T) {
+func TestStack_BaseImage(t *testing.T) {
 	t.Parallel()
 
 	stack, err := stacks.New("kubetracing", "dev", section("cluster", `{"kubernetes": "v1.36.2+k3s1"}`))
@@ -28,7 +28,7 @@ func TestBaseImageIsTheOfficialOneUnlessReplaced(t *testing.T) {
 	assert.Equal(t, "v1.36.2+k3s1", stack.Release.Kubernetes, "the rules follow the version, not the image")
 }
 
-func TestClusterSpecTakesEverySetting(t *testing.T) {
+func TestStack_ClusterSpec(t *testing.T) {
 	t.Parallel()
 
 	stack, err := stacks.New("kubetracing", "sampled", map[string]string{
@@ -50,7 +50,6 @@ func TestClusterSpecTakesEverySetting(t *testing.T) {
 			Name: tracing.RuntimeCRIO, CRIO: tracing.CRIORelease{Version: "1.34.0", ConmonRs: "0.8.0"},
 			Default: tracing.OCICrun, Classes: []tracing.OCIRuntime{tracing.OCIRunc, tracing.OCIYouki},
 		},
-		NodeImage:    "sha256:node",
 		Servers:      3,
 		Agents:       2,
 		Network:      "kubetracing-sampled",
@@ -60,10 +59,10 @@ func TestClusterSpecTakesEverySetting(t *testing.T) {
 		APIPort:      7550,
 		OwnerLabel:   "kubetracing.stack=kubetracing/sampled",
 		Sampling:     tracing.Sampling{APIServer: 1, Etcd: 2, Kubelet: 3, Runtime: 4, Collector: 5},
-	}, stack.ClusterSpec("sha256:node"))
+	}, stack.ClusterSpec())
 }
 
-func TestCollectorSpecTakesEverySetting(t *testing.T) {
+func TestStack_CollectorSpec(t *testing.T) {
 	t.Parallel()
 
 	stack, err := stacks.New("kubetracing", "dev", map[string]string{
@@ -79,7 +78,7 @@ func TestCollectorSpecTakesEverySetting(t *testing.T) {
 	}, stack.CollectorSpec())
 }
 
-func TestOpenReadsTheUsersExpectations(t *testing.T) {
+func TestOpen_Expectations(t *testing.T) {
 	t.Parallel()
 
 	root := t.TempDir()
@@ -95,7 +94,7 @@ func TestOpenReadsTheUsersExpectations(t *testing.T) {
 	assert.Empty(t, stack.Expectations)
 }
 
-func TestOpenReportsMistakesOfTheExpectationsWithAllOthers(t *testing.T) {
+func TestOpen_InvalidExpectations(t *testing.T) {
 	t.Parallel()
 
 	root := t.TempDir()
@@ -113,7 +112,7 @@ func TestOpenReportsMistakesOfTheExpectationsWithAllOthers(t *testing.T) {
 	require.ErrorContains(t, err, "kubetracing:verify.expectations: .: must be readable: ")
 }
 
-func TestTheRuntimeFollowsKubernetes(t *testing.T) {
+func TestStack_Runtime(t *testing.T) {
 	t.Parallel()
 
 	for minor, version := range map[string]string{"1.25": "1.25.4", "1.30": "1.30.13", "1.36": "1.36.3"} {
@@ -129,7 +128,7 @@ func TestTheRuntimeFollowsKubernetes(t *testing.T) {
 	assert.Equal(t, tracing.Runtime{Name: tracing.RuntimeContainerd, Default: tracing.OCIRunc}, stack.Runtime())
 }
 
-func TestNotesSayWhichSpansCannotCome(t *testing.T) {
+func TestStack_Notes(t *testing.T) {
 	t.Parallel()
 
 	bundle := `"bundle": {"directory": "bundle"}, `

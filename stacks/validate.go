@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/components/workloads/catalog"
 )
 
 // The values that each enumerated key accepts.
@@ -22,9 +23,18 @@ var (
 		tracing.StorageMemory, tracing.StorageBadger, tracing.StorageOpenSearch, tracing.StorageElasticsearch,
 	}
 	queues        = []Queue{QueueMemory, QueueDisk}
-	workloads     = []Workload{WorkloadEcho, WorkloadCrashLoop, WorkloadImagePull, WorkloadChurn, WorkloadTracedApp}
+	workloads     = workloadNames()
 	otlpProtocols = []string{"grpc", "http"}
 )
+
+// workloadNames returns the names of the catalog.
+func workloadNames() []Workload {
+	var names []Workload
+	for _, name := range catalog.Names() {
+		names = append(names, Workload(name))
+	}
+	return names
+}
 
 // maxVerifyTimeout keeps a mistyped timeout from blocking an update for hours.
 const maxVerifyTimeout = time.Hour

@@ -152,15 +152,15 @@ func checkCertificates(text string) error {
 		block, rest = pem.Decode(rest)
 		if block == nil {
 			if count == 0 || strings.TrimSpace(string(rest)) != "" {
-				return fmt.Errorf("block %d is malformed", count+1)
+				return fmt.Errorf("PEM block %d is malformed", count+1)
 			}
 			return nil
 		}
 		if block.Type != "CERTIFICATE" {
-			return fmt.Errorf("block %d is a %s", count+1, block.Type)
+			return fmt.Errorf("PEM block %d is a %s", count+1, block.Type)
 		}
 		if _, err := x509.ParseCertificate(block.Bytes); err != nil {
-			return fmt.Errorf("block %d: %w", count+1, err)
+			return fmt.Errorf("PEM block %d: %w", count+1, err)
 		}
 	}
 }

@@ -85,8 +85,8 @@ func (e ExporterSettings) hostPort() (host, port string) {
 func (n Names) isCollector(host string, network NetworkSettings) bool {
 	if address, err := netip.ParseAddr(host); err == nil {
 		address = address.WithZone("").Unmap()
-		subnet, err := network.subnetOf(n)
-		return address.IsLoopback() || address.IsUnspecified() || (err == nil && address.String() == subnet.Collector())
+		own, err := network.subnet(n)
+		return address.IsLoopback() || address.IsUnspecified() || (err == nil && address.String() == own.Collector())
 	}
 	if slices.Contains(loopbackNames, host) || strings.HasSuffix(host, ".localhost") {
 		return true
@@ -102,8 +102,8 @@ func (n Names) isDockerHost(host string, network NetworkSettings) bool {
 		return true
 	}
 	address, err := netip.ParseAddr(host)
-	subnet, subnetErr := network.subnetOf(n)
-	return err == nil && subnetErr == nil && address.Unmap().String() == subnet.Gateway()
+	own, subnetErr := network.subnet(n)
+	return err == nil && subnetErr == nil && address.Unmap().String() == own.Gateway()
 }
 
 // otlpPorts lists the ports under which the OTLP receivers are published.

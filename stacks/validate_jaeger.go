@@ -9,19 +9,20 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
-// minRetention is the shortest useful retention: an update verifies for minutes.
+// minRetention is the shortest time for which keeping traces makes sense: an
+// update verifies for up to minutes.
 const minRetention = 10 * time.Minute
 
 // maxTracesLimit keeps a mistyped number of traces from filling the host's memory: a
 // trace of a dozen spans takes some ten kilobytes.
 const maxTracesLimit = 10_000_000
 
-// day is the span of one index, and so what retention in a search server counts in.
+// day is the span of one index, and so the unit of retention in a search server.
 const day = 24 * time.Hour
 
-// At the lower bound an idle Elasticsearch 9.4 used 800 of its 1024 MiB; with half of
-// that bound, OpenSearch 3.4 used all but 23 MiB. Above the upper bound, 31 GiB, Java's
-// pointers are longer and the heap holds less.
+// At the lower bound an idle Elasticsearch 9.4 used 800 MiB of the 1024 that it may
+// have; with half of that OpenSearch 3.4 had all but 23 MiB in use. Above the upper
+// one, 31 GiB, Java's pointers get longer and the heap holds less.
 //
 // Source: https://www.elastic.co/guide/en/elasticsearch/reference/8.17/advanced-configuration.html.
 const (
@@ -36,7 +37,7 @@ func (v *validator) jaeger(j JaegerSettings) {
 		v.reject("jaeger.retention", j.Retention, fmt.Sprintf("must be at least %s", minRetention))
 	} else if j.Storage.IsServer() && j.Retention%day != 0 {
 		v.reject("jaeger.retention", j.Retention,
-			fmt.Sprintf("must be whole days, as 72h, with storage %s: traces are deleted by the day", j.Storage))
+			fmt.Sprintf("must be whole days, such as 72h, with storage %s: traces are deleted there by the day", j.Storage))
 	}
 	if j.MaxTraces < 1 || j.MaxTraces > maxTracesLimit {
 		v.reject("jaeger.maxTraces", j.MaxTraces, fmt.Sprintf("must be from 1 to %d", maxTracesLimit))
@@ -67,11 +68,11 @@ func (v *validator) server(storage tracing.JaegerStorage, server ServerSettings)
 	}
 }
 
-// plainPassword matches passwords that need no quotes in environment variables, YAML
-// and the configuration of curl.
+// plainPassword travels unchanged through environment variables, YAML and the
+// configuration of curl.
 var plainPassword = regexp.MustCompile(`^[!#%-\[\]-~]+$`)
 
-// ownServer checks what is chosen of a container of our own.
+// ownServer checks the settings of a container of the stack's own.
 func (v *validator) ownServer(storage tracing.JaegerStorage, server ServerSettings) {
 	if server.Username != "" {
 		v.reject("jaeger.server.username", server.Username, "is only valid together with url: the stack's own server has the user "+storage.Superuser())
@@ -103,8 +104,8 @@ func (v *validator) ownServer(storage tracing.JaegerStorage, server ServerSettin
 // Source: https://www.elastic.co/guide/en/elasticsearch/reference/8.17/docker.html.
 const minElasticPassword = 6
 
-// strongPassword reports whether OpenSearch's installer may accept a password. It
-// also wants it to be hard to guess.
+// strongPassword reports whether OpenSearch's installer may accept a password, which
+// it also requires to be hard to guess.
 //
 // Source: github.com/opensearch-project/security 2.19.4
 // org.opensearch.security.tools.democonfig.SecuritySettingsConfigurer.
@@ -137,10 +138,10 @@ func (v *validator) existingServer(server ServerSettings) {
 		v.reject("jaeger.server.username", server.Username, "must be one line without '$' and ':'")
 	}
 	if server.Image != "" {
-		v.reject("jaeger.server.image", server.Image, "is only valid for the stack's own server, but url is chosen")
+		v.reject("jaeger.server.image", server.Image, "is only valid for a server of the stack's own, but url is chosen")
 	}
 	if server.HeapMiB != defaultServer().HeapMiB {
-		v.reject("jaeger.server.heapMiB", server.HeapMiB, "is only valid for the stack's own server, but url is chosen")
+		v.reject("jaeger.server.heapMiB", server.HeapMiB, "is only valid for a server of the stack's own, but url is chosen")
 	}
 	if server.CA != "" {
 		if err := checkCertificates(server.CA); err != nil {

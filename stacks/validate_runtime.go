@@ -31,7 +31,7 @@ func (v *validator) runtime(s Settings) {
 	v.oneDirectory(r)
 }
 
-// bundle checks the form of a bundle; nil means that there is no bundle.
+// bundle checks the form of a bundle; nil means no bundle.
 func (v *validator) bundle(key string, bundle *BundleSettings) {
 	if bundle == nil {
 		return
@@ -65,12 +65,12 @@ func (v *validator) archive(key, url, sha256 string) {
 	}
 }
 
-// crio checks that CRI-O's release is known, and where it comes from.
+// crio checks that the release of CRI-O and its source are known.
 func (v *validator) crio(s Settings) {
 	r := s.Runtime
 	if r.Name != tracing.RuntimeCRIO {
 		if r.Version != "" {
-			v.reject("runtime.version", r.Version, "is only valid with runtime.name crio: containerd's release follows from that of Kubernetes")
+			v.reject("runtime.version", r.Version, "is only valid with runtime.name crio: the release of containerd follows from that of Kubernetes")
 		}
 		return
 	}
@@ -93,7 +93,7 @@ func (v *validator) crio(s Settings) {
 			"give runtime.bundle and runtime.version, or choose a Kubernetes from %s", release.Minor, tracing.CRIORange()))
 	case r.Version == "":
 		v.reject("runtime.version", r.Version, fmt.Sprintf("must say which CRI-O release runtime.bundle holds: "+
-			"no release is known for Kubernetes 1.%d", release.Minor))
+			"none is known for Kubernetes 1.%d", release.Minor))
 	}
 }
 
@@ -124,7 +124,7 @@ func (v *validator) monitor(s Settings) {
 	}
 }
 
-// conmonRsArchive checks a conmon-rs that is in no official bundle.
+// conmonRsArchive checks a conmon-rs that no official bundle brings.
 func (v *validator) conmonRsArchive(key string, m MonitorSettings, s Settings) {
 	version, err := semver.StrictNewVersion(m.Version)
 	switch {
@@ -176,7 +176,7 @@ func (v *validator) ociBundles(r RuntimeSettings) {
 	}
 }
 
-// youki refuses youki where no bundle contains it.
+// youki rejects youki where no bundle contains it.
 func (v *validator) youki(r RuntimeSettings) {
 	if r.OCIBundles.Youki != nil || (r.Name == tracing.RuntimeCRIO && r.Bundle != nil) {
 		return
@@ -190,7 +190,7 @@ func (v *validator) youki(r RuntimeSettings) {
 	}
 }
 
-// oneDirectory refuses bundles from several directories: Docker builds the node
+// oneDirectory rejects bundles from several directories: Docker builds the node
 // image from one.
 func (v *validator) oneDirectory(r RuntimeSettings) {
 	first, firstKey := "", ""
@@ -213,7 +213,7 @@ func (v *validator) oneDirectory(r RuntimeSettings) {
 	}
 }
 
-// runtime returns the chosen runtime without CRI-O's release.
+// runtime returns what the settings choose, but for CRI-O's release.
 func (r RuntimeSettings) runtime() tracing.Runtime {
 	return tracing.Runtime{Name: r.Name, Default: r.OCI, Classes: r.RuntimeClasses}
 }

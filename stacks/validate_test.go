@@ -25,7 +25,7 @@ const (
 	ruleImage     = "must be an image reference: invalid reference format"
 )
 
-func TestNew_Mistakes(t *testing.T) {
+func TestNew_Invalid(t *testing.T) {
 	t.Parallel()
 
 	exporters := func(list string) map[string]string { return section("collector", `{"exporters": [`+list+`]}`) }
@@ -41,7 +41,7 @@ func TestNew_Mistakes(t *testing.T) {
 			config: section("sampling", `{"etcd": 1000001}`),
 			want:   []stacks.Problem{{"kubetracing:sampling.etcd", "1000001", ruleRate}},
 		},
-		"a subnet that does not begin with its first address": {
+		"an invalid subnet": {
 			config: section("network", `{"subnet": "10.112.4.7/22"}`),
 			want:   []stacks.Problem{{"kubetracing:network.subnet", "10.112.4.7/22", "must begin with its first address: 10.112.4.0/22"}},
 		},
@@ -189,7 +189,7 @@ func TestNew_Mistakes(t *testing.T) {
 			want:   []stacks.Problem{{"kubetracing:workloads[1]", "echo", "is listed twice"}},
 		},
 
-		"a RuntimeClass that is listed twice, and one that does not exist": {
+		"a RuntimeClass that is listed twice, and one that nobody knows": {
 			config: section("runtime", `{"runtimeClasses": ["crun", "kata", "crun"]}`),
 			want: []stacks.Problem{
 				{"kubetracing:runtime.runtimeClasses[1]", "kata", "must be one of: runc, crun, youki"},
@@ -198,14 +198,18 @@ func TestNew_Mistakes(t *testing.T) {
 		},
 		"CRI-O for a Kubernetes that has no official bundle": {
 			config: section("runtime", `{"name": "crio"}`),
-			want: []stacks.Problem{{"kubetracing:runtime.name", "crio",
+			want: []stacks.Problem{{
+				"kubetracing:runtime.name", "crio",
 				"has no official bundle with a published checksum for Kubernetes 1.37: " +
-					"give runtime.bundle and runtime.version, or choose a Kubernetes from 1.25 to 1.36"}},
+					"give runtime.bundle and runtime.version, or choose a Kubernetes from 1.25 to 1.36",
+			}},
 		},
 		"a bundle of an unknown CRI-O": {
 			config: section("runtime", `{"name": "crio", "bundle": {"directory": "bundle"}}`),
-			want: []stacks.Problem{{"kubetracing:runtime.version", `""`,
-				"must say which CRI-O release runtime.bundle holds: no release is known for Kubernetes 1.37"}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.version", `""`,
+				"must say which CRI-O release runtime.bundle holds: none is known for Kubernetes 1.37",
+			}},
 		},
 		"a release that is no CRI-O's": {
 			config: merged(section("cluster", `{"kubernetes": "1.36"}`),
@@ -214,18 +218,24 @@ func TestNew_Mistakes(t *testing.T) {
 		},
 		"another release of the official bundle": {
 			config: merged(section("cluster", `{"kubernetes": "1.36"}`), section("runtime", `{"name": "crio", "version": "1.36.0"}`)),
-			want: []stacks.Problem{{"kubetracing:runtime.version", "1.36.0",
-				"is only valid together with runtime.bundle: it says which CRI-O release the bundle holds"}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.version", "1.36.0",
+				"is only valid together with runtime.bundle: it says which CRI-O release the bundle holds",
+			}},
 		},
 		"a release of CRI-O for containerd": {
 			config: section("runtime", `{"version": "1.36.0"}`),
-			want: []stacks.Problem{{"kubetracing:runtime.version", "1.36.0",
-				"is only valid with runtime.name crio: containerd's release follows from that of Kubernetes"}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.version", "1.36.0",
+				"is only valid with runtime.name crio: the release of containerd follows from that of Kubernetes",
+			}},
 		},
 		"a conmon-rs for containerd": {
 			config: section("runtime", `{"monitor": {"crio": "1.31.13"}}`),
-			want: []stacks.Problem{{"kubetracing:runtime.monitor", `""`,
-				"is only valid with runtime.name crio: containerd has no monitor of its own"}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.monitor", `""`,
+				"is only valid with runtime.name crio: containerd has no monitor of its own",
+			}},
 		},
 		"a conmon-rs from a bundle without a published checksum": {
 			config: crio36(`"monitor": {"crio": "1.31.1"}`),
@@ -233,13 +243,17 @@ func TestNew_Mistakes(t *testing.T) {
 		},
 		"a conmon-rs from a bundle that has none": {
 			config: crio36(`"monitor": {"crio": "1.27.4"}`),
-			want: []stacks.Problem{{"kubetracing:runtime.monitor.crio", "1.27.4",
-				"has no conmon-rs; these have: " + withConmonRs}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.monitor.crio", "1.27.4",
+				"has no conmon-rs; these have: " + withConmonRs,
+			}},
 		},
 		"a conmon-rs from two places": {
 			config: crio36(`"monitor": {"crio": "1.31.13", "version": "0.7.2"}`),
-			want: []stacks.Problem{{"kubetracing:runtime.monitor", `crio "1.31.13", url "", version "0.7.2"`,
-				"must have either crio, or version with url and sha256, or version alone"}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.monitor", `crio "1.31.13", url "", version "0.7.2"`,
+				"must have either crio, or version with url and sha256, or version alone",
+			}},
 		},
 		"a conmon-rs of an unknown release, from a URL without a checksum": {
 			config: crio36(`"monitor": {"url": "https://mirror.test/c.tar.gz"}`),
@@ -256,13 +270,17 @@ func TestNew_Mistakes(t *testing.T) {
 		},
 		"a release of conmon-rs that nothing brings": {
 			config: crio36(`"monitor": {"version": "0.7.2"}`),
-			want: []stacks.Problem{{"kubetracing:runtime.monitor.url", `""`,
-				"must be given with version, unless runtime.bundle holds that conmon-rs"}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.monitor.url", `""`,
+				"must be given with version, unless runtime.bundle holds that conmon-rs",
+			}},
 		},
 		"a conmon-rs that is too new for CRI-O": {
 			config: crio36(`"bundle": {"directory": "bundle"}, "monitor": {"version": "1.0.1"}`),
-			want: []stacks.Problem{{"kubetracing:runtime.monitor.version", "1.0.1",
-				"must be below 1.0.0: CRI-O before 1.37 passes arguments that conmon-rs 1.0 does not know"}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.monitor.version", "1.0.1",
+				"must be below 1.0.0: CRI-O before 1.37 passes arguments that conmon-rs 1.0 does not know",
+			}},
 		},
 		"youki where no bundle has it": {
 			config: merged(section("cluster", `{"kubernetes": "1.36"}`),
@@ -287,8 +305,10 @@ func TestNew_Mistakes(t *testing.T) {
 		},
 		"bundles from two directories": {
 			config: section("runtime", `{"oci": "crun", "bundle": {"directory": "one"}, "ociBundles": {"crun": {"directory": "two"}}}`),
-			want: []stacks.Problem{{"kubetracing:runtime.ociBundles.crun.directory", "two",
-				"must be that of kubetracing:runtime.bundle (one): an image is built from one directory, so put all binaries into its bin"}},
+			want: []stacks.Problem{{
+				"kubetracing:runtime.ociBundles.crun.directory", "two",
+				"must be that of kubetracing:runtime.bundle (one): an image is built from one directory, so put all binaries into its bin",
+			}},
 		},
 
 		"a node image with a space": {
@@ -458,7 +478,7 @@ func TestNew_Limits(t *testing.T) {
 	}
 }
 
-func TestNew_EveryMistakeAtOnce(t *testing.T) {
+func TestNew_EveryMistake(t *testing.T) {
 	t.Parallel()
 
 	_, err := stacks.New("kubetracing", "Dev", map[string]string{

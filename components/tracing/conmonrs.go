@@ -1,6 +1,8 @@
 package tracing
 
 import (
+	"fmt"
+
 	"github.com/Masterminds/semver/v3"
 )
 
@@ -42,11 +44,12 @@ func (c ConmonRs) SendsSpans() bool { return c.before(conmonRsSilentFrom) }
 // answer.
 func (c ConmonRs) JoinsTraces() bool { return c.before(conmonRsApartFrom) }
 
-// SpanConmonRsCreate is the operation of the span in which conmon-rs creates a
-// container.
+// SpanConmonRsVersion is the operation of the span with which conmon-rs answers the
+// first call of CRI-O, when a pod starts. Its span of a container's creation only ends
+// with the container.
 //
-// Source: conmon-rs conmon-rs/server/src/rpc.rs (create_container).
-const SpanConmonRsCreate = "create_container"
+// Source: conmon-rs conmon-rs/server/src/rpc.rs (version, create_container).
+const SpanConmonRsVersion = "version"
 
 // logsToSystemd reports whether CRI-O must make conmon-rs log to systemd.
 // CRI-O from 1.34 on starts it with the log driver none, with which conmon-rs
@@ -71,19 +74,20 @@ func (r CRIORelease) watchedByConmonRs(oci OCIRuntime) bool {
 }
 
 // conmonRsFilter drops the spans of the libraries with which conmon-rs exports its
-// spans: some thirty a second and pod, from h2 above all. Its own have a target
-// that begins with the name of its crate.
+// spans: some thirty a second and pod, from h2 above all. Its own name a module of
+// its crate.
 //
-// Sources: tracing-opentelemetry src/layer.rs (the attribute target);
-// opentelemetry-collector-contrib processor/filterprocessor README.
+// Sources: tracing-opentelemetry src/layer.rs (target from 0.32 on, code.module.name
+// from 0.31 on, code.namespace before); opentelemetry-collector-contrib
+// processor/filterprocessor README.
 func conmonRsFilter() any {
-	return map[string]any{
-		"error_mode": "ignore",
-		"trace_conditions": []string{
-			`resource.attributes["service.name"] == "` + ServiceConmonRs + `" and ` +
-				`span.attributes["target"] != nil and not IsMatch(span.attributes["target"], "^` + ServiceConmonRs + `(::|$)")`,
-		},
+	var conditions []string
+	for _, attribute := range []string{"target", "code.module.name", "code.namespace"} {
+		conditions = append(conditions, fmt.Sprintf(
+			`resource.attributes["service.name"] == %[1]q and span.attributes[%[2]q] != nil and not IsMatch(span.attributes[%[2]q], "^%[1]s(::|$)")`,
+			ServiceConmonRs, attribute))
 	}
+	return map[string]any{"error_mode": "ignore", "trace_conditions": conditions}
 }
 
 // conmonRsFilterName is the name of the filter in a pipeline.

@@ -23,9 +23,10 @@ const (
 	StorageMemory JaegerStorage = "memory"
 	// StorageBadger keeps spans in files on a volume, which outlives the container.
 	StorageBadger JaegerStorage = "badger"
-	// StorageOpenSearch and StorageElasticsearch keep spans in a search server, which
-	// other programs can ask, too, and which may have more than one node.
-	StorageOpenSearch    JaegerStorage = "opensearch"
+	// StorageOpenSearch keeps spans in an OpenSearch, which other programs can query
+	// too, and which may have more than one node.
+	StorageOpenSearch JaegerStorage = "opensearch"
+	// StorageElasticsearch keeps spans in an Elasticsearch, likewise.
 	StorageElasticsearch JaegerStorage = "elasticsearch"
 )
 

@@ -150,7 +150,7 @@ func TestK3sSupervisor_NoAddress(t *testing.T) {
 	n.addresses(t, "10.120.154.1")
 	n.script = strings.Replace(n.script, "-ge 600", "-ge 2", 1)
 	output, err := n.under(t, waitingEntrypoint, "server").CombinedOutput()
-	assert.EqualError(t, err, "signal: killed")
+	require.EqualError(t, err, "signal: killed")
 	assert.Equal(t, "level=fatal msg=\"kubetracing: this node has not got its address 10.120.152.16 after 60s\"\n", string(output))
 	assert.Empty(t, n.read(t, "log"))
 }

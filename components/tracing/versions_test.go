@@ -177,7 +177,7 @@ func TestResolveRelease_Unsupported(t *testing.T) {
 			t.Parallel()
 			release, err := tracing.ResolveRelease(test.version)
 			assert.Equal(t, &tracing.UnsupportedVersionError{Version: test.version, Reason: test.reason}, err)
-			assert.EqualError(t, err, fmt.Sprintf("Kubernetes version %q %s", test.version, test.reason))
+			require.EqualError(t, err, fmt.Sprintf("Kubernetes version %q %s", test.version, test.reason))
 			assert.Equal(t, tracing.Release{}, release)
 		})
 	}

@@ -10,7 +10,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubetracing/kubetracing/internal/strict"
+	"github.com/kubetracing/kubetracing/components/strict"
 )
 
 // ReadExpectations reads a YAML list of expectations. The error has every mistake,

@@ -8,7 +8,7 @@ set -eu
 here=$(CDPATH='' cd -P -- "$(dirname -- "$0")" && pwd)
 stack=${1:-dev}
 output() {
-  "$here/../../infra/run" pulumi --root "${ROOT:-$here/../..}" --stack "$stack" -- stack output "$1" --json --stack "$stack"
+  "$here/../../kubetracing" pulumi --root "${ROOT:-$here/../..}" --stack "$stack" -- stack output "$1" --json --stack "$stack"
 }
 plain() { tr -d '"\n'; }
 

@@ -18,8 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubetracing/kubetracing/components/verify"
-	"github.com/kubetracing/kubetracing/infra/expected"
 	"github.com/kubetracing/kubetracing/infra/follow"
+	"github.com/kubetracing/kubetracing/stacks"
 )
 
 // nodeKubeconfig is where k3s keeps the administrator's kubeconfig on a server.
@@ -27,7 +27,7 @@ import (
 // Source: https://docs.k3s.io/cluster-access.
 const nodeKubeconfig = "/etc/rancher/k3s/k3s.yaml"
 
-func newFollow(options *options) *cobra.Command {
+func newFollow(a *App, o *options) *cobra.Command {
 	var jaeger string
 	var timeout time.Duration
 	var all bool
@@ -43,25 +43,26 @@ The exit code is the command's, or else 2 if a trace is missing and 3 if Jaeger
 could not be asked.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(command *cobra.Command, arguments []string) error {
-			stack, err := openStack(options.root, options.stack)
+			stack, err := stacks.OpenFiles(o.root, o.stack)
 			if err != nil {
 				return err
 			}
+			layout := stack.Layout()
 			if jaeger == "" {
-				jaeger = expected.JaegerURL(stack)
+				jaeger = layout.JaegerURL
 			}
 			ctx := command.Context()
-			node := stack.ClusterSpec("").NodeNames()[0]
-			kubeconfig, err := exec.CommandContext(ctx, "docker", "exec", node, "cat", nodeKubeconfig).Output()
+			node := layout.Nodes[0]
+			kubeconfig, err := a.Docker.Exec(ctx, node, "cat", nodeKubeconfig)
 			if err != nil {
-				return fmt.Errorf("read the kubeconfig of node %s (does the stack run?): %w", node, withStderr(err))
+				return fmt.Errorf("read the kubeconfig of node %s (does the stack run?): %w", node, err)
 			}
 			server := fmt.Sprintf("https://127.0.0.1:%d", stack.Settings.Cluster.APIPort)
-			proxy, err := follow.Start(ctx, kubeconfig, server)
+			proxy, err := follow.Start(ctx, []byte(kubeconfig), server)
 			if err != nil {
 				return err
 			}
-			ended := runFollowed(ctx, proxy, arguments)
+			ended := a.runFollowed(ctx, proxy, arguments)
 			requests := proxy.Requests()
 			if !all {
 				requests = withoutDiscovery(requests)
@@ -69,9 +70,9 @@ could not be asked.`,
 			if err := proxy.Close(); err != nil {
 				return err
 			}
-			looking, cancel := context.WithTimeout(ctx, timeout)
+			limited, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
-			found := showTraces(looking, command.ErrOrStderr(), verify.Client{BaseURL: jaeger}, requests)
+			found := showTraces(limited, a.Stderr, verify.Client{BaseURL: jaeger}, requests)
 			if ended != nil {
 				return ended
 			}
@@ -80,12 +81,12 @@ could not be asked.`,
 	}
 	flags := command.Flags()
 	flags.StringVar(&jaeger, "jaeger", "", "Jaeger's query URL (default: the stack's)")
-	flags.DurationVar(&timeout, "timeout", 20*time.Second, "how long to look for the traces")
-	flags.BoolVar(&all, "all", false, "show requests that ask what the API offers, too; kubectl makes dozens of them now and then")
+	flags.DurationVar(&timeout, "timeout", 20*time.Second, "how long to search for the traces")
+	flags.BoolVar(&all, "all", false, "also show requests for the API's own description; kubectl makes dozens of them now and then")
 	return command
 }
 
-// discovery are the paths under which kube-apiserver says what its API offers.
+// discovery matches the paths under which kube-apiserver describes its API.
 //
 // Source: https://kubernetes.io/docs/concepts/overview/kubernetes-api/ (Discovery API).
 var discovery = regexp.MustCompile(`^/(api(/v1)?|apis(/[^/]+){0,2}|openapi/.*|version)$`)
@@ -94,17 +95,8 @@ func withoutDiscovery(requests []follow.Request) []follow.Request {
 	return slices.DeleteFunc(requests, func(r follow.Request) bool { return discovery.MatchString(pathOf(r.Target)) })
 }
 
-// withStderr adds to an error what the command said.
-func withStderr(err error) error {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && len(exit.Stderr) > 0 {
-		return errors.New(strings.TrimSpace(string(exit.Stderr)))
-	}
-	return err
-}
-
 // runFollowed runs a command whose cluster is a proxy.
-func runFollowed(ctx context.Context, proxy *follow.Proxy, arguments []string) error {
+func (a *App) runFollowed(ctx context.Context, proxy *follow.Proxy, arguments []string) error {
 	folder, err := os.MkdirTemp("", "kubetracing-")
 	if err != nil {
 		return fmt.Errorf("write kubeconfig: %w", err)
@@ -116,8 +108,13 @@ func runFollowed(ctx context.Context, proxy *follow.Proxy, arguments []string) e
 	}
 	command := exec.CommandContext(ctx, arguments[0], arguments[1:]...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+file)
-	command.Stdin, command.Stdout, command.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if err := command.Run(); err != nil {
+	command.Stdin, command.Stdout, command.Stderr = a.Stdin, a.Stdout, a.Stderr
+	err = command.Run()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.Exited() {
+		return exitError{fmt.Errorf("%s: %w", arguments[0], err), exit.ExitCode()}
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w", arguments[0], err)
 	}
 	return nil
@@ -127,7 +124,7 @@ func runFollowed(ctx context.Context, proxy *follow.Proxy, arguments []string) e
 func showTraces(ctx context.Context, w io.Writer, client verify.Client, requests []follow.Request) error {
 	traces := make([]follow.Trace, len(requests))
 	var reason error
-	for looked := false; ; looked = true {
+	for completed := false; ; completed = true {
 		missing := 0
 		var failed error
 		for i, request := range requests {
@@ -142,9 +139,9 @@ func showTraces(ctx context.Context, w io.Writer, client verify.Client, requests
 				missing++
 			}
 		}
-		// A look that the deadline cut short says nothing about Jaeger if one before it
-		// was not.
-		if ctx.Err() == nil || !looked {
+		// A round that the deadline cut short says nothing about Jaeger, unless it is the
+		// only one.
+		if ctx.Err() == nil || !completed {
 			reason = failed
 		}
 		if missing == 0 || wait(ctx, pollInterval) != nil {
@@ -185,7 +182,7 @@ func wait(ctx context.Context, pause time.Duration) error {
 	}
 }
 
-// pathOf leaves out the query, which is long and says little.
+// pathOf returns a target without its query, which is long and says little.
 func pathOf(target string) string {
 	if u, err := url.Parse(target); err == nil {
 		return u.Path

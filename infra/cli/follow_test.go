@@ -8,16 +8,44 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubetracing/kubetracing/infra/docker/dockertest"
 )
 
-// newCluster is a stack whose only node has a kubeconfig for an API server.
-func newCluster(t *testing.T) machine {
+// roleVariable makes the test binary play kubectl.
+const roleVariable = "KUBETRACING_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(roleVariable) == "" {
+		os.Exit(m.Run())
+	}
+	// It asks the cluster of its kubeconfig for what its argument names.
+	config, err := os.ReadFile(os.Getenv("KUBECONFIG"))
+	if err != nil {
+		os.Exit(90)
+	}
+	server := regexp.MustCompile(`server: "(.*)"`).FindSubmatch(config)
+	response, err := http.Get(string(server[1]) + os.Args[1]) //nolint:noctx // it ends with its test
+	if err != nil {
+		os.Exit(91)
+	}
+	_, _ = io.Copy(os.Stdout, response.Body)
+	_ = response.Body.Close()
+}
+
+// readKubeconfig reads the kubeconfig of the stack's node.
+const readKubeconfig = "docker exec " + node + " cat /etc/rancher/k3s/k3s.yaml"
+
+// newCluster returns a stack whose only node has a kubeconfig for an API server, with
+// a kubectl.
+func newCluster(t *testing.T) (m *machine, kubectl string) {
 	t.Helper()
 	api := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Audit-Id", "id-of"+r.URL.Path)
@@ -27,16 +55,16 @@ func newCluster(t *testing.T) machine {
 	certificate := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: api.Certificate().Raw}))
 	key, err := x509.MarshalPKCS8PrivateKey(api.TLS.Certificates[0].PrivateKey)
 	require.NoError(t, err)
-	m := newMachine(t)
-	m.write(t, filepath.Join(m.folder, "k3s.yaml"), fmt.Sprintf(
+	m = newMachine(t)
+	m.docker.On(dockertest.Command(readKubeconfig), dockertest.Print(fmt.Sprintf(
 		"clusters: [{cluster: {server: 'https://127.0.0.1:6443', certificate-authority-data: %s}}]\n"+
 			"users: [{user: {client-certificate-data: %s, client-key-data: %s}}]\n",
-		certificate, certificate, base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}))))
-	m.tool(t, "docker", `[ "$*" = "exec k3d-kubetracing-dev-server-0 cat /etc/rancher/k3s/k3s.yaml" ] && cat "$MACHINE/k3s.yaml"`)
-	m.tool(t, "kubectl", roleVariable+"=kubectl exec '"+m.self(t)+"' \"$@\"")
-	m.write(t, filepath.Join(m.root, "Pulumi.dev.yaml"), "config:\n  kubetracing:cluster: {apiPort: "+
-		api.URL[strings.LastIndex(api.URL, ":")+1:]+"}\n")
-	return m
+		certificate, certificate, base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))))
+	m.write(t, "Pulumi.dev.yaml", "config:\n  kubetracing:cluster: {apiPort: "+api.URL[strings.LastIndex(api.URL, ":")+1:]+"}\n")
+	kubectl, err = os.Executable()
+	require.NoError(t, err)
+	t.Setenv(roleVariable, "kubectl")
+	return m, kubectl
 }
 
 // newTracingJaeger is a Jaeger that has a span of the request for pods.
@@ -51,50 +79,55 @@ func newTracingJaeger(t *testing.T) string {
 	return server.URL
 }
 
-func TestFollowShowsTheTraceOfARequest(t *testing.T) {
-	m := newCluster(t)
+func TestFollow(t *testing.T) {
+	m, kubectl := newCluster(t)
 	jaeger := newTracingJaeger(t)
-	got := m.run(t, "follow", "--jaeger", jaeger, "--", "kubectl", "/api/v1/pods?limit=500")
+	got := m.run(t, "follow", "--jaeger", jaeger, "--", kubectl, "/api/v1/pods?limit=500")
 	require.Zero(t, got.code, got.stderr)
 	assert.Equal(t, "pods\n", got.stdout, "the command's own output is as it is")
 	assert.Regexp(t, `(?m)^GET /api/v1/pods +200 +id-of/api/v1/pods +1 +apiserver +`+jaeger+`/trace/0af7651916cd43dd8448eb211c80319c$`, got.stderr)
 }
 
-func TestFollowSaysWhichRequestHasNoTrace(t *testing.T) {
-	m := newCluster(t)
-	got := m.run(t, "follow", "--timeout", "1s", "--jaeger", newTracingJaeger(t), "--", "kubectl", "/api/v1/nodes")
+func TestFollow_missing_trace(t *testing.T) {
+	m, kubectl := newCluster(t)
+	got := m.run(t, "follow", "--timeout", "1s", "--jaeger", newTracingJaeger(t), "--", kubectl, "/api/v1/nodes")
 	assert.Equal(t, 2, got.code)
 	assert.Regexp(t, `(?m)^GET /api/v1/nodes +200 +id-of/api/v1/nodes +0 +MISSING$`, got.stderr)
 	assert.Contains(t, got.stderr, "kubetracing: 1 of 1 requests have no trace")
 
 	gone := httptest.NewServer(http.NotFoundHandler())
 	gone.Close()
-	got = m.run(t, "follow", "--timeout", "50ms", "--jaeger", gone.URL, "--", "kubectl", "/api/v1/nodes")
+	got = m.run(t, "follow", "--timeout", "50ms", "--jaeger", gone.URL, "--", kubectl, "/api/v1/nodes")
 	assert.Equal(t, 3, got.code)
 	assert.Contains(t, got.stderr, "kubetracing: no answer from Jaeger: ")
 }
 
-func TestFollowLeavesOutWhatAsksForTheAPIsOffer(t *testing.T) {
-	m := newCluster(t)
+func TestFollow_discovery(t *testing.T) {
+	m, kubectl := newCluster(t)
 	jaeger := newTracingJaeger(t)
 	for _, path := range []string{"/api", "/api/v1", "/apis", "/apis/apps", "/apis/apps/v1", "/openapi/v2", "/version"} {
-		got := m.run(t, "follow", "--jaeger", jaeger, "--", "kubectl", path)
+		got := m.run(t, "follow", "--jaeger", jaeger, "--", kubectl, path)
 		assert.Zero(t, got.code, path)
 		assert.NotContains(t, got.stderr, "GET ", path)
 	}
-	got := m.run(t, "follow", "--all", "--timeout", "1s", "--jaeger", jaeger, "--", "kubectl", "/apis/apps/v1")
+	got := m.run(t, "follow", "--all", "--timeout", "1s", "--jaeger", jaeger, "--", kubectl, "/apis/apps/v1")
 	assert.Contains(t, got.stderr, "GET /apis/apps/v1 ")
 }
 
-func TestFollowPassesOnTheCommandsExitCode(t *testing.T) {
-	m := newCluster(t)
-	assert.Equal(t, 7, m.run(t, "follow", "--", "sh", "-c", "exit 7").code)
+func TestFollow_exit_code_of_the_command(t *testing.T) {
+	m, _ := newCluster(t)
+	assert.Equal(t, outcome{7, "", "REQUEST  STATUS  AUDIT-ID  SPANS  SERVICES  TRACE\nkubetracing: sh: exit status 7\n"},
+		m.run(t, "follow", "--", "sh", "-c", "exit 7"))
+	got := m.run(t, "follow", "--", "no-such-command")
+	assert.Equal(t, 1, got.code)
+	assert.Contains(t, got.stderr, `kubetracing: no-such-command: exec: "no-such-command": executable file not found in $PATH`)
 }
 
-func TestFollowNeedsARunningStack(t *testing.T) {
-	m := newCluster(t)
-	m.tool(t, "docker", "echo 'Error: No such container' >&2; exit 1")
-	got := m.run(t, "follow", "--", "kubectl", "/api/v1/pods")
+func TestFollow_stack_does_not_run(t *testing.T) {
+	m, kubectl := newCluster(t)
+	m.docker.On(dockertest.Command(readKubeconfig), dockertest.Fail("Error: No such container"))
+	got := m.run(t, "follow", "--", kubectl, "/api/v1/pods")
 	assert.Equal(t, 1, got.code)
-	assert.Contains(t, got.stderr, "read the kubeconfig of node k3d-kubetracing-dev-server-0 (does the stack run?): Error: No such container")
+	assert.Contains(t, got.stderr, "read the kubeconfig of node k3d-kubetracing-dev-server-0 (does the stack run?): ")
+	assert.Contains(t, got.stderr, "Error: No such container")
 }

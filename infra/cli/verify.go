@@ -12,12 +12,14 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/infra/diagnose"
-	"github.com/kubetracing/kubetracing/infra/expected"
+	"github.com/kubetracing/kubetracing/infra/lifecycle"
+	"github.com/kubetracing/kubetracing/stacks"
 )
 
-// pollInterval is the pause between two looks at Jaeger: short beside the time
+// pollInterval is the pause between two queries of Jaeger: short compared to the time
 // that a Kubernetes component takes to send a batch.
 const pollInterval = time.Second
 
@@ -37,19 +39,15 @@ const (
 	exitUnreachable = 3
 )
 
-// exitError is an error with an exit code of its own.
-type exitError struct {
-	error
-	code int
-}
-
 type verifyOptions struct {
 	jaeger, output, file, since string
 	containers                  []string
 	timeout, lookback           time.Duration
+	// spec reports whether everything comes from the command provider.
+	spec bool
 }
 
-func newVerify(options *options) *cobra.Command {
+func newVerify(a *App, o *options) *cobra.Command {
 	chosen := &verifyOptions{}
 	command := &cobra.Command{
 		Use:   "verify",
@@ -57,8 +55,8 @@ func newVerify(options *options) *cobra.Command {
 		Long: `Asks Jaeger until all expectations hold or the time is over, then prints what
 was seen and what was missing.
 
-Without --expectations, what the stack's settings and its own file of
-expectations ask for is looked for.
+Without --expectations, it asks for what the stack's settings and its own file of
+expectations require.
 
 Exit codes:
   0  every expectation holds
@@ -67,14 +65,17 @@ Exit codes:
   3  Jaeger could not be asked`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
-			check, err := chosen.check(command, options)
+			if chosen.spec {
+				return a.verifySpec(command.Context())
+			}
+			check, err := chosen.check(a, o)
 			if err != nil {
 				return err
 			}
 			ctx, cancel := context.WithTimeout(command.Context(), chosen.timeout)
 			defer cancel()
 			report := check.Run(ctx)
-			if err := chosen.print(command, check, report); err != nil {
+			if err := chosen.print(command.Context(), a, check, report); err != nil {
 				return err
 			}
 			return verdict(report)
@@ -84,23 +85,71 @@ Exit codes:
 	flags.StringVar(&chosen.jaeger, "jaeger", "", "Jaeger's query URL (default: the stack's)")
 	flags.StringVarP(&chosen.file, "expectations", "e", "", "a YAML file with expectations; - for standard input (default: the stack's)")
 	flags.StringVarP(&chosen.output, "output", "o", outputTable, outputTable+" or "+outputJSON)
-	flags.DurationVar(&chosen.timeout, "timeout", 2*time.Minute, "how long to look")
+	flags.DurationVar(&chosen.timeout, "timeout", 2*time.Minute, "how long to search")
 	flags.DurationVar(&chosen.lookback, "lookback", time.Hour, "how old a span may be")
 	flags.StringVar(&chosen.since, "since", "", "the earliest start of a span that counts, as RFC 3339 (default: the lookback)")
 	flags.StringArrayVar(&chosen.containers, "container", nil,
-		"a Docker container to look into for a cause, repeated in the order in which spans are read (default: the stack's)")
+		"a Docker container to search for a cause, repeated in the order in which spans are read (default: the stack's)")
+	flags.BoolVar(&chosen.spec, "spec", false, "read a verification from standard input, as Pulumi's command provider passes it")
+	if err := flags.MarkHidden("spec"); err != nil {
+		panic(err)
+	}
 	return command
 }
 
-// check is what the flags, and the stack for what they leave out, ask for.
-func (o *verifyOptions) check(command *cobra.Command, options *options) (verify.Check, error) {
+// verifySpec runs a verification of the program's. Its result is JSON on standard
+// output; a failure is for people.
+func (a *App) verifySpec(ctx context.Context) error {
+	text, err := readInput("-", a.Stdin)
+	if err != nil {
+		return err
+	}
+	var document spec.Verification
+	if err := spec.Decode(text, &document); err != nil {
+		return err
+	}
+	jaeger, after := a.getenv(spec.JaegerVariable), a.getenv(spec.AfterVariable)
+	verified, done := lifecycle.Earlier(document, after, a.getenv(lifecycle.PreviousOutput), jaeger)
+	if !done {
+		since, err := lifecycle.Since(ctx, a.Docker, document)
+		if err != nil {
+			return err
+		}
+		check := verify.Check{
+			Client: verify.Client{BaseURL: jaeger}, Expectations: document.Expectations,
+			Since: since, Interval: pollInterval, Progress: printProgress(a.Stderr),
+		}
+		limited, cancel := context.WithTimeout(ctx, time.Duration(document.Timeout))
+		defer cancel()
+		report := check.Run(limited)
+		if !report.Met() {
+			if err := a.explain(ctx, a.Stderr, check, report, document.Containers); err != nil {
+				return err
+			}
+			return verdict(report)
+		}
+		verified.Outputs = report.Outputs(jaeger)
+		if document.Once {
+			verified.After = after
+		}
+	}
+	result, err := verified.Encode()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(a.Stdout, result)
+	return nil
+}
+
+// check returns what the flags, and the stack for what they leave out, ask for.
+func (o *verifyOptions) check(a *App, options *options) (verify.Check, error) {
 	if o.output != outputTable && o.output != outputJSON {
 		return verify.Check{}, fmt.Errorf("--output: %q: must be %s or %s", o.output, outputTable, outputJSON)
 	}
 	check := verify.Check{
 		Since:    time.Now().Add(-o.lookback),
 		Interval: pollInterval,
-		Progress: progress(command.ErrOrStderr()),
+		Progress: printProgress(a.Stderr),
 	}
 	if o.since != "" {
 		since, err := time.Parse(time.RFC3339Nano, o.since)
@@ -110,7 +159,7 @@ func (o *verifyOptions) check(command *cobra.Command, options *options) (verify.
 		check.Since = since
 	}
 	if o.file != "" {
-		text, err := readInput(o.file, command.InOrStdin())
+		text, err := readInput(o.file, a.Stdin)
 		if err != nil {
 			return check, err
 		}
@@ -119,18 +168,19 @@ func (o *verifyOptions) check(command *cobra.Command, options *options) (verify.
 		}
 	}
 	if o.file == "" || o.jaeger == "" {
-		stack, err := openStack(options.root, options.stack)
+		stack, err := stacks.OpenFiles(options.root, options.stack)
 		if err != nil {
 			return check, err
 		}
+		layout := stack.Layout()
 		if o.file == "" {
-			check.Expectations = expected.Of(stack).All()
+			check.Expectations = layout.Expected.All()
 		}
 		if o.jaeger == "" {
-			o.jaeger = expected.JaegerURL(stack)
+			o.jaeger = layout.JaegerURL
 		}
 		if o.containers == nil {
-			o.containers = expected.Containers(stack)
+			o.containers = layout.Containers
 		}
 	}
 	check.Client = verify.Client{BaseURL: o.jaeger}
@@ -152,8 +202,8 @@ func readInput(file string, stdin io.Reader) ([]byte, error) {
 	return text, nil
 }
 
-// progress says what is still missing whenever that changes.
-func progress(w io.Writer) func(met, all int, missing []string) {
+// printProgress prints what is still missing whenever that changes.
+func printProgress(w io.Writer) func(met, all int, missing []string) {
 	last := -1
 	return func(met, all int, missing []string) {
 		if met != last {
@@ -164,33 +214,38 @@ func progress(w io.Writer) func(met, all int, missing []string) {
 }
 
 // print prints the report and, if something is missing, the likely causes.
-func (o *verifyOptions) print(command *cobra.Command, check verify.Check, report verify.Report) error {
-	if o.output == outputJSON && report.Met() {
-		if err := json.NewEncoder(command.OutOrStdout()).Encode(report.Outputs(o.jaeger)); err != nil {
+func (o *verifyOptions) print(ctx context.Context, a *App, check verify.Check, report verify.Report) error {
+	switch {
+	case o.output == outputJSON && report.Met():
+		if err := json.NewEncoder(a.Stdout).Encode(report.Outputs(o.jaeger)); err != nil {
 			return fmt.Errorf("print report: %w", err)
 		}
 		return nil
+	case o.output == outputJSON:
+		// A failure is for people even where a program asked.
+		return a.explain(ctx, a.Stderr, check, report, o.containers)
+	default:
+		return a.explain(ctx, a.Stdout, check, report, o.containers)
 	}
-	// A failure is for people even where a program asked.
-	target := command.OutOrStdout()
-	if o.output == outputJSON {
-		target = command.ErrOrStderr()
-	}
-	if err := report.WriteTable(target, o.jaeger); err != nil || report.Met() {
+}
+
+// explain prints the report as a table and, if something is missing, the likely causes.
+func (a *App) explain(ctx context.Context, w io.Writer, check verify.Check, report verify.Report, containers []string) error {
+	if err := report.WriteTable(w, check.Client.BaseURL); err != nil || report.Met() {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(command.Context(), diagnosisTime)
+	ctx, cancel := context.WithTimeout(ctx, diagnosisTime)
 	defer cancel()
-	for _, cause := range diagnose.Causes(ctx, check.Client, o.containers, check.Since, report.Results) {
-		fmt.Fprintf(target, "likely cause: %s\n", cause.What)
+	for _, cause := range diagnose.Causes(ctx, a.Docker, check.Client, containers, check.Since, report.Results) {
+		fmt.Fprintf(w, "likely cause: %s\n", cause.What)
 		if cause.Look != "" {
-			fmt.Fprintf(target, "  look further: %s\n", cause.Look)
+			fmt.Fprintf(w, "  look further: %s\n", cause.Look)
 		}
 	}
 	return nil
 }
 
-// verdict turns a report into the command's end.
+// verdict returns the error of a report; nil if every expectation holds.
 func verdict(report verify.Report) error {
 	switch {
 	case report.Met():

@@ -1,47 +1,94 @@
-// Package diagnose looks for the reason why spans do not arrive: in the state and
-// the logs of the containers that they come from and pass through.
+// Package diagnose finds likely reasons why spans do not arrive, or a node does not come
+// up: in the state and the logs of the containers that spans come from and pass through,
+// and in the events of pods.
 package diagnose
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os/exec"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/kubetracing/kubetracing/components/verify"
+	"github.com/kubetracing/kubetracing/infra/docker"
 )
 
 // Cause is a likely reason.
 type Cause struct {
-	// What was found, in words.
+	// What describes it.
 	What string
 	// Look is the command that shows more.
 	Look string
 }
 
-// Causes looks for reasons why expectations do not hold: first in what is closest
-// to the reader, Jaeger, then in the state of the nodes, then in the containers in
-// the order in which they are given, then in the expectations themselves.
-func Causes(ctx context.Context, client verify.Client, containers []string, since time.Time, results []verify.Result) []Cause {
+// Causes returns reasons why expectations do not hold: first what concerns Jaeger, which
+// is closest to the reader, then the clock, nodes and pods, then the containers in the
+// order in which they are given, then the expectations themselves.
+func Causes(ctx context.Context, client *docker.Client, jaeger verify.Client, containers []string, since time.Time, results []verify.Result) []Cause {
 	var causes []Cause
-	known, err := client.Services(ctx)
+	known, jaegerErr := jaeger.Services(ctx)
+	if jaegerErr != nil {
+		causes = append(causes, Cause{"Jaeger does not answer: " + jaegerErr.Error(), "docker ps --all"})
+	}
+	d := diagnosis{client, since}
+	found, err := d.docker(ctx, containers)
+	causes = append(causes, found...)
 	if err != nil {
-		causes = append(causes, Cause{"Jaeger cannot be asked: " + err.Error(), "docker ps --all"})
+		causes = append(causes, Cause{err.Error(), "docker info"})
 	}
-	causes = append(causes, underPressure(ctx, containers)...)
-	for _, container := range containers {
-		causes = append(causes, inContainer(ctx, container, since)...)
-	}
-	if err == nil {
-		causes = append(causes, ofServices(known, results)...)
+	if jaegerErr == nil {
+		causes = append(causes, services(known, results)...)
 	}
 	return causes
 }
 
-// troubles are lines of a log that tell of spans which could not be sent, refused
-// or dropped.
+// diagnosis looks for causes in Docker.
+type diagnosis struct {
+	client *docker.Client
+	since  time.Time
+}
+
+// docker returns the causes that Docker knows of. An error means that Docker does not
+// answer.
+func (d diagnosis) docker(ctx context.Context, containers []string) ([]Cause, error) {
+	system, err := d.client.System(ctx)
+	if err != nil {
+		return nil, err
+	}
+	causes := clock(system)
+	causes = append(causes, d.cluster(ctx, containers)...)
+	for _, name := range containers {
+		found, err := d.container(ctx, name)
+		if err != nil {
+			return causes, err
+		}
+		causes = append(causes, found...)
+	}
+	return causes, nil
+}
+
+// clockTolerance is a difference of clocks that hides no span.
+const clockTolerance = time.Second
+
+// clock compares the daemon's clock, by which spans are dated, with this machine's.
+func clock(system docker.System) []Cause {
+	ahead := system.Ahead()
+	direction := "ahead of"
+	if ahead < 0 {
+		ahead, direction = -ahead, "behind"
+	}
+	if ahead <= clockTolerance {
+		return nil
+	}
+	return []Cause{{
+		fmt.Sprintf("the clock of the Docker host is %s %s this machine's: spans are looked for at the wrong time", ahead.Round(time.Second), direction),
+		"docker info --format '{{.SystemTime}}'",
+	}}
+}
+
+// troubles are lines of a log about spans that could not be sent, refused or dropped.
 //
 // Sources: go.opentelemetry.io/otel/exporters/otlp/otlptrace/exporter.go ("traces
 // export: ", which kube-apiserver, kubelet, etcd and containerd write);
@@ -52,46 +99,60 @@ func Causes(ctx context.Context, client verify.Client, containers []string, sinc
 // bulk request failed").
 var troubles = regexp.MustCompile(`traces export: |bulk indexer error|part of bulk request failed|Exporting failed|Memory usage is above (soft|hard) limit|data refused due to high memory usage|sending queue is full`)
 
-// containerdLog is where k3s writes the log of the containerd that it starts.
+// ContainerdLog is where k3s writes the log of the containerd that it starts.
 //
 // Source: k3s pkg/agent/containerd/config_linux.go.
-const containerdLog = "/var/lib/rancher/k3s/agent/containerd/containerd.log"
+const ContainerdLog = "/var/lib/rancher/k3s/agent/containerd/containerd.log"
 
-// inContainer looks at a container's state, then at its log.
-func inContainer(ctx context.Context, name string, since time.Time) []Cause {
-	logs := "docker logs --tail 100 " + name
-	state, err := docker(ctx, "inspect", "--format", "{{.State.Status}}, exit code {{.State.ExitCode}}, restarted {{.RestartCount}} times", name)
+// logLines bounds how much of a container's log is read, and containerdLines of
+// containerd's.
+const (
+	logLines        = 5000
+	containerdLines = "2000"
+)
+
+// container returns the causes in a container's state or, if it runs, in its log.
+func (d diagnosis) container(ctx context.Context, name string) ([]Cause, error) {
+	look := "docker logs --tail 100 " + name
+	container, err := d.client.InspectOne(ctx, name)
+	if errors.Is(err, docker.ErrNotFound) {
+		return []Cause{{"container " + name + " is gone", "docker ps --all"}}, nil
+	}
 	if err != nil {
-		return []Cause{{"container " + name + " is gone", "docker ps --all"}}
+		return nil, err
 	}
-	state = strings.TrimSpace(state)
-	if !strings.HasPrefix(state, "running,") {
-		return []Cause{{fmt.Sprintf("container %s does not run: %s", name, state), logs}}
-	}
-	// Errors of the time before count, too, if nothing says since when.
-	arguments := []string{"logs", "--tail", "5000"}
-	if !since.IsZero() {
-		arguments = append(arguments, "--since", since.Format(time.RFC3339))
+	if !container.State.Running() {
+		what := fmt.Sprintf("container %s does not run: %s, restarted %d times", name, container.State, container.Restarts)
+		if container.State.OOMKilled {
+			what += "; it was killed because it used more memory than it may"
+		}
+		return []Cause{{what, look}}, nil
 	}
 	var causes []Cause
-	if log, err := docker(ctx, append(arguments, name)...); err == nil {
-		if line := lastTrouble(log); line != "" {
-			causes = append(causes, Cause{fmt.Sprintf("container %s could not hand spans on: %s", name, line), logs})
-		}
+	// Errors from before count, too, if nothing says since when.
+	log, err := d.client.Logs(ctx, name, docker.LogOptions{Tail: logLines, Since: d.since})
+	if err != nil {
+		return nil, err
 	}
-	// Only a node has it.
-	if log, err := docker(ctx, "exec", name, "tail", "-n", "2000", containerdLog); err == nil {
+	if line := lastTrouble(log); line != "" {
+		causes = append(causes, Cause{fmt.Sprintf("container %s could not send spans: %s", name, line), look})
+	}
+	// Only a node with containerd has the file.
+	if log, err := d.client.Exec(ctx, name, "tail", "-n", containerdLines, ContainerdLog); err == nil {
 		if line := lastTrouble(log); line != "" {
 			causes = append(causes, Cause{
-				fmt.Sprintf("containerd on %s could not hand spans on: %s", name, line),
-				fmt.Sprintf("docker exec %s tail -n 100 %s", name, containerdLog),
+				fmt.Sprintf("containerd on %s could not send spans: %s", name, line),
+				fmt.Sprintf("docker exec %s tail -n 100 %s", name, ContainerdLog),
 			})
 		}
 	}
-	return causes
+	return causes, nil
 }
 
-// lastTrouble is the newest line that tells of trouble, shortened to what fits a
+// widest is how many characters of a line or of an event are shown.
+const widest = 300
+
+// lastTrouble returns the newest line that is about trouble, shortened to what fits a
 // terminal.
 func lastTrouble(log string) string {
 	found := ""
@@ -100,32 +161,28 @@ func lastTrouble(log string) string {
 			found = strings.TrimSpace(line)
 		}
 	}
-	const longest = 300
-	if len(found) > longest {
-		found = found[:longest] + "…"
-	}
-	return found
+	return Shorten(found, widest)
 }
 
-// ofServices says what Jaeger knows of the services that are missing, with the
-// hints of their expectations.
-func ofServices(known []string, results []verify.Result) []Cause {
+// services returns what Jaeger knows of the services that are missing, with the hints
+// of their expectations.
+func services(known []string, results []verify.Result) []Cause {
 	has := map[string]bool{}
 	for _, service := range known {
 		// Jaeger traces itself.
 		has[service] = service != "jaeger"
 	}
 	var causes []Cause
-	told := map[string]bool{}
+	named := map[string]bool{}
 	for _, result := range results {
 		if result.Met() {
 			continue
 		}
 		for _, match := range result.Missing {
-			if told[match.Service] {
+			if named[match.Service] {
 				continue
 			}
-			told[match.Service] = true
+			named[match.Service] = true
 			what := match.Service + " has never sent a span to this Jaeger"
 			if has[match.Service] {
 				what = match.Service + " has sent spans, but none of those that are expected"
@@ -134,10 +191,4 @@ func ofServices(known []string, results []verify.Result) []Cause {
 		}
 	}
 	return causes
-}
-
-// docker gives what a docker command prints, on both of its outputs.
-func docker(ctx context.Context, arguments ...string) (string, error) {
-	output, err := exec.CommandContext(ctx, "docker", arguments...).CombinedOutput()
-	return string(output), err
 }

@@ -29,8 +29,8 @@ import (
 	"github.com/kubetracing/kubetracing/infra/follow"
 )
 
-// newCluster is an API server that asks for a client certificate, and a kubeconfig
-// for it.
+// newCluster starts an API server that requires a client certificate, and returns its
+// address and a kubeconfig for it.
 func newCluster(t *testing.T) (server string, kubeconfig []byte) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -51,7 +51,7 @@ func newCluster(t *testing.T) (server string, kubeconfig []byte) {
 		}
 		w.Header().Set("Audit-Id", "audit of "+r.URL.Path)
 		w.WriteHeader(http.StatusAccepted)
-		_, _ = io.WriteString(w, "asked for "+r.URL.RequestURI())
+		_, _ = io.WriteString(w, "target "+r.URL.RequestURI())
 	}))
 	api.TLS = &tls.Config{ClientAuth: tls.RequestClientCert, MinVersion: tls.VersionTLS12}
 	api.StartTLS()
@@ -62,7 +62,7 @@ users: [{user: {client-certificate-data: %s, client-key-data: %s}}]
 `, data("CERTIFICATE", api.Certificate().Raw), data("CERTIFICATE", der), data("EC PRIVATE KEY", encodedKey))
 }
 
-// addressIn is the server in a proxy's kubeconfig.
+// addressIn returns the server in a proxy's kubeconfig.
 func addressIn(t *testing.T, proxy *follow.Proxy) string {
 	t.Helper()
 	var config struct {
@@ -95,7 +95,7 @@ func get(t *testing.T, url string) (int, string) {
 	return response.StatusCode, string(body)
 }
 
-func TestTheProxyPassesOnAndNotes(t *testing.T) {
+func TestProxy_Requests(t *testing.T) {
 	t.Parallel()
 	server, kubeconfig := newCluster(t)
 	before := time.Now()
@@ -105,7 +105,7 @@ func TestTheProxyPassesOnAndNotes(t *testing.T) {
 
 	status, body := get(t, addressIn(t, proxy)+"/api/v1/pods?limit=500")
 	assert.Equal(t, http.StatusAccepted, status)
-	assert.Equal(t, "asked for /api/v1/pods?limit=500", body)
+	assert.Equal(t, "target /api/v1/pods?limit=500", body)
 	requests := proxy.Requests()
 	require.Len(t, requests, 1)
 	assert.WithinRange(t, requests[0].Start, before, requests[0].End)
@@ -114,14 +114,14 @@ func TestTheProxyPassesOnAndNotes(t *testing.T) {
 		Method: "GET", Target: "/api/v1/pods?limit=500", Status: http.StatusAccepted, AuditID: "audit of /api/v1/pods",
 	}, requests[0])
 
-	// The credentials are only for whoever knows the path.
+	// The credentials are only for those who know the path.
 	address := addressIn(t, proxy)
 	status, _ = get(t, address[:strings.LastIndex(address, "/")]+"/api/v1/pods")
 	assert.Equal(t, http.StatusNotFound, status)
 	assert.Len(t, proxy.Requests(), 1)
 }
 
-func TestAKubeconfigThatIsNoneIsAnError(t *testing.T) {
+func TestStart_InvalidKubeconfig(t *testing.T) {
 	t.Parallel()
 	_, kubeconfig := newCluster(t)
 	for text, want := range map[string]string{
@@ -136,7 +136,7 @@ func TestAKubeconfigThatIsNoneIsAnError(t *testing.T) {
 
 var start = time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC)
 
-// list is the request whose trace is looked for.
+// list is the request whose trace is searched.
 var list = follow.Request{
 	Method: "GET", Target: "/api/v1/pods?limit=500", AuditID: "4f", Start: start, End: start.Add(20 * time.Millisecond),
 }
@@ -154,25 +154,25 @@ func newJaeger(t *testing.T, spans ...span) (verify.Client, func() []string) {
 	for _, s := range spans {
 		resource := traces.ResourceSpans().AppendEmpty()
 		resource.Resource().Attributes().PutStr("service.name", s.service)
-		made := resource.ScopeSpans().AppendEmpty().Spans().AppendEmpty()
-		made.SetTraceID(pcommon.TraceID{15: s.trace})
-		made.SetStartTimestamp(pcommon.NewTimestampFromTime(start.Add(s.after)))
+		added := resource.ScopeSpans().AppendEmpty().Spans().AppendEmpty()
+		added.SetTraceID(pcommon.TraceID{15: s.trace})
+		added.SetStartTimestamp(pcommon.NewTimestampFromTime(start.Add(s.after)))
 		for key, value := range s.attributes {
-			made.Attributes().PutStr(key, value)
+			added.Attributes().PutStr(key, value)
 		}
 	}
 	text, err := (&ptrace.JSONMarshaler{}).MarshalTraces(traces)
 	require.NoError(t, err)
-	var asked []string
+	var queries []string
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked = append(asked, r.URL.Query().Get("query.attributes"))
+		queries = append(queries, r.URL.Query().Get("query.attributes"))
 		_ = json.NewEncoder(w).Encode(map[string]json.RawMessage{"result": text})
 	}))
 	t.Cleanup(server.Close)
-	return verify.Client{BaseURL: server.URL}, func() []string { return asked }
+	return verify.Client{BaseURL: server.URL}, func() []string { return queries }
 }
 
-func TestARequestIsFoundByItsAuditIDOrByWhatItAskedForAndWhen(t *testing.T) {
+func TestFind(t *testing.T) {
 	t.Parallel()
 	target := map[string]string{"http.target": list.Target}
 	tests := map[string]struct {
@@ -182,7 +182,9 @@ func TestARequestIsFoundByItsAuditIDOrByWhatItAskedForAndWhen(t *testing.T) {
 		"by its audit id, with the whole trace": {
 			[]span{
 				{1, "apiserver", 0, map[string]string{"audit-id": "4e", "http.target": list.Target}},
-				{2, "etcd", 0, nil}, {2, "apiserver", 0, map[string]string{"audit-id": "4f"}}, {2, "apiserver", 0, nil},
+				{2, "etcd", 0, nil},
+				{2, "apiserver", 0, map[string]string{"audit-id": "4f"}},
+				{2, "apiserver", 0, nil},
 			},
 			follow.Trace{ID: pcommon.TraceID{15: 2}.String(), Services: []string{"apiserver", "etcd"}, Spans: 3},
 		},
@@ -200,8 +202,8 @@ func TestARequestIsFoundByItsAuditIDOrByWhatItAskedForAndWhen(t *testing.T) {
 			[]span{{1, "shop", 0, map[string]string{"audit-id": "4f"}}}, follow.Trace{},
 		},
 	}
-	for behaviour, test := range tests {
-		t.Run(behaviour, func(t *testing.T) {
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			client, _ := newJaeger(t, test.spans...)
 			got, err := follow.Find(t.Context(), client, list)
@@ -211,12 +213,12 @@ func TestARequestIsFoundByItsAuditIDOrByWhatItAskedForAndWhen(t *testing.T) {
 	}
 }
 
-func TestJaegerSearchesByAuditIDFirst(t *testing.T) {
+func TestFind_Queries(t *testing.T) {
 	t.Parallel()
-	client, asked := newJaeger(t)
+	client, queries := newJaeger(t)
 	_, err := follow.Find(t.Context(), client, list)
 	require.NoError(t, err)
-	assert.Equal(t, []string{`{"audit-id":"4f"}`, `{"http.target":"/api/v1/pods?limit=500"}`}, asked())
+	assert.Equal(t, []string{`{"audit-id":"4f"}`, `{"http.target":"/api/v1/pods?limit=500"}`}, queries())
 
 	_, err = follow.Find(context.Background(), verify.Client{BaseURL: "http://127.0.0.1:1"}, list)
 	require.ErrorContains(t, err, "query Jaeger: ")

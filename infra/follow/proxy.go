@@ -1,5 +1,5 @@
-// Package follow runs a command against a cluster and notes its requests to
-// kube-apiserver with their audit ids, under which their traces are found.
+// Package follow records the requests of a command to kube-apiserver, and finds their
+// traces by the audit ids of the answers.
 package follow
 
 import (
@@ -20,19 +20,19 @@ import (
 // Request is one request that kube-apiserver answered.
 type Request struct {
 	Method string
-	// Target is path and query, as kube-apiserver got them.
+	// Target is the path and query that kube-apiserver received.
 	Target string
 	Status int
-	// AuditID is what kube-apiserver calls the request in its audit log and, from
-	// 1.26 on, in its spans.
+	// AuditID identifies the request in kube-apiserver's audit log and, from 1.26 on, in
+	// its spans.
 	AuditID string
-	// Start and End are when the request was sent on and when its answer began.
+	// Start is when the request was forwarded, and End when its answer began.
 	Start, End time.Time
 }
 
-// Proxy is an HTTP server on 127.0.0.1 that passes requests on to a cluster and
-// adds the credentials. What it serves, it serves only below a random path, so that
-// no other user of the machine gets them.
+// Proxy is an HTTP server on 127.0.0.1 that forwards requests to a cluster and adds the
+// credentials. It serves only below a random path, so that no other user of the machine
+// can use them.
 type Proxy struct {
 	server   *http.Server
 	address  string
@@ -40,7 +40,7 @@ type Proxy struct {
 	requests []Request
 }
 
-// auditHeader is the header in which kube-apiserver says the audit id.
+// auditHeader is the header in which kube-apiserver returns the audit id.
 //
 // Source: k8s.io/apiserver pkg/apis/audit/types.go (HeaderAuditID).
 const auditHeader = "Audit-Id"
@@ -74,15 +74,15 @@ func Start(ctx context.Context, text []byte, server string) (*Proxy, error) {
 			request.SetURL(target)
 		},
 		Transport: recorder{proxy, &http.Transport{TLSClientConfig: access}},
-		// Watches are answered line by line.
+		// Events of a watch must not wait in a buffer.
 		FlushInterval: -1,
 	}
 	proxy.server = &http.Server{Handler: http.StripPrefix(secret, reverse), ReadHeaderTimeout: time.Minute}
-	go proxy.server.Serve(listener) //nolint:errcheck // it ends with Close
+	go proxy.server.Serve(listener) //nolint:errcheck // returns after Close
 	return proxy, nil
 }
 
-// Kubeconfig gives access through the proxy.
+// Kubeconfig returns a kubeconfig for access through the proxy.
 func (p *Proxy) Kubeconfig() string {
 	return fmt.Sprintf(`apiVersion: v1
 kind: Config
@@ -92,14 +92,14 @@ current-context: followed
 `, p.address)
 }
 
-// Requests are those that have been answered so far, in the order of their answers.
+// Requests returns the requests that were answered so far, in the order of their answers.
 func (p *Proxy) Requests() []Request {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.requests)
 }
 
-// Close ends the proxy.
+// Close stops the proxy.
 func (p *Proxy) Close() error {
 	if err := p.server.Close(); err != nil {
 		return fmt.Errorf("close proxy: %w", err)
@@ -107,7 +107,7 @@ func (p *Proxy) Close() error {
 	return nil
 }
 
-// recorder notes every answer.
+// recorder records every answer.
 type recorder struct {
 	proxy *Proxy
 	next  http.RoundTripper

@@ -11,7 +11,7 @@ import (
 // Trace is what Jaeger has of a request.
 type Trace struct {
 	ID string
-	// Services are those with a span in the trace, sorted.
+	// Services are the services with a span in the trace, sorted.
 	Services []string
 	Spans    int
 }
@@ -21,13 +21,12 @@ type Trace struct {
 // Source: k8s.io/apiserver pkg/server/options/tracing.go.
 const apiserver = "apiserver"
 
-// slack is by how much a span's start may lie outside of the time in which its
-// request was under way.
+// slack is how far a span's start may lie outside of the time of its request.
 const slack = time.Second
 
-// Find finds the trace of a request, by its audit id where kube-apiserver puts that
-// on spans, else by what it asked for and when. It gives a trace without an id if
-// there is none yet.
+// Find returns the trace of a request, found by its audit id where kube-apiserver sets
+// that on spans, else by its target and time. It returns the zero Trace if there is none
+// yet.
 func Find(ctx context.Context, client verify.Client, request Request) (Trace, error) {
 	for _, attributes := range []map[string]string{
 		{auditAttribute: request.AuditID}, {targetAttribute: request.Target},
@@ -39,7 +38,7 @@ func Find(ctx context.Context, client verify.Client, request Request) (Trace, er
 			return Trace{}, err
 		}
 		for _, span := range spans {
-			if span.Service == apiserver && request.made(span) {
+			if span.Service == apiserver && request.matches(span) {
 				return traceOf(span.TraceID, spans), nil
 			}
 		}
@@ -57,11 +56,11 @@ const (
 	targetAttribute = "http.target"
 )
 
-// candidates bounds what a Jaeger that does not search by attribute gives.
+// candidates bounds the result of a Jaeger that does not search by attribute.
 const candidates = 200
 
-// made tells whether a span is one of the request's.
-func (r Request) made(span verify.Span) bool {
+// matches reports whether a span belongs to the request.
+func (r Request) matches(span verify.Span) bool {
 	if id, has := span.Attributes[auditAttribute]; has {
 		return id == r.AuditID
 	}

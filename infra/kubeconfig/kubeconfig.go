@@ -1,5 +1,5 @@
-// Package kubeconfig reads the part of a kubeconfig that is needed to reach a cluster
-// with a client certificate.
+// Package kubeconfig reads what is needed of a kubeconfig to reach a cluster with a
+// client certificate.
 package kubeconfig
 
 import (
@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// Config is that part.
+// Config is the part of a kubeconfig that is read.
 //
 // Source: k8s.io/client-go/tools/clientcmd/api/v1/types.go.
 type Config struct {
@@ -29,7 +29,7 @@ type Config struct {
 	} `json:"users"`
 }
 
-// Read reads a kubeconfig that has at least one cluster and one user.
+// Read reads a kubeconfig, which must have at least one cluster and one user.
 func Read(text []byte) (Config, error) {
 	var config Config
 	if err := yaml.Unmarshal(text, &config); err != nil {
@@ -41,10 +41,11 @@ func Read(text []byte) (Config, error) {
 	return config, nil
 }
 
-// Server is the address of the first cluster.
+// Server returns the address of the first cluster.
 func (c Config) Server() string { return c.Clusters[0].Cluster.Server }
 
-// TLS trusts the first cluster's authority, and logs in as the first user.
+// TLS returns a configuration that trusts the first cluster's authority and
+// authenticates as the first user.
 func (c Config) TLS() (*tls.Config, error) {
 	user := c.Users[0].User
 	certificate, err := tls.X509KeyPair(user.Certificate, user.Key)

@@ -1,8 +1,9 @@
 // Package plan shows what a stack would create, without Docker, plugins or
-// network: it runs the real program against a recorder instead of an engine.
+// network: it runs the program against a recorder instead of an engine.
 package plan
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,7 +13,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"sigs.k8s.io/yaml"
 
-	"github.com/kubetracing/kubetracing/components"
+	"github.com/kubetracing/kubetracing/components/spec"
+	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
@@ -28,12 +30,12 @@ type Plan struct {
 	Ports map[string]string
 	// Files are every rendered file, by where it goes.
 	Files map[string]string
-	// Resources are in the order of their names.
+	// Resources are sorted by name.
 	Resources []Resource
 }
 
-// Resource is one resource with the inputs that are known before anything
-// exists; scripts are left out, rendered files stand in Files.
+// Resource is one resource with the inputs that are known before anything exists.
+// Commands are left out, rendered files are in Files.
 type Resource struct {
 	Name   string         `json:"name"`
 	Type   string         `json:"type"`
@@ -44,12 +46,12 @@ type Resource struct {
 // Compose creates a stack's resources.
 type Compose func(*pulumi.Context, stacks.Stack) error
 
-// New plans a stack.
-func New(project, name string, stack stacks.Stack, compose Compose) (Plan, error) {
+// New plans a stack of a name.
+func New(name string, stack stacks.Stack, compose Compose) (Plan, error) {
 	recorder := &Recorder{}
 	err := pulumi.RunErr(
 		func(ctx *pulumi.Context) error { return compose(ctx, stack) },
-		pulumi.WithMocks(project, name, recorder),
+		pulumi.WithMocks(stack.Project, name, recorder),
 		func(info *pulumi.RunInfo) { info.DryRun = true },
 	)
 	if err != nil {
@@ -63,10 +65,12 @@ func New(project, name string, stack stacks.Stack, compose Compose) (Plan, error
 		Files:      map[string]string{},
 	}
 	for _, port := range stack.Settings.Ports() {
-		plan.Ports[project+":"+port.Key] = fmt.Sprintf("127.0.0.1:%d", port.Number)
+		plan.Ports[stack.Project+":"+port.Key] = fmt.Sprintf("%s:%d", spec.Localhost, port.Number)
 	}
 	for _, registered := range recorder.Resources() {
-		plan.add(registered)
+		if err := plan.add(registered); err != nil {
+			return Plan{}, fmt.Errorf("plan stack %q: %s: %w", name, registered.Name, err)
+		}
 	}
 	slices.SortFunc(plan.Resources, func(a, b Resource) int { return strings.Compare(a.Name, b.Name) })
 	slices.Sort(plan.Images)
@@ -74,7 +78,8 @@ func New(project, name string, stack stacks.Stack, compose Compose) (Plan, error
 	return plan, nil
 }
 
-// YAML renders the plan, byte-stable, in the order in which one reads it.
+// YAML renders the plan in the order in which people read it. The same plan is always
+// the same text.
 func (p Plan) YAML() ([]byte, error) {
 	var out []byte
 	for _, section := range []struct {
@@ -101,18 +106,20 @@ func (p Plan) YAML() ([]byte, error) {
 	return out, nil
 }
 
-// scripts are the inputs of a command that are our own code, not a choice.
-var scripts = []resource.PropertyKey{"create", "update", "delete"}
+// commands are the inputs of a command that a stack does not choose.
+var commands = []resource.PropertyKey{"create", "update", "delete"}
 
-func (p *Plan) add(args pulumi.MockResourceArgs) {
+func (p *Plan) add(args pulumi.MockResourceArgs) error {
 	inputs := args.Inputs.Copy()
-	for _, key := range scripts {
-		if args.TypeToken == commandType {
+	if args.TypeToken == commandType {
+		for _, key := range commands {
 			delete(inputs, key)
 		}
 	}
-	p.takeFiles(args.Name, inputs)
-	p.takeImages(args, inputs)
+	if err := p.addFiles(args.Name, inputs); err != nil {
+		return err
+	}
+	p.addImages(args, inputs)
 	planned := Resource{
 		Name:   args.Name,
 		Type:   args.TypeToken,
@@ -122,12 +129,15 @@ func (p *Plan) add(args pulumi.MockResourceArgs) {
 		planned.Parent = urn.URN(parent).Name()
 	}
 	p.Resources = append(p.Resources, planned)
+	return nil
 }
 
-// takeFiles moves the files among a resource's inputs to the plan's files.
-func (p *Plan) takeFiles(name string, inputs resource.PropertyMap) {
+// addFiles moves the files among a resource's inputs to the plan's files.
+func (p *Plan) addFiles(name string, inputs resource.PropertyMap) error {
 	if stdin, ok := inputs["stdin"]; ok && stdin.IsString() {
-		p.Files[name+" (standard input)"] = stdin.StringValue()
+		if err := p.addDocument(name+" (standard input)", stdin.StringValue()); err != nil {
+			return err
+		}
 		delete(inputs, "stdin")
 	}
 	if uploads, ok := inputs["uploads"]; ok && uploads.IsArray() {
@@ -137,20 +147,34 @@ func (p *Plan) takeFiles(name string, inputs resource.PropertyMap) {
 		}
 		delete(inputs, "uploads")
 	}
-	if environment, ok := inputs["environment"]; ok && environment.IsObject() {
-		variables := environment.ObjectValue().Copy()
-		for key, value := range environment.ObjectValue() {
-			if file, ok := components.NodeFileOf(string(key)); ok {
-				p.Files["nodes:"+file] = value.StringValue()
-				delete(variables, key)
-			}
-		}
-		inputs["environment"] = resource.NewProperty(variables)
-	}
+	return nil
 }
 
-// takeImages notes the images that a resource uses.
-func (p *Plan) takeImages(args pulumi.MockResourceArgs, inputs resource.PropertyMap) {
+// addDocument adds what a command reads. The files of the nodes are files of their own;
+// other JSON is rendered as YAML, which is easier to read and to compare.
+func (p *Plan) addDocument(name, text string) error {
+	var nodes spec.NodeFiles
+	if err := spec.Decode([]byte(text), &nodes); err == nil && nodes.Files != nil {
+		for file, content := range nodes.Files {
+			p.Files["nodes:"+tracing.ConfigDirectory+"/"+file] = content
+		}
+		if text, err = spec.Encode(map[string]string{"volume": nodes.Volume, "image": nodes.Image}); err != nil {
+			return err
+		}
+	}
+	if json.Valid([]byte(text)) {
+		rendered, err := yaml.JSONToYAML([]byte(text))
+		if err != nil {
+			return fmt.Errorf("render %s: %w", name, err)
+		}
+		text = string(rendered)
+	}
+	p.Files[name] = text
+	return nil
+}
+
+// addImages adds the images that a resource uses.
+func (p *Plan) addImages(args pulumi.MockResourceArgs, inputs resource.PropertyMap) {
 	switch args.TypeToken {
 	case "docker:index/remoteImage:RemoteImage":
 		p.Images = append(p.Images, inputs["name"].StringValue())

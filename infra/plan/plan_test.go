@@ -10,8 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/kubetracing/kubetracing/components"
-	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/infra/plan"
 	"github.com/kubetracing/kubetracing/stacks"
 )
@@ -20,32 +19,24 @@ func newPlan(t *testing.T, compose plan.Compose) plan.Plan {
 	t.Helper()
 	stack, err := stacks.New("kubetracing", "test", nil)
 	require.NoError(t, err)
-	planned, err := plan.New("kubetracing", "test", stack, compose)
+	planned, err := plan.New("test", stack, compose)
 	require.NoError(t, err)
 	return planned
 }
 
-func TestAPlanListsResourcesByNameWithTheirParents(t *testing.T) {
+func TestPlan_Resources(t *testing.T) {
 	t.Parallel()
 	planned := newPlan(t, func(ctx *pulumi.Context, _ stacks.Stack) error {
-		owner := components.Owner{Label: "owner", Value: "me"}
-		subnet, err := tracing.ParseSubnet("10.112.4.0/22")
+		first, err := docker.NewNetwork(ctx, "z", &docker.NetworkArgs{Name: pulumi.String("last")})
 		if err != nil {
 			return err
 		}
-		_, first := components.NewNetwork(ctx, "z", components.NetworkArgs{Name: "last", Subnet: subnet, Owner: owner})
-		_, second := components.NewNetwork(ctx, "a", components.NetworkArgs{Name: "first", Subnet: subnet, Owner: owner})
-		return errors.Join(first, second)
+		_, err = docker.NewVolume(ctx, "a", &docker.VolumeArgs{Name: pulumi.String("first")}, pulumi.Parent(first))
+		return err
 	})
-	labels := []any{map[string]any{"label": "owner", "value": "me"}}
-	ranges := []any{map[string]any{"subnet": "10.112.4.0/22", "gateway": "10.112.4.1", "ipRange": "10.112.6.0/23"}}
 	assert.Equal(t, []plan.Resource{
-		{Name: "a", Type: "kubetracing:components:Network", Parent: "kubetracing-test", Inputs: map[string]any{"name": "first", "subnet": "10.112.4.0/22"}},
-		{Name: "a-bridge", Type: "docker:index/network:Network", Parent: "a",
-			Inputs: map[string]any{"name": "first", "driver": "bridge", "ipamConfigs": ranges, "labels": labels}},
-		{Name: "z", Type: "kubetracing:components:Network", Parent: "kubetracing-test", Inputs: map[string]any{"name": "last", "subnet": "10.112.4.0/22"}},
-		{Name: "z-bridge", Type: "docker:index/network:Network", Parent: "z",
-			Inputs: map[string]any{"name": "last", "driver": "bridge", "ipamConfigs": ranges, "labels": labels}},
+		{Name: "a", Type: "docker:index/volume:Volume", Parent: "z", Inputs: map[string]any{"name": "first"}},
+		{Name: "z", Type: "docker:index/network:Network", Parent: "kubetracing-test", Inputs: map[string]any{"name": "last"}},
 	}, planned.Resources)
 	assert.Equal(t, "test", planned.Stack)
 	assert.Equal(t, map[string]string{
@@ -53,35 +44,44 @@ func TestAPlanListsResourcesByNameWithTheirParents(t *testing.T) {
 	}, planned.Ports)
 }
 
-func TestAPlanShowsFilesInsteadOfScripts(t *testing.T) {
+func TestPlan_Files(t *testing.T) {
 	t.Parallel()
+	files, err := spec.Encode(spec.NodeFiles{
+		Volume: "v", Image: "busybox", Files: map[string]string{"kubelet.yaml": "kind: KubeletConfiguration\n"},
+	})
+	require.NoError(t, err)
 	planned := newPlan(t, func(ctx *pulumi.Context, _ stacks.Stack) error {
-		_, first := local.NewCommand(ctx, "write", &local.CommandArgs{
-			Create: pulumi.String("the create script"), Update: pulumi.String("the update script"),
-			Delete: pulumi.String("the delete script"), Stdin: pulumi.String("what it reads"),
-			Environment: pulumi.StringMap{
-				"FILE_kubelet__yaml": pulumi.String("kind: KubeletConfiguration"), "VOLUME": pulumi.String("v"),
-			},
-		})
-		_, second := docker.NewContainer(ctx, "container", &docker.ContainerArgs{
+		var problems []error
+		for name, stdin := range map[string]string{"text": "what it reads", "json": `{"b":[1],"a":"x"}`, "files": files} {
+			_, err := local.NewCommand(ctx, name, &local.CommandArgs{
+				Create: pulumi.String("create"), Update: pulumi.String("update"), Delete: pulumi.String("delete"),
+				Stdin: pulumi.String(stdin), Environment: pulumi.StringMap{"VOLUME": pulumi.String("v")},
+			})
+			problems = append(problems, err)
+		}
+		_, err := docker.NewContainer(ctx, "container", &docker.ContainerArgs{
 			Image: pulumi.String("image"),
 			Uploads: docker.ContainerUploadArray{docker.ContainerUploadArgs{
 				File: pulumi.String("/etc/config"), Content: pulumi.String("uploaded"),
 			}},
 		})
-		return errors.Join(first, second)
+		return errors.Join(append(problems, err)...)
 	})
 	assert.Equal(t, map[string]string{
-		"write (standard input)":              "what it reads",
-		"nodes:/etc/kubetracing/kubelet.yaml": "kind: KubeletConfiguration",
+		"text (standard input)":               "what it reads",
+		"json (standard input)":               "a: x\nb:\n- 1\n",
+		"files (standard input)":              "image: busybox\nvolume: v\n",
+		"nodes:/etc/kubetracing/kubelet.yaml": "kind: KubeletConfiguration\n",
 		"container:/etc/config":               "uploaded",
 	}, planned.Files)
-	require.Len(t, planned.Resources, 2)
+	require.Len(t, planned.Resources, 4)
 	assert.Equal(t, map[string]any{"image": "image"}, planned.Resources[0].Inputs)
-	assert.Equal(t, map[string]any{"environment": map[string]any{"VOLUME": "v"}}, planned.Resources[1].Inputs)
+	for _, command := range planned.Resources[1:] {
+		assert.Equal(t, map[string]any{"environment": map[string]any{"VOLUME": "v"}}, command.Inputs, "commands are left out")
+	}
 }
 
-func TestAPlanListsEveryImageOnce(t *testing.T) {
+func TestPlan_Images(t *testing.T) {
 	t.Parallel()
 	planned := newPlan(t, func(ctx *pulumi.Context, _ stacks.Stack) error {
 		var problems []error
@@ -100,7 +100,7 @@ func TestAPlanListsEveryImageOnce(t *testing.T) {
 	assert.Equal(t, []string{"a:1", "busybox:1", "k3s:1", "node:1 (built)", "z:1"}, planned.Images)
 }
 
-func TestAPlanHidesSecretsWhereverTheyStand(t *testing.T) {
+func TestPlan_Secrets(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter2"
 	hidden := pulumi.ToSecret(pulumi.String(secret)).(pulumi.StringOutput)
@@ -119,7 +119,7 @@ func TestAPlanHidesSecretsWhereverTheyStand(t *testing.T) {
 	assert.Contains(t, string(text), "PLAIN: plain")
 }
 
-func TestAPlanReadsFromTopToBottom(t *testing.T) {
+func TestPlan_YAML(t *testing.T) {
 	t.Parallel()
 	text, err := plan.Plan{
 		Stack: "test", Kubernetes: "v1.37.0+k3s1", Notes: []string{"No spans."}, Images: []string{"image"},
@@ -150,15 +150,15 @@ resources:
 `, string(text))
 }
 
-func TestAProgramThatFailsHasNoPlan(t *testing.T) {
+func TestNew_Errors(t *testing.T) {
 	t.Parallel()
 	stack, err := stacks.New("kubetracing", "test", nil)
 	require.NoError(t, err)
-	_, err = plan.New("kubetracing", "test", stack, func(*pulumi.Context, stacks.Stack) error { return errors.New("no such thing") })
+	_, err = plan.New("test", stack, func(*pulumi.Context, stacks.Stack) error { return errors.New("no such thing") })
 	require.ErrorContains(t, err, `plan stack "test"`)
 	require.ErrorContains(t, err, "no such thing")
 
-	_, err = plan.New("kubetracing", "test", stack, func(ctx *pulumi.Context, _ stacks.Stack) error {
+	_, err = plan.New("test", stack, func(ctx *pulumi.Context, _ stacks.Stack) error {
 		_, err := docker.LookupNetwork(ctx, &docker.LookupNetworkArgs{Name: "bridge"})
 		return err
 	})

@@ -1,47 +1,50 @@
-// Package preflight looks at the machine before anything is created: the tools,
-// the Docker daemon, the ports and the names that a stack needs. Whatever is in
-// the way gets one clear message, and all messages come at once.
+// Package preflight checks the machine before anything is created: the tools, the
+// Docker daemon, and the ports and names that a stack needs. Everything that is in the
+// way gets one clear message, and all messages come at once.
 package preflight
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"os"
-	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 
+	"github.com/kubetracing/kubetracing/components/spec"
+	"github.com/kubetracing/kubetracing/infra/docker"
+	"github.com/kubetracing/kubetracing/infra/tools"
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
-// Needs are what a stack wants from the machine.
+// Needs describes what a stack needs from the machine.
 type Needs struct {
-	// Cluster is the name of its k3d cluster.
-	Cluster string
-	// Owner is the value of the label on everything that is its own.
-	Owner string
-	// Architectures are those for which its runtime is to be had; none means any.
+	// Names are the names that it uses in Docker.
+	Names spec.Names
+	// State is the identity of its state. Empty means unknown, and then everything with
+	// the stack's label counts as its own, unless New.
+	State string
+	// New reports that the stack has no state yet: nothing in Docker is its own.
+	New bool
+	// Architectures are those for which there is a release of its runtime; empty means
+	// any.
 	Architectures []string
 	// Ports are published on 127.0.0.1.
 	Ports []stacks.Port
-	// Network is the name of its Docker network, Subnet that one's range and SubnetKey
-	// the key that chooses it.
-	Network, SubnetKey string
-	Subnet             netip.Prefix
+	// Subnet is the range of its network, and SubnetKey the key that chooses it.
+	Subnet    netip.Prefix
+	SubnetKey string
 }
 
-// NeedsOf lists what a stack wants.
+// NeedsOf returns what a stack needs. The caller sets State or New if it knows.
 func NeedsOf(stack stacks.Stack) Needs {
 	needs := Needs{
-		Cluster: stack.Names.Cluster, Owner: stack.Names.Owner,
+		Names: spec.Names{
+			Stack: stack.Names.Owner, Cluster: stack.Names.Cluster, Networks: []string{stack.Names.Network()},
+		},
 		Architectures: stack.Architectures(), Ports: stack.Settings.Ports(),
-		Network: stack.Names.Network(), Subnet: stack.Subnet.Prefix, SubnetKey: stack.Project + ":network.subnet",
+		Subnet: stack.Subnet.Prefix, SubnetKey: stack.Project + ":network.subnet",
 	}
 	for i := range needs.Ports {
 		// In full, as a message names it.
@@ -50,130 +53,108 @@ func NeedsOf(stack stacks.Stack) Needs {
 	return needs
 }
 
-// Check looks for everything that would make an update fail halfway.
-func Check(ctx context.Context, needs Needs) error {
-	// Each is a process or two that would wait for the one before: a preview has nothing
-	// else to do meanwhile.
-	var tooOld, architectures, subnets []error
-	var asked sync.WaitGroup
-	asked.Go(func() { tooOld = k3d(ctx) })
-	asked.Go(func() { architectures = architecture(ctx, needs) })
-	asked.Go(func() { subnets = takenSubnet(ctx, needs) })
-	containers, err := listContainers(ctx)
-	asked.Wait()
-	if err != nil {
-		// The others could not ask either.
-		return errors.Join(append(tooOld, err)...)
+// owns reports whether an object with these labels is the stack's own.
+func (n Needs) owns(labels map[string]string) bool {
+	if n.State == "" && !n.New {
+		return labels[spec.StackLabel] == n.Names.Stack
 	}
-	return errors.Join(slices.Concat(
-		tooOld, architectures, foreignCluster(needs, containers), takenPorts(ctx, needs, containers), subnets,
-	)...)
+	return docker.Owner{Stack: n.Names.Stack, State: n.State}.Owns(labels)
 }
 
-// Docker tells whether there is a Docker daemon to talk to.
-func Docker(ctx context.Context) error {
-	_, err := listContainers(ctx)
-	return err
+// Machine is what is checked.
+type Machine struct {
+	Docker *docker.Client
+	// K3d returns what is wrong with the k3d on PATH, if anything.
+	K3d func(context.Context) error
 }
 
-// container is what is known of a container in the daemon.
-type container struct {
-	name, cluster, role, owner, ports string
+// Check returns an error for everything that would make an update fail halfway.
+func Check(ctx context.Context, client *docker.Client, needs Needs) error {
+	return Machine{client, tools.K3d().OnPath}.Check(ctx, needs)
 }
 
-var containerFormat = strings.Join([]string{
-	"{{.Names}}", `{{.Label "k3d.cluster"}}`, `{{.Label "k3d.role"}}`, `{{.Label "` + stacks.OwnerLabel + `"}}`, "{{.Ports}}",
-}, "\t")
+// Docker returns an error unless there is a Docker daemon to connect to.
+func Docker(ctx context.Context, client *docker.Client) error {
+	_, err := client.Architecture(ctx)
+	return advise(err)
+}
 
-func listContainers(ctx context.Context) ([]container, error) {
-	if _, err := exec.LookPath("docker"); err != nil {
-		return nil, errors.New("docker is not on PATH: install Docker Engine or Docker Desktop (https://docs.docker.com/get-docker/); " +
-			"`make plan` shows what would be created without it")
-	}
-	var stderr strings.Builder
-	command := exec.CommandContext(ctx, "docker", "ps", "--all", "--format", containerFormat)
-	command.Stderr = &stderr
-	output, err := command.Output()
-	if err != nil {
-		return nil, fmt.Errorf("the Docker daemon does not answer: is it running, and may this user talk to it? "+
-			"`make plan` shows what would be created without it. docker says: %s",
-			strings.TrimSpace(stderr.String()))
-	}
-	var containers []container
-	for line := range strings.Lines(string(output)) {
-		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		if len(fields) == 5 {
-			containers = append(containers, container{fields[0], fields[1], fields[2], fields[3], fields[4]})
+// Check is the function of the same name for a machine.
+func (m Machine) Check(ctx context.Context, needs Needs) error {
+	// Each runs a program or two, so they run side by side.
+	var group sync.WaitGroup
+	var k3d, archErr, haveErr, endpointErr error
+	var arch string
+	var have docker.Inventory
+	var remote bool
+	group.Go(func() { k3d = m.k3d(ctx) })
+	group.Go(func() { arch, archErr = m.Docker.Architecture(ctx) })
+	group.Go(func() { have, haveErr = m.Docker.Inventory(ctx) })
+	group.Go(func() { _, remote, endpointErr = m.Docker.Endpoint(ctx) })
+	group.Wait()
+	// The others could not ask either.
+	for _, err := range []error{archErr, haveErr, endpointErr} {
+		if err != nil {
+			return errors.Join(k3d, advise(err))
 		}
 	}
-	return containers, nil
+	problems := slices.Concat(
+		[]error{k3d, architecture(needs, arch)},
+		docker.Strangers(needs.Names, have, needs.owns),
+		takenSubnets(needs, have.Networks),
+	)
+	// The ports of a remote daemon are those of another machine.
+	if !remote {
+		problems = append(problems, takenPorts(ctx, needs, have.Containers)...)
+	}
+	return errors.Join(problems...)
 }
 
-// architecture finds out whether the nodes can have the runtime.
-func architecture(ctx context.Context, needs Needs) []error {
-	if len(needs.Architectures) == 0 {
-		return nil
+// advise adds to an error of Docker's what to do about it.
+func advise(err error) error {
+	const without = "`make plan` shows what would be created without it"
+	switch {
+	case errors.Is(err, docker.ErrNotInstalled):
+		return fmt.Errorf("%w: install Docker Engine or Docker Desktop (https://docs.docker.com/get-docker/); %s", err, without)
+	case errors.Is(err, docker.ErrUnavailable), errors.Is(err, docker.ErrUnresponsive):
+		return fmt.Errorf("%w; %s", err, without)
+	default:
+		return err
 	}
-	output, err := exec.CommandContext(ctx, "docker", "version", "--format", "{{.Server.Arch}}").Output()
-	if err != nil {
-		return []error{fmt.Errorf("ask the Docker daemon for its architecture: %w", err)}
-	}
-	if arch := strings.TrimSpace(string(output)); !slices.Contains(needs.Architectures, arch) {
-		return []error{fmt.Errorf("no official bundle of the container runtime is pinned for this Docker host's architecture %s, only for %s: give runtime.bundle",
-			arch, strings.Join(needs.Architectures, " and "))}
+}
+
+// k3d returns an error if k3d is missing or too old.
+func (m Machine) k3d(ctx context.Context) error {
+	if err := m.K3d(ctx); err != nil {
+		return fmt.Errorf("%w: install k3d %s or newer (https://k3d.io), or run `make up`, which brings its own", err, tools.K3d().Minimum)
 	}
 	return nil
 }
 
-// foreignCluster finds a k3d cluster that has our name but not our label.
-func foreignCluster(needs Needs, containers []container) []error {
-	for _, c := range containers {
-		if c.cluster == needs.Cluster && c.role == "server" && c.owner != needs.Owner {
-			return []error{fmt.Errorf("a k3d cluster named %q exists and is not this stack's: rename the stack, or remove it with `k3d cluster delete %s`",
-				needs.Cluster, needs.Cluster)}
-		}
-	}
-	return nil
-}
-
-// takenPorts finds ports that something else listens on.
-func takenPorts(ctx context.Context, needs Needs, containers []container) []error {
-	if remoteDaemon() {
-		// The ports are those of another machine.
+// architecture returns an error if there is no release of the runtime for the nodes.
+func architecture(needs Needs, arch string) error {
+	if len(needs.Architectures) == 0 || slices.Contains(needs.Architectures, arch) {
 		return nil
 	}
+	return fmt.Errorf("no official bundle of the container runtime is pinned for this Docker host's architecture %s, only for %s: set runtime.bundle",
+		arch, strings.Join(needs.Architectures, " and "))
+}
+
+// takenSubnets returns an error for every Docker network that overlaps the stack's
+// range.
+func takenSubnets(needs Needs, networks []docker.Network) []error {
 	var problems []error
-	for _, port := range needs.Ports {
-		listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port.Number)))
-		if err == nil {
-			if err := listener.Close(); err != nil {
-				problems = append(problems, fmt.Errorf("close port %d: %w", port.Number, err))
-			}
+	for _, network := range networks {
+		// A network of that name is the stack's own, or a stranger already.
+		if slices.Contains(needs.Names.Networks, network.Name) {
 			continue
 		}
-		if !errors.Is(err, syscall.EADDRINUSE) {
-			problems = append(problems, fmt.Errorf("port %d (%s) cannot be used: %w", port.Number, port.Key, err))
-			continue
-		}
-		holder := "another process"
-		for _, c := range containers {
-			if strings.Contains(c.ports, fmt.Sprintf(":%d->", port.Number)) {
-				holder = fmt.Sprintf("container %q", c.name)
-				// k3d's load balancer has no label of ours; a foreign cluster of our
-				// name is a problem of its own.
-				if c.owner == needs.Owner || c.cluster == needs.Cluster {
-					holder = ""
-				}
+		for _, subnet := range network.Subnets {
+			if subnet.Overlaps(needs.Subnet) {
+				problems = append(problems, fmt.Errorf("the range %s (%s) is taken: Docker's network %q has %s; choose another range",
+					needs.Subnet, needs.SubnetKey, network.Name, subnet))
 			}
-		}
-		if holder != "" {
-			problems = append(problems, fmt.Errorf("port %d (%s) is taken by %s: stop it, or choose another port", port.Number, port.Key, holder))
 		}
 	}
 	return problems
-}
-
-func remoteDaemon() bool {
-	host := os.Getenv("DOCKER_HOST")
-	return host != "" && !strings.HasPrefix(host, "unix://") && !strings.HasPrefix(host, "npipe://")
 }

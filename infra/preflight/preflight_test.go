@@ -1,58 +1,79 @@
 package preflight_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
+	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubetracing/kubetracing/components/spec"
+	"github.com/kubetracing/kubetracing/infra/docker"
+	"github.com/kubetracing/kubetracing/infra/docker/dockertest"
 	"github.com/kubetracing/kubetracing/infra/preflight"
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
-// machine is a PATH with nothing but fake commands.
-type machine struct{ folder string }
+const stack = "kubetracing/dev"
 
-// newMachine has a k3d that is new enough and a Docker daemon with nothing in it.
-// It takes over the process' environment.
-func newMachine(t *testing.T) machine {
+// machine has a k3d that is new enough and a Docker daemon with nothing in it.
+type machine struct {
+	*dockertest.Runner
+	world *dockertest.World
+	k3d   error
+}
+
+func versionOf(arch string) dockertest.Answer {
+	return dockertest.Print(`{"Client":{"Version":"28.2.2"},"Server":{"Version":"28.2.2","Arch":"` + arch + `"}}`)
+}
+
+func endpoint(host string) dockertest.Answer {
+	return dockertest.Print(`[{"Endpoints":{"docker":{"Host":"` + host + `"}}}]`)
+}
+
+var versionCommand = []string{"docker", "version", "--format", "{{json .}}"}
+
+func newMachine(t *testing.T) *machine {
 	t.Helper()
-	m := machine{t.TempDir()}
-	t.Setenv("PATH", m.folder)
-	t.Setenv("DOCKER_HOST", "")
-	m.tool(t, "k3d", "echo 'k3d version v5.8.3'; echo 'k3s version v1.31.5-k3s1 (default)'")
-	m.containers(t)
+	m := &machine{Runner: dockertest.New(t)}
+	m.world = dockertest.NewWorld(m.Runner)
+	m.On(versionCommand, versionOf("amd64"))
+	m.On(dockertest.Command("docker context inspect"), endpoint("unix:///var/run/docker.sock"))
 	return m
 }
 
-func (m machine) tool(t *testing.T, name, body string) {
+func (m *machine) check(t *testing.T, needs preflight.Needs) error {
 	t.Helper()
-	// A file that a concurrent fork holds open for writing cannot be executed.
-	syscall.ForkLock.RLock()
-	defer syscall.ForkLock.RUnlock()
-	require.NoError(t, os.WriteFile(filepath.Join(m.folder, name), []byte("#!/bin/sh\n"+body+"\n"), 0o755))
+	return preflight.Machine{Docker: m.Client(), K3d: func(context.Context) error { return m.k3d }}.Check(t.Context(), needs)
 }
 
-func (m machine) remove(t *testing.T, name string) {
-	t.Helper()
-	require.NoError(t, os.Remove(filepath.Join(m.folder, name)))
+func labels(stack, state string) map[string]string {
+	return map[string]string{spec.StackLabel: stack, spec.StateLabel: state}
 }
 
-// containers are what docker lists: name, cluster, role, owner, ports.
-func (m machine) containers(t *testing.T, containers ...[5]string) {
-	t.Helper()
-	body := `case "$1 $2 $3" in "ps --all --format") ;; "network ls --quiet") exit ;; *) exit 64 ;; esac`
-	for _, c := range containers {
-		body += "\nprintf '%s\\n' '" + strings.Join(c[:], "\t") + "'"
+// container is a container that publishes ports on every address.
+func container(name string, labels map[string]string, ports ...int) docker.Container {
+	c := docker.Container{Name: name, Labels: labels, State: docker.State{Status: "running"}}
+	for _, port := range ports {
+		c.Ports = append(c.Ports, docker.Port{HostIP: "0.0.0.0", Host: port, Container: 16686, Protocol: "tcp"})
 	}
-	m.tool(t, "docker", body)
+	return c
+}
+
+// node is a container of the stack's cluster.
+func node(role string, more map[string]string, ports ...int) docker.Container {
+	all := map[string]string{"k3d.cluster": "kubetracing-dev", "k3d.role": role}
+	for key, value := range more {
+		all[key] = value
+	}
+	return container("k3d-kubetracing-dev-"+role, all, ports...)
 }
 
 // listen takes a free port of this machine.
@@ -66,8 +87,11 @@ func listen(t *testing.T) int {
 
 func needs(ports ...int) preflight.Needs {
 	needs := preflight.Needs{
-		Cluster: "kubetracing-dev", Owner: "kubetracing/dev",
-		Network: "kubetracing-dev", SubnetKey: "kubetracing:network.subnet", Subnet: netip.MustParsePrefix("10.112.4.0/22"),
+		Names: spec.Names{
+			Stack: stack, Cluster: "kubetracing-dev", Networks: []string{"kubetracing-dev"}, Containers: []string{"kubetracing-dev-jaeger"},
+		},
+		State:     "A",
+		SubnetKey: "kubetracing:network.subnet", Subnet: netip.MustParsePrefix("10.112.4.0/22"),
 	}
 	for _, port := range ports {
 		needs.Ports = append(needs.Ports, stacks.Port{Key: "kubetracing:jaeger.uiPort", Number: port})
@@ -75,119 +99,128 @@ func needs(ports ...int) preflight.Needs {
 	return needs
 }
 
-func published(port int) string { return fmt.Sprintf("0.0.0.0:%d->16686/tcp", port) }
-
-func TestAStackNeedsItsNameAndItsPorts(t *testing.T) {
+func TestNeedsOf(t *testing.T) {
 	t.Parallel()
 	stack, err := stacks.New("traced", "dev", map[string]string{
 		"traced:collector": `{"otlpGrpcPort":24317}`, "traced:network": `{"subnet":"10.112.4.0/22"}`,
 	})
 	require.NoError(t, err)
 	assert.Equal(t, preflight.Needs{
-		Cluster: "traced-dev", Owner: "traced/dev", Architectures: []string{"amd64", "arm64"},
+		Names:         spec.Names{Stack: "traced/dev", Cluster: "traced-dev", Networks: []string{"traced-dev"}},
+		Architectures: []string{"amd64", "arm64"},
 		Ports: []stacks.Port{
 			{Key: "traced:cluster.apiPort", Number: 6550},
 			{Key: "traced:jaeger.uiPort", Number: 16686},
 			{Key: "traced:collector.otlpGrpcPort", Number: 24317},
 		},
-		Network: "traced-dev", SubnetKey: "traced:network.subnet", Subnet: netip.MustParsePrefix("10.112.4.0/22"),
+		SubnetKey: "traced:network.subnet", Subnet: netip.MustParsePrefix("10.112.4.0/22"),
 	}, preflight.NeedsOf(stack))
 }
 
-func TestAMachineWithEverythingIsAccepted(t *testing.T) {
-	newMachine(t)
-	require.NoError(t, preflight.Check(t.Context(), needs()))
-	require.NoError(t, preflight.Docker(t.Context()))
-}
-
-func TestTheRuntimeIsToBeHadForTheDaemonsArchitecture(t *testing.T) {
+func TestCheck_Empty(t *testing.T) {
+	t.Parallel()
 	m := newMachine(t)
-	m.tool(t, "docker", `case "$*" in "version --format {{.Server.Arch}}") echo s390x ;; esac`)
+	require.NoError(t, m.check(t, needs()))
+	require.NoError(t, preflight.Docker(t.Context(), m.Client()))
+}
+
+func TestCheck_Architecture(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.On(versionCommand, versionOf("s390x"))
 	wanted := needs()
-	require.NoError(t, preflight.Check(t.Context(), wanted), "a bundle of one's own is for any")
+	require.NoError(t, m.check(t, wanted), "a bundle of one's own may be for any")
 	wanted.Architectures = []string{"amd64", "arm64"}
-	require.EqualError(t, preflight.Check(t.Context(), wanted), "no official bundle of the container runtime is pinned for this "+
-		"Docker host's architecture s390x, only for amd64 and arm64: give runtime.bundle")
+	require.EqualError(t, m.check(t, wanted), "no official bundle of the container runtime is pinned for this "+
+		"Docker host's architecture s390x, only for amd64 and arm64: set runtime.bundle")
 	wanted.Architectures = append(wanted.Architectures, "s390x")
-	require.NoError(t, preflight.Check(t.Context(), wanted))
+	require.NoError(t, m.check(t, wanted))
 }
 
-func TestAPortThatWasLookedAtIsFreeAgain(t *testing.T) {
-	newMachine(t)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	port := listener.Addr().(*net.TCPAddr).Port
-	require.NoError(t, listener.Close())
-	require.NoError(t, preflight.Check(t.Context(), needs(port)))
-	listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
-}
-
-func TestDockerIsMissing(t *testing.T) {
-	newMachine(t).remove(t, "docker")
-	for _, err := range []error{preflight.Docker(t.Context()), preflight.Check(t.Context(), needs())} {
-		require.ErrorContains(t, err, "docker is not on PATH: install Docker Engine or Docker Desktop")
-		require.ErrorContains(t, err, "`make plan`")
+func TestCheck_Docker(t *testing.T) {
+	t.Parallel()
+	const without = "`make plan` shows what would be created without it"
+	tests := map[string]struct {
+		answer  dockertest.Answer
+		message string
+	}{
+		"is missing": {
+			dockertest.Answer{Err: &exec.Error{Name: "docker", Err: exec.ErrNotFound}},
+			"docker is not on PATH: install Docker Engine or Docker Desktop (https://docs.docker.com/get-docker/); " + without,
+		},
+		"is down": {
+			dockertest.Fail("Cannot connect to the Docker daemon at unix:///var/run/docker.sock."),
+			"the Docker daemon does not answer: is it running, and may this user connect to it? docker says: " +
+				"Cannot connect to the Docker daemon at unix:///var/run/docker.sock.; " + without,
+		},
+		"hangs": {
+			dockertest.Answer{Hang: true},
+			"the Docker daemon accepts connections but does not answer: `docker version --format {{json .}}` got no answer within 20s; restart Docker; " + without,
+		},
+		"is Podman": {
+			dockertest.Print(`{"Client":{"Version":"5.2.1","OsArch":"linux/amd64"}}`),
+			"the docker command on PATH is Podman, which is not supported: install Docker Engine or Docker Desktop, or put its docker command first on PATH. Its version is 5.2.1.",
+		},
 	}
-}
-
-func TestTheDaemonIsDown(t *testing.T) {
-	newMachine(t).tool(t, "docker", "echo 'Cannot connect to the Docker daemon at unix:///var/run/docker.sock.' >&2; exit 1")
-	for _, err := range []error{preflight.Docker(t.Context()), preflight.Check(t.Context(), needs())} {
-		require.EqualError(t, err, "the Docker daemon does not answer: is it running, and may this user talk to it? "+
-			"`make plan` shows what would be created without it. docker says: Cannot connect to the Docker daemon at unix:///var/run/docker.sock.")
-	}
-}
-
-func TestK3d(t *testing.T) {
-	tests := map[string]struct{ body, want string }{
-		"too old":              {"echo 'k3d version v5.7.0'", "k3d 5.7.0 is too old: install k3d 5.8.3 or newer"},
-		"new enough":           {"echo 'k3d version v5.8.3'", ""},
-		"newer":                {"echo 'k3d version v6.0.0'", ""},
-		"built from source":    {"echo 'k3d version v5-dev'; echo 'k3s version v1.21.7-k3s1 (default)'", ""},
-		"says nothing":         {"", ""},
-		"does not run":         {"exit 1", "k3d does not run: exit status 1"},
-		"too old, without a v": {"echo 'k3d version 4.4.8'", "k3d 4.4.8 is too old"},
-	}
-	for behaviour, test := range tests {
-		t.Run(behaviour, func(t *testing.T) {
-			newMachine(t).tool(t, "k3d", test.body)
-			err := preflight.Check(t.Context(), needs())
-			if test.want == "" {
-				require.NoError(t, err)
-				return
-			}
-			require.ErrorContains(t, err, test.want)
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				m := newMachine(t)
+				m.On(dockertest.Command("docker "+dockertest.Rest), test.answer)
+				require.EqualError(t, preflight.Docker(t.Context(), m.Client()), test.message)
+				require.EqualError(t, m.check(t, needs(listen(t))), test.message, "it is said once")
+			})
 		})
 	}
-	t.Run("missing", func(t *testing.T) {
-		newMachine(t).remove(t, "k3d")
-		err := preflight.Check(t.Context(), needs())
-		require.ErrorContains(t, err, "k3d is not on PATH: install k3d 5.8.3 or newer")
-		require.ErrorContains(t, err, "`make up`")
-		require.NoError(t, preflight.Docker(t.Context()), "Docker alone needs no k3d")
+	t.Run("fails otherwise", func(t *testing.T) {
+		t.Parallel()
+		m := newMachine(t)
+		m.On(dockertest.Command("docker network ls "+dockertest.Rest), dockertest.Fail("driver failed"))
+		require.EqualError(t, m.check(t, needs()), "list networks: docker network ls --quiet --no-trunc: exit status 1: driver failed")
 	})
 }
 
-func TestAClusterOfTheSameName(t *testing.T) {
-	const refused = `a k3d cluster named "kubetracing-dev" exists and is not this stack's: ` +
-		"rename the stack, or remove it with `k3d cluster delete kubetracing-dev`"
+func TestCheck_K3d(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	m.k3d = errors.New("k3d 5.7.0 is too old")
+	require.EqualError(t, m.check(t, needs()),
+		"k3d 5.7.0 is too old: install k3d 5.8.3 or newer (https://k3d.io), or run `make up`, which brings its own")
+	require.NoError(t, preflight.Docker(t.Context(), m.Client()), "Docker alone needs no k3d")
+}
+
+func TestCheck_Strangers(t *testing.T) {
+	t.Parallel()
+	cluster := func(whose string) string {
+		return `k3d cluster "kubetracing-dev" exists already and does not belong to this state of stack kubetracing/dev: it seems to belong to ` + whose +
+			". Destroy it where it was created, rename this stack, or, if nobody needs it any more, remove it with `k3d cluster delete kubetracing-dev`"
+	}
+	const other = "stack kubetracing/dev with another state (B)"
+	known, unknown, fresh := needs(), needs(), needs()
+	unknown.State, fresh.State, fresh.New = "", "", true
 	tests := map[string]struct {
-		containers [][5]string
+		needs      preflight.Needs
+		containers []docker.Container
 		want       string
 	}{
-		"of another stack is refused":     {[][5]string{{"k3d-kubetracing-dev-server-0", "kubetracing-dev", "server", "other/dev", ""}}, refused},
-		"that nobody labelled is refused": {[][5]string{{"k3d-kubetracing-dev-server-0", "kubetracing-dev", "server", "", ""}}, refused},
-		"of our own is accepted": {[][5]string{
-			{"k3d-kubetracing-dev-server-0", "kubetracing-dev", "server", "kubetracing/dev", ""},
-			{"k3d-kubetracing-dev-serverlb", "kubetracing-dev", "loadbalancer", "", ""},
-		}, ""},
+		"a cluster of another state":                       {known, []docker.Container{node("server", labels(stack, "B"))}, cluster(other)},
+		"a cluster of another stack":                       {known, []docker.Container{node("server", labels("other/dev", "B"))}, cluster("stack other/dev with another state (B)")},
+		"a cluster that nobody labelled":                   {known, []docker.Container{node("server", nil)}, cluster("something other than kubetracing")},
+		"a cluster without servers":                        {known, []docker.Container{node("loadbalancer", nil)}, cluster("something other than kubetracing")},
+		"the stack's own cluster":                          {known, []docker.Container{node("server", labels(stack, "A")), node("loadbalancer", nil)}, ""},
+		"a cluster of the stack whose state is unknown":    {unknown, []docker.Container{node("server", labels(stack, "B"))}, ""},
+		"another stack's where the state is unknown":       {unknown, []docker.Container{node("server", labels("other/dev", "B"))}, cluster("stack other/dev with another state (B)")},
+		"a cluster of the stack before it has a state":     {fresh, []docker.Container{node("server", labels(stack, "B"))}, cluster(other)},
+		"a cluster of another name":                        {known, []docker.Container{container("k3d-kubetracing-dev2-server-0", map[string]string{"k3d.cluster": "kubetracing-dev2", "k3d.role": "server"})}, ""},
+		"a container of another state with a name of ours": {known, []docker.Container{container("kubetracing-dev-jaeger", labels(stack, "B"))}, `container "kubetracing-dev-jaeger" exists already and does not belong to this state of stack kubetracing/dev: it seems to belong to ` + other + ". Destroy it where it was created, rename this stack, or, if nobody needs it any more, remove it with `docker rm --force kubetracing-dev-jaeger`"},
 	}
-	for behaviour, test := range tests {
-		t.Run(behaviour, func(t *testing.T) {
-			newMachine(t).containers(t, test.containers...)
-			err := preflight.Check(t.Context(), needs())
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			m.world.Set(test.containers...)
+			err := m.check(t, test.needs)
 			if test.want == "" {
 				require.NoError(t, err)
 				return
@@ -195,43 +228,44 @@ func TestAClusterOfTheSameName(t *testing.T) {
 			require.EqualError(t, err, test.want)
 		})
 	}
-	t.Run("under another name is none of our business", func(t *testing.T) {
-		newMachine(t).containers(t, [5]string{"k3d-kubetracing-dev2-server-0", "kubetracing-dev2", "server", "", ""})
-		require.NoError(t, preflight.Check(t.Context(), needs()))
+	t.Run("a helper that an interrupted creation left", func(t *testing.T) {
+		t.Parallel()
+		m := newMachine(t)
+		helper := node("noRole", nil)
+		helper.Networks = map[string]string{"kubetracing-dev": "10.112.4.2"}
+		m.world.Set(helper)
+		m.world.SetNetworks(docker.Network{Name: "kubetracing-dev", Labels: labels(stack, "A")})
+		require.NoError(t, m.check(t, needs()))
 	})
 }
 
-func TestATakenPort(t *testing.T) {
+func TestCheck_Ports(t *testing.T) {
 	port := listen(t)
+	similar := container("grafana", nil)
+	similar.Ports = []docker.Port{{HostIP: "0.0.0.0", Host: 1, Container: port, Protocol: "tcp"}, {HostIP: "0.0.0.0", Host: port, Container: 1, Protocol: "udp"}}
+	elsewhere := container("grafana", nil)
+	elsewhere.Ports = []docker.Port{{HostIP: "192.0.2.1", Host: port, Container: 1, Protocol: "tcp"}}
 	tests := map[string]struct {
-		containers [][5]string
+		containers []docker.Container
 		want       string
 	}{
-		"by another process": {nil, "another process"},
-		"by another container, which is named": {
-			[][5]string{{"grafana", "", "", "", published(port)}}, `container "grafana"`,
-		},
-		"by another stack's container, which is named": {
-			[][5]string{{"kubetracing-other-jaeger", "", "", "kubetracing/other", published(port)}}, `container "kubetracing-other-jaeger"`,
-		},
-		"by a process although a container has a similar port": {
-			[][5]string{{"grafana", "", "", "", "0.0.0.0:1->" + fmt.Sprint(port) + "/tcp"}}, "another process",
-		},
-		"by our own container is ours": {
-			[][5]string{{"kubetracing-dev-jaeger", "", "", "kubetracing/dev", published(port)}}, "",
-		},
+		"taken by another process":                                          {nil, "another process"},
+		"taken by another container":                                        {[]docker.Container{container("grafana", nil, port)}, `container "grafana"`},
+		"taken by another stack's container":                                {[]docker.Container{container("other-jaeger", labels("kubetracing/other", "B"), port)}, `container "other-jaeger" of stack kubetracing/other`},
+		"taken by a container of another state":                             {[]docker.Container{container("dev-jaeger", labels(stack, "B"), port)}, `container "dev-jaeger" of stack kubetracing/dev`},
+		"taken by a container that publishes a range":                       {[]docker.Container{container("grafana", nil, port-1, port, port+1)}, `container "grafana"`},
+		"taken by a process although a container has a similar port":        {[]docker.Container{similar}, "another process"},
+		"taken by a process although a container has it on another address": {[]docker.Container{elsewhere}, "another process"},
+		"taken by the stack's own container":                                {[]docker.Container{container("kubetracing-dev-jaeger", labels(stack, "A"), port)}, ""},
+		"taken by the stack's own container, which publishes a range":       {[]docker.Container{container("kubetracing-dev-jaeger", labels(stack, "A"), port, port+1)}, ""},
 		// k3d does not put our label on the load balancer of several servers.
-		"by our own cluster's load balancer is ours": {
-			[][5]string{
-				{"k3d-kubetracing-dev-server-0", "kubetracing-dev", "server", "kubetracing/dev", ""},
-				{"k3d-kubetracing-dev-serverlb", "kubetracing-dev", "loadbalancer", "", published(port)},
-			}, "",
-		},
+		"taken by the load balancer of the stack's cluster": {[]docker.Container{node("server", labels(stack, "A")), node("loadbalancer", nil, port)}, ""},
 	}
-	for behaviour, test := range tests {
-		t.Run(behaviour, func(t *testing.T) {
-			newMachine(t).containers(t, test.containers...)
-			err := preflight.Check(t.Context(), needs(port))
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			m := newMachine(t)
+			m.world.Set(test.containers...)
+			err := m.check(t, needs(port))
 			if test.want == "" {
 				require.NoError(t, err)
 				return
@@ -240,21 +274,13 @@ func TestATakenPort(t *testing.T) {
 				"port %d (kubetracing:jaeger.uiPort) is taken by %s: stop it, or choose another port", port, test.want))
 		})
 	}
-}
-
-func TestPortsOfAnotherMachineAreNotLookedAt(t *testing.T) {
-	port := listen(t)
 	for host, checked := range map[string]bool{
-		"tcp://build.example:2376":     false,
-		"ssh://me@build.example":       false,
-		"unix:///run/user/docker.sock": true,
-		"npipe:////./pipe/docker":      true,
-		"":                             true,
+		"tcp://build.example:2376": false, "ssh://me@build.example": false, "unix:///run/user/docker.sock": true, "npipe:////./pipe/docker": true,
 	} {
-		t.Run("DOCKER_HOST="+host, func(t *testing.T) {
-			newMachine(t)
-			t.Setenv("DOCKER_HOST", host)
-			err := preflight.Check(t.Context(), needs(port))
+		t.Run("of the daemon at "+host, func(t *testing.T) {
+			m := newMachine(t)
+			m.On(dockertest.Command("docker context inspect"), endpoint(host))
+			err := m.check(t, needs(port))
 			if checked {
 				require.ErrorContains(t, err, "is taken by another process")
 				return
@@ -262,48 +288,51 @@ func TestPortsOfAnotherMachineAreNotLookedAt(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
+	t.Run("free, and free again afterwards", func(t *testing.T) {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		free := listener.Addr().(*net.TCPAddr).Port
+		require.NoError(t, listener.Close())
+		require.NoError(t, newMachine(t).check(t, needs(free)))
+		listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", free))
+		require.NoError(t, err)
+		require.NoError(t, listener.Close())
+	})
 }
 
-func TestEverythingInTheWayIsToldAtOnce(t *testing.T) {
-	first, second := listen(t), listen(t)
-	m := newMachine(t)
-	m.remove(t, "k3d")
-	m.containers(t,
-		[5]string{"k3d-kubetracing-dev-server-0", "kubetracing-dev", "server", "someone/else", ""},
-		[5]string{"grafana", "", "", "", published(first)},
-	)
-	err := preflight.Check(t.Context(), needs(first, second))
-	require.Error(t, err)
-	lines := strings.Split(err.Error(), "\n")
-	require.Len(t, lines, 4)
-	assert.Contains(t, lines[0], "k3d is not on PATH")
-	assert.Contains(t, lines[1], "a k3d cluster named")
-	assert.Contains(t, lines[2], `is taken by container "grafana"`)
-	assert.Contains(t, lines[3], "is taken by another process")
-
-	m.remove(t, "docker")
-	err = preflight.Check(t.Context(), needs())
-	require.ErrorContains(t, err, "k3d is not on PATH")
-	require.ErrorContains(t, err, "docker is not on PATH")
-}
-
-func TestATakenRange(t *testing.T) {
-	tests := map[string]struct{ networks, want string }{
-		"by a larger network": {"vpn 10.0.0.0/8",
-			`the range 10.112.4.0/22 (kubetracing:network.subnet) is taken: Docker's network "vpn" has 10.0.0.0/8; choose another range`},
-		"by one of several ranges of a network": {"two fd00::/64 10.112.5.0/24",
-			`the range 10.112.4.0/22 (kubetracing:network.subnet) is taken: Docker's network "two" has 10.112.5.0/24; choose another range`},
-		"by our own network is ours":     {"kubetracing-dev 10.112.4.0/22", ""},
-		"not by neighbours":              {"before 10.112.0.0/22\nafter 10.112.8.0/22", ""},
-		"not by networks without ranges": {"host\nnone", ""},
+func TestCheck_Subnet(t *testing.T) {
+	t.Parallel()
+	network := func(name string, subnets ...string) docker.Network {
+		n := docker.Network{Name: name}
+		for _, subnet := range subnets {
+			n.Subnets = append(n.Subnets, netip.MustParsePrefix(subnet))
+		}
+		return n
 	}
-	for behaviour, test := range tests {
-		t.Run(behaviour, func(t *testing.T) {
-			newMachine(t).tool(t, "docker", `case "$1 $2" in
-"network ls") printf 'a\nb\n' ;;
-"network inspect") [ "$5 $6" = "a b" ] || exit 64; printf '%b\n' '`+test.networks+`' ;;
-esac`)
-			err := preflight.Check(t.Context(), needs())
+	own := network("kubetracing-dev", "10.112.4.0/22")
+	own.Labels = labels(stack, "A")
+	tests := map[string]struct {
+		networks []docker.Network
+		want     string
+	}{
+		"taken by a larger network": {
+			[]docker.Network{network("vpn", "10.0.0.0/8")},
+			`the range 10.112.4.0/22 (kubetracing:network.subnet) is taken: Docker's network "vpn" has 10.0.0.0/8; choose another range`,
+		},
+		"taken by one of several ranges of a network": {
+			[]docker.Network{network("two", "fd00::/64", "10.112.5.0/24")},
+			`the range 10.112.4.0/22 (kubetracing:network.subnet) is taken: Docker's network "two" has 10.112.5.0/24; choose another range`,
+		},
+		"of the stack's own network":       {[]docker.Network{own}, ""},
+		"between neighbours":               {[]docker.Network{network("before", "10.112.0.0/22"), network("after", "10.112.8.0/22")}, ""},
+		"beside networks without a subnet": {[]docker.Network{network("host"), network("none")}, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			m.world.SetNetworks(test.networks...)
+			err := m.check(t, needs())
 			if test.want == "" {
 				require.NoError(t, err)
 				return
@@ -311,4 +340,24 @@ esac`)
 			require.EqualError(t, err, test.want)
 		})
 	}
+}
+
+func TestCheck_All(t *testing.T) {
+	first, second := listen(t), listen(t)
+	m := newMachine(t)
+	m.k3d = errors.New("k3d is not on PATH")
+	m.world.Set(node("server", labels("someone/else", "B")), container("grafana", nil, first))
+	err := m.check(t, needs(first, second))
+	require.Error(t, err)
+	lines := strings.Split(err.Error(), "\n")
+	require.Len(t, lines, 4)
+	assert.Contains(t, lines[0], "k3d is not on PATH")
+	assert.Contains(t, lines[1], `k3d cluster "kubetracing-dev" exists already`)
+	assert.Contains(t, lines[2], `is taken by container "grafana"`)
+	assert.Contains(t, lines[3], "is taken by another process")
+
+	m.On(versionCommand, dockertest.Answer{Err: &exec.Error{Name: "docker", Err: exec.ErrNotFound}})
+	err = m.check(t, needs())
+	require.ErrorContains(t, err, "k3d is not on PATH")
+	require.ErrorContains(t, err, "docker is not on PATH")
 }

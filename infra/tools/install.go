@@ -23,13 +23,13 @@ import (
 // https://host/path is then fetched as MIRROR/host/path.
 const MirrorVariable = "KUBETRACING_MIRROR"
 
-// downloadAttempts and downloadTimeout bound what a bad line costs.
+// downloadAttempts and downloadTimeout bound what a bad connection costs.
 const (
 	downloadAttempts = 4
 	downloadTimeout  = 10 * time.Minute
 )
 
-// install puts the tool into a folder that appears only when it is complete.
+// install installs the tool in a folder that appears only when it is complete.
 func (t Tool) install(ctx context.Context, target string) error {
 	want, ok := t.SHA256[platform()]
 	if !ok {
@@ -65,6 +65,10 @@ func (t Tool) install(ctx context.Context, target string) error {
 		return fmt.Errorf("open folder: %w", err)
 	}
 	if err := os.Rename(partial, target); err != nil {
+		// Another run may have installed it meanwhile, and complete.
+		if _, statErr := os.Stat(filepath.Join(target, t.Name)); statErr == nil {
+			return nil
+		}
 		return fmt.Errorf("move into place: %w", err)
 	}
 	return nil
@@ -92,8 +96,8 @@ func mirrored(source string) string {
 // (getPulumiSource).
 const pluginsURL = "https://get.pulumi.com/releases/plugins"
 
-// PluginURLOverrides tells Pulumi to take every plugin from the mirror, in the
-// form of PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES; empty without a mirror.
+// PluginURLOverrides makes Pulumi download every plugin from the mirror, in the form
+// of PULUMI_PLUGIN_DOWNLOAD_URL_OVERRIDES; empty without a mirror.
 func PluginURLOverrides() string {
 	source := mirrored(pluginsURL)
 	if source == pluginsURL {
@@ -142,13 +146,13 @@ func fetch(ctx context.Context, source, wantSHA256, target string) error {
 		return err
 	}
 	if got := hex.EncodeToString(sum.Sum(nil)); got != wantSHA256 {
-		// The same address will give the same bytes again.
+		// Another download would get the same bytes.
 		return backoff.Permanent(fmt.Errorf("the checksum is %s, it should be %s", got, wantSHA256))
 	}
 	return nil
 }
 
-// unpack keeps some files of a .tar.gz, by their base names.
+// unpack extracts some files of a .tar.gz under their base names.
 func unpack(archive string, members []string, folder string) error {
 	file, err := os.Open(archive)
 	if err != nil {

@@ -2,9 +2,8 @@ package tools
 
 import "runtime"
 
-// Pinned are the tools that a stack needs, at the releases that this version of
-// kubetracing was tried with. A tool that is already on PATH and new enough is
-// used instead.
+// Pinned returns the tools that a stack needs, at the releases that this version of
+// kubetracing was tested with. A suitable tool on PATH is used instead.
 //
 // Sources of the checksums: pulumi/homebrew-tap@51fb494f Formula/pulumi.rb;
 // cashapp/hermit-packages@f0517fd7 {pulumi,k3d}.hcl;
@@ -13,7 +12,7 @@ func Pinned() []Tool {
 	return []Tool{Pulumi(), K3d(), Kubectl()}
 }
 
-// Pulumi runs the program.
+// Pulumi returns the tool that runs the program.
 func Pulumi() Tool {
 	return Tool{
 		Name:        "pulumi",
@@ -23,6 +22,8 @@ func Pulumi() Tool {
 		URL: "https://get.pulumi.com/releases/sdk/pulumi-v3.259.0-" + runtime.GOOS + "-" +
 			map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH] + ".tar.gz",
 		Members: []string{"pulumi/pulumi", "pulumi/pulumi-language-go"},
+		// The host of programs in Go; packages of distributions may lack it.
+		Companions: []string{"pulumi-language-go"},
 		SHA256: map[string]string{
 			"linux/amd64":  "94ba357acac23d01474084c4b00098dc0f7bc70ce13f34c777459254a5f718e5",
 			"linux/arm64":  "edc8327463a72160bb36cf82cf5062da9c8a244290a706d9980988e7bf486853",
@@ -32,7 +33,7 @@ func Pulumi() Tool {
 	}
 }
 
-// K3d makes the cluster.
+// K3d returns the tool that creates the cluster.
 func K3d() Tool {
 	return Tool{
 		Name:        "k3d",
@@ -50,7 +51,7 @@ func K3d() Tool {
 	}
 }
 
-// Kubectl is for the cluster's user.
+// Kubectl returns the tool for the cluster's user.
 func Kubectl() Tool {
 	return Tool{
 		Name:    "kubectl",

@@ -16,9 +16,9 @@ import (
 // behindProxy names the folder into which the process below installs k3d.
 const behindProxy = "TEST_INSTALL_BEHIND_PROXY"
 
-// TestADownloadGoesThroughTheProxyOfTheEnvironment downloads in a process of its own:
+// TestEnsure_proxy downloads in a process of its own:
 // net/http reads the environment's proxies once.
-func TestADownloadGoesThroughTheProxyOfTheEnvironment(t *testing.T) {
+func TestEnsure_proxy(t *testing.T) {
 	if folder := os.Getenv(behindProxy); folder != "" {
 		_, err := tools.Ensure(t.Context(), folder, []tools.Tool{k3d()}, io.Discard)
 		require.NoError(t, err)

@@ -1,5 +1,5 @@
-// Package tools brings the command-line tools that a machine lacks: pinned
-// releases, checked against their checksums, into a folder of the project.
+// Package tools installs the command-line tools that a machine lacks: pinned
+// releases, checked against their checksums, in a folder of the project.
 // Nothing global is touched and nothing needs root.
 package tools
 
@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/Masterminds/semver/v3"
 )
@@ -25,8 +26,7 @@ type Tool struct {
 	Name string
 	// Version is the pinned release.
 	Version string
-	// Minimum is the oldest release that will do when it is on PATH; empty means
-	// any.
+	// Minimum is the oldest release that is used from PATH; empty means any.
 	Minimum string
 	// VersionArgs make the tool print its version; needed with Minimum.
 	VersionArgs []string
@@ -34,22 +34,24 @@ type Tool struct {
 	URL string
 	// Members are the archive's files to keep; empty means that URL is the binary.
 	Members []string
-	// SHA256 is the hexadecimal checksum of what URL gives, by GOOS/GOARCH.
+	// Companions are the programs beside it, or on PATH, without which it is incomplete.
+	Companions []string
+	// SHA256 maps GOOS/GOARCH to the hexadecimal checksum of the release.
 	SHA256 map[string]string
 }
 
-// Ensure makes sure that every tool is there and gives the folders to put in
-// front of PATH. It tells w what it downloads. All missing tools are reported at
-// once when OFFLINE=1 forbids downloads.
+// Ensure installs the tools that are missing and returns the folders to put in
+// front of PATH. It reports downloads to w. All missing tools are reported at once
+// when OFFLINE forbids downloads.
 func Ensure(ctx context.Context, folder string, tools []Tool, w io.Writer) ([]string, error) {
 	var folders []string
 	var problems []error
 	onPath := make([]error, len(tools))
-	var asked sync.WaitGroup
+	var group sync.WaitGroup
 	for i, tool := range tools {
-		asked.Go(func() { onPath[i] = tool.OnPath(ctx) })
+		group.Go(func() { onPath[i] = tool.OnPath(ctx) })
 	}
-	asked.Wait()
+	group.Wait()
 	for i, tool := range tools {
 		if onPath[i] == nil {
 			continue
@@ -60,8 +62,8 @@ func Ensure(ctx context.Context, folder string, tools []Tool, w io.Writer) ([]st
 			continue
 		}
 		if Offline() {
-			problems = append(problems, fmt.Errorf("%s is not on PATH and OFFLINE=1 forbids to download it: install %s %s",
-				tool.Name, tool.Name, tool.Version))
+			problems = append(problems, fmt.Errorf("%w and OFFLINE forbids downloading it: install %s %s",
+				onPath[i], tool.Name, tool.Version))
 			continue
 		}
 		fmt.Fprintf(w, "kubetracing: downloading %s %s\n", tool.Name, tool.Version)
@@ -74,37 +76,84 @@ func Ensure(ctx context.Context, folder string, tools []Tool, w io.Writer) ([]st
 	return folders, errors.Join(problems...)
 }
 
-// Offline tells whether downloads are forbidden.
-func Offline() bool { return os.Getenv("OFFLINE") == "1" }
+// Install installs the tools that are missing, as [Ensure], and puts them in front of
+// this process's PATH.
+func Install(ctx context.Context, folder string, tools []Tool, w io.Writer) error {
+	folders, err := Ensure(ctx, folder, tools, w)
+	if err != nil || len(folders) == 0 {
+		return err
+	}
+	path := strings.Join(append(folders, os.Getenv("PATH")), string(os.PathListSeparator))
+	if err := os.Setenv("PATH", path); err != nil {
+		return fmt.Errorf("set PATH: %w", err)
+	}
+	return nil
+}
 
-// Folder is where Ensure puts the tool's pinned release, below its own folder.
+// Offline reports whether OFFLINE forbids downloads. Anything that does not clearly
+// say no does, as 1, true and yes.
+func Offline() bool {
+	switch strings.ToLower(os.Getenv("OFFLINE")) {
+	case "", "0", "false", "no", "off":
+		return false
+	default:
+		return true
+	}
+}
+
+// Folder returns the folder of the tool's pinned release below the one of all tools.
 func (t Tool) Folder(folder string) string {
 	return filepath.Join(folder, t.Name+"-"+t.Version)
 }
 
 var versionNumber = regexp.MustCompile(`\d+\.\d+\.\d+[-+.0-9A-Za-z]*`)
 
-// OnPath gives nil if a release that will do is on PATH, else what is wrong. A
-// tool that does not say its release was built by someone who knows what they do.
+// versionLimit bounds how long a tool may take to print its version.
+const versionLimit = 20 * time.Second
+
+// OnPath returns nil if a suitable release is on PATH, else what is wrong with what
+// is there. A tool that does not print its release was built by somebody who knows
+// what they do.
 func (t Tool) OnPath(ctx context.Context) error {
 	path, err := exec.LookPath(t.Name)
 	if err != nil {
 		return fmt.Errorf("%s is not on PATH", t.Name)
 	}
+	for _, companion := range t.Companions {
+		if !hasCompanion(path, companion) {
+			return fmt.Errorf("%s on PATH is incomplete, without %s,", t.Name, companion)
+		}
+	}
 	if t.Minimum == "" {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, versionLimit)
+	defer cancel()
 	output, err := exec.CommandContext(ctx, path, t.VersionArgs...).Output()
 	if err != nil {
 		return fmt.Errorf("%s does not run: %w", t.Name, err)
 	}
-	// Further lines tell the versions of other things.
+	// Further lines are the versions of other things.
 	first, _, _ := strings.Cut(string(output), "\n")
 	version, err := semver.NewVersion(versionNumber.FindString(first))
 	if err == nil && version.LessThan(semver.MustParse(t.Minimum)) {
 		return fmt.Errorf("%s %s is too old", t.Name, version)
 	}
 	return nil
+}
+
+// hasCompanion reports whether a program is on PATH or in the folder of another one,
+// whatever links lead there.
+func hasCompanion(path, companion string) bool {
+	if _, err := exec.LookPath(companion); err == nil {
+		return true
+	}
+	resolved, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return false
+	}
+	_, err = exec.LookPath(filepath.Join(filepath.Dir(resolved), companion))
+	return err == nil
 }
 
 // platform is the key of this machine in Tool.SHA256.

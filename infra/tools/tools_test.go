@@ -126,7 +126,7 @@ func k3d() tools.Tool {
 	return tools.Tool{Name: "k3d", Version: "5.8.3", Minimum: "5.8.3", VersionArgs: []string{"version"}, URL: k3dURL, SHA256: sumOf(binary)}
 }
 
-func TestAMissingBinaryIsDownloadedOnce(t *testing.T) {
+func TestEnsure_downloads_missing_binary_once(t *testing.T) {
 	served := &mirror{files: map[string][]byte{k3dPath: binary}}
 	served.start(t)
 	folder := filepath.Join(t.TempDir(), "not", "there", "yet")
@@ -156,7 +156,7 @@ func TestAMissingBinaryIsDownloadedOnce(t *testing.T) {
 	assert.Equal(t, folders, again)
 }
 
-func TestOnlyTheMembersOfAnArchiveAreKept(t *testing.T) {
+func TestEnsure_keeps_members_of_archive(t *testing.T) {
 	release := archive(t, "pulumi/README", "pulumi/pulumi-language-go", "pulumi/pulumi-watch", "pulumi/pulumi", "other/pulumi")
 	(&mirror{files: map[string][]byte{"/mirror/get.example/pulumi.tar.gz": release}}).start(t)
 	folder := t.TempDir()
@@ -175,7 +175,7 @@ func TestOnlyTheMembersOfAnArchiveAreKept(t *testing.T) {
 	assert.Equal(t, os.FileMode(0o755), info.Mode().Perm(), "whatever the archive says")
 }
 
-func TestADownloadThatFailsLeavesNothingBehind(t *testing.T) {
+func TestEnsure_failed_download_leaves_nothing_behind(t *testing.T) {
 	release := archive(t, "pulumi/README")
 	wrong := strings.Repeat("0", 64)
 	notArchive := []byte("<html>a page that says something else</html>")
@@ -229,7 +229,7 @@ func TestADownloadThatFailsLeavesNothingBehind(t *testing.T) {
 	}
 }
 
-func TestABusyServerIsAskedAgain(t *testing.T) {
+func TestEnsure_retries_busy_server(t *testing.T) {
 	for _, codes := range [][]int{
 		{http.StatusServiceUnavailable, http.StatusServiceUnavailable},
 		{http.StatusTooManyRequests},
@@ -247,20 +247,22 @@ func TestABusyServerIsAskedAgain(t *testing.T) {
 	}
 }
 
-func TestWhatIsMissingOfflineIsNamedAtOnce(t *testing.T) {
+func TestEnsure_offline(t *testing.T) {
 	served := &mirror{files: map[string][]byte{k3dPath: binary}}
 	served.start(t)
-	t.Setenv("OFFLINE", "1")
 	folder := t.TempDir()
 	kubectl := tools.Tool{Name: "kubectl", Version: "1.36.4", URL: "https://dl.example/kubectl", SHA256: sumOf(binary)}
-	_, err := tools.Ensure(t.Context(), folder, []tools.Tool{k3d(), kubectl}, &bytes.Buffer{})
-	require.EqualError(t, err, "k3d is not on PATH and OFFLINE=1 forbids to download it: install k3d 5.8.3\n"+
-		"kubectl is not on PATH and OFFLINE=1 forbids to download it: install kubectl 1.36.4")
+	for _, value := range []string{"1", "true", "TRUE", "yes", "on"} {
+		t.Setenv("OFFLINE", value)
+		_, err := tools.Ensure(t.Context(), folder, []tools.Tool{k3d(), kubectl}, &bytes.Buffer{})
+		require.EqualError(t, err, "k3d is not on PATH and OFFLINE forbids downloading it: install k3d 5.8.3\n"+
+			"kubectl is not on PATH and OFFLINE forbids downloading it: install kubectl 1.36.4", value)
+	}
 	assert.Empty(t, served.requests())
 	assert.Empty(t, contents(t, folder))
 }
 
-func TestEveryDownloadThatFailsIsToldAndTheOthersStay(t *testing.T) {
+func TestEnsure_reports_every_failed_download(t *testing.T) {
 	(&mirror{files: map[string][]byte{k3dPath: binary}}).start(t)
 	folder := t.TempDir()
 	gone := func(name string) tools.Tool {
@@ -272,7 +274,7 @@ func TestEveryDownloadThatFailsIsToldAndTheOthersStay(t *testing.T) {
 	assert.Equal(t, []string{filepath.Join(folder, "k3d-5.8.3")}, folders)
 }
 
-func TestAToolOnPath(t *testing.T) {
+func TestEnsure_tool_on_path(t *testing.T) {
 	tests := map[string]struct {
 		says string
 		used bool
@@ -307,7 +309,7 @@ func TestAToolOnPath(t *testing.T) {
 	})
 }
 
-func TestThePinnedTools(t *testing.T) {
+func TestPinned(t *testing.T) {
 	t.Parallel()
 	platforms := []string{"darwin/amd64", "darwin/arm64", "linux/amd64", "linux/arm64"}
 	var names []string
@@ -333,4 +335,64 @@ func TestThePinnedTools(t *testing.T) {
 		}
 	}
 	assert.Equal(t, []string{"pulumi", "k3d", "kubectl"}, names)
+}
+
+func TestOffline_off(t *testing.T) {
+	for _, value := range []string{"", "0", "false", "No", "off"} {
+		t.Setenv("OFFLINE", value)
+		assert.False(t, tools.Offline(), value)
+	}
+}
+
+func TestEnsure_incomplete_tool_on_path(t *testing.T) {
+	served := &mirror{files: map[string][]byte{k3dPath: binary}}
+	served.start(t)
+	putOnPath(t, "k3d", "echo v5.8.3")
+	tool := k3d()
+	tool.Companions = []string{"k3d-helper"}
+	onPath := tool.OnPath(t.Context())
+	require.EqualError(t, onPath, "k3d on PATH is incomplete, without k3d-helper,")
+	folders, err := tools.Ensure(t.Context(), t.TempDir(), []tools.Tool{tool}, &bytes.Buffer{})
+	require.NoError(t, err)
+	assert.Len(t, folders, 1, "the pinned one is installed")
+	assert.Equal(t, []string{k3dPath}, served.requests())
+}
+
+func TestTool_OnPath_companion_beside_linked_binary(t *testing.T) {
+	folder := t.TempDir()
+	for _, name := range []string{"k3d", "k3d-helper"} {
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte("#!/bin/sh\necho v5.8.3\n"), 0o755))
+	}
+	linked := t.TempDir()
+	require.NoError(t, os.Symlink(filepath.Join(folder, "k3d"), filepath.Join(linked, "k3d")))
+	t.Setenv("PATH", linked)
+	tool := k3d()
+	tool.Companions = []string{"k3d-helper"}
+	assert.NoError(t, tool.OnPath(t.Context()))
+}
+
+// The server lets every run finish its download before any may go on.
+func TestEnsure_two_first_runs_side_by_side(t *testing.T) {
+	const runs = 3
+	var arrived sync.WaitGroup
+	arrived.Add(runs)
+	served := &mirror{files: map[string][]byte{k3dPath: binary}}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		arrived.Done()
+		arrived.Wait()
+		served.ServeHTTP(w, r)
+	}))
+	t.Cleanup(server.Close)
+	t.Setenv(tools.MirrorVariable, server.URL+"/mirror/")
+	t.Setenv("PATH", t.TempDir())
+	t.Setenv("OFFLINE", "")
+	folder := t.TempDir()
+	var group sync.WaitGroup
+	errs := make([]error, runs)
+	for i := range runs {
+		group.Go(func() { _, errs[i] = tools.Ensure(t.Context(), folder, []tools.Tool{k3d()}, &bytes.Buffer{}) })
+	}
+	group.Wait()
+	assert.Equal(t, make([]error, runs), errs)
+	assert.Equal(t, map[string]string{"k3d-5.8.3/k3d": string(binary)}, contents(t, folder))
 }

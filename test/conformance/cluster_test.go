@@ -10,28 +10,28 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
-// collectorGRPC is where kube-apiserver, kubelet and etcd must send their spans.
+// collectorGRPC is the endpoint of kube-apiserver, kubelet and etcd.
 const collectorGRPC = tracing.CollectorAlias + ":4317"
 
-func TestEveryReleaseReadsItsFiles(t *testing.T) {
+func TestReleases(t *testing.T) {
 	results := newTable("k3s")
 	defer func() { t.Log("\n" + results.String()) }()
 	for _, release := range releases {
-		files := render(t, release.k3s, everythingDifferent)
+		files := render(t, release.k3s, distinctRates)
 		check := func(component string, by reader, test func(*testing.T, reader, rendered)) {
 			results.check(t, release.k3s, component, by, func(t *testing.T) { test(t, by, files) })
 		}
-		check("kube-apiserver", kubernetesReader(release.kubernetes), apiServerReadsItsFile)
-		check("kubelet", kubernetesReader(release.kubernetes), kubeletReadsItsFile)
-		check("etcd", etcdReaders[files.release.Rules.Etcd], etcdTakesItsArguments)
-		check("containerd", containerdReaders[files.release.Rules.Containerd], containerdExports)
-		check("k3d", k3dReader, k3dPlansTheNodes)
+		check("kube-apiserver", kubernetesReader(release.kubernetes), checkAPIServer)
+		check("kubelet", kubernetesReader(release.kubernetes), checkKubelet)
+		check("etcd", etcdReaders[files.release.Rules.Etcd], checkEtcd)
+		check("containerd", containerdReaders[files.release.Rules.Containerd], checkContainerd)
+		check("k3d", k3dReader, checkK3d)
 	}
 }
 
-// The limits of the rates, and clusters of other shapes than one server and one
-// agent, at both ends of the supported range.
-func TestLimitsAndShapesAreReadToo(t *testing.T) {
+// The limits of the rates, and clusters with other numbers of nodes, at both ends of
+// the supported range.
+func TestReleases_LimitsAndShapes(t *testing.T) {
 	most := tracing.Sampling{
 		APIServer: tracing.SamplingRateMax, Etcd: tracing.SamplingRateMax,
 		Kubelet: tracing.SamplingRateMax, Runtime: tracing.SamplingRateMax,
@@ -43,14 +43,14 @@ func TestLimitsAndShapesAreReadToo(t *testing.T) {
 			"rates of 0, three servers with agents": {Servers: 3, Agents: 2},
 		} {
 			t.Run(release.k3s+"/"+name, func(t *testing.T) {
-				spec := render(t, release.k3s, everythingDifferent).spec
+				spec := render(t, release.k3s, distinctRates).spec
 				spec.Servers, spec.Agents, spec.Sampling = shape.Servers, shape.Agents, shape.Sampling
 				files := renderSpec(t, spec)
-				apiServerReadsItsFile(t, kubernetesReader(release.kubernetes), files)
-				kubeletReadsItsFile(t, kubernetesReader(release.kubernetes), files)
-				k3dPlansTheNodes(t, k3dReader, files)
+				checkAPIServer(t, kubernetesReader(release.kubernetes), files)
+				checkKubelet(t, kubernetesReader(release.kubernetes), files)
+				checkK3d(t, k3dReader, files)
 				if spec.Sampling.Etcd > 0 {
-					etcdTakesItsArguments(t, etcdReaders[spec.Release.Rules.Etcd], files)
+					checkEtcd(t, etcdReaders[spec.Release.Rules.Etcd], files)
 				} else {
 					assert.Empty(t, files.k3sServer(t).Etcd, "a rate of 0 leaves etcd's tracing off")
 				}
@@ -59,9 +59,9 @@ func TestLimitsAndShapesAreReadToo(t *testing.T) {
 	}
 }
 
-// The table has a row for every minor that the program supports, and a reader for
-// everything in it.
-func TestEverySupportedMinorHasARow(t *testing.T) {
+// The table has a row for every supported minor, and a reader for each component in
+// it.
+func TestReleases_CoverVersionTable(t *testing.T) {
 	covered := map[uint64]bool{}
 	for _, release := range releases {
 		resolved, err := tracing.ResolveRelease(release.k3s)
@@ -71,7 +71,7 @@ func TestEverySupportedMinorHasARow(t *testing.T) {
 		assert.Contains(t, containerdReaders, resolved.Rules.Containerd, "containerd of %s", release.k3s)
 		by, err := tracing.ResolveRelease(release.kubernetes)
 		require.NoError(t, err)
-		assert.Equal(t, resolved.Minor, by.Minor, "%s is read by Kubernetes %s", release.k3s, release.kubernetes)
+		assert.Equal(t, resolved.Minor, by.Minor, "%s is decoded by Kubernetes %s", release.k3s, release.kubernetes)
 	}
 	for minor := range uint64(100) {
 		_, err := tracing.ResolveRelease(fmt.Sprintf("1.%d", minor))

@@ -10,7 +10,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
-// collectorSpecs are the shapes that a Collector's configuration can take.
+// collectorSpecs are the variants of a Collector's configuration.
 var collectorSpecs = map[string]tracing.CollectorSpec{
 	"everything passed on":   {SamplingRate: tracing.SamplingRateMax},
 	"nothing passed on":      {SamplingRate: 0},
@@ -28,13 +28,13 @@ var collectorSpecs = map[string]tracing.CollectorSpec{
 	"tail sampling that keeps errors and slow traces only": {
 		TailSampling: &tracing.TailSampling{SlowMilliseconds: 1, Rate: 0, Wait: "1s"},
 	},
-	"everything at once": {
+	"all features": {
 		TailSampling: &tracing.TailSampling{SlowMilliseconds: 500, Rate: 1, Wait: "5m0s"}, DiskQueue: true, Debug: true,
 		Exporters: []tracing.OTLPExporter{{Name: "web", Endpoint: "https://collector.example", Protocol: "http"}},
 	},
 }
 
-func TestTheCollectorAcceptsItsConfiguration(t *testing.T) {
+func TestCollector_Accepts(t *testing.T) {
 	results := newTable("Collector")
 	defer func() { t.Log("\n" + results.String()) }()
 	for _, name := range slices.Sorted(maps.Keys(collectorSpecs)) {

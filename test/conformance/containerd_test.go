@@ -18,29 +18,31 @@ const (
 	childSpan = "child of a sampled parent"
 )
 
-func containerdExports(t *testing.T, reader reader, files rendered) {
+// checkContainerd checks what containerd exports with its environment.
+func checkContainerd(t *testing.T, reader reader, files rendered) {
 	assert.Equal(t, containerdExport{
 		urls:     []string{"http://" + tracing.CollectorAlias + ":4318/v1/traces"},
 		services: []string{tracing.ServiceContainerd},
 		spans:    []string{rootSpan, childSpan},
 	}, exportOf(t, reader, files), "everything sampled")
 
-	off := everythingDifferent
+	off := distinctRates
 	off.Runtime = 0
 	assert.Empty(t, exportOf(t, reader, render(t, files.release.Kubernetes, off)).spans, "a rate of 0 turns spans off")
 
-	rare := everythingDifferent
+	rare := distinctRates
 	rare.Runtime = 1
 	// The root span is kept once in a million runs.
 	assert.Contains(t, exportOf(t, reader, render(t, files.release.Kubernetes, rare)).spans, childSpan,
 		"a sampled parent is followed at any other rate")
 }
 
-// containerdExport is what containerd's exporter sent.
+// containerdExport are the requests of containerd's exporter.
 type containerdExport struct {
 	urls, services, spans []string
 }
 
+// exportOf returns what containerd's exporter sends with a rendered environment.
 func exportOf(t *testing.T, reader reader, files rendered) containerdExport {
 	t.Helper()
 	output, err := reader.read(t, files.files[tracing.FileContainerd])

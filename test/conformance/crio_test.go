@@ -16,8 +16,8 @@ import (
 var crioReader = newReader("crio", "1.34.0",
 	"containers_image_openpgp", "exclude_graphdriver_btrfs", "exclude_graphdriver_devicemapper")
 
-// crioUnderstood is what the reader prints.
-type crioUnderstood struct {
+// crioDecoded is the reader's output.
+type crioDecoded struct {
 	Tracing struct {
 		EnableTracing                 bool
 		TracingEndpoint               string
@@ -43,7 +43,7 @@ func crioConf(t *testing.T, kubernetes string, rate int, classes ...tracing.OCIR
 	return renderSpec(t, spec).files[tracing.FileCRIO]
 }
 
-func TestCRIOReadsItsFile(t *testing.T) {
+func TestCRIO_Reads(t *testing.T) {
 	for name, test := range map[string]struct {
 		kubernetes string
 		rate       int
@@ -57,7 +57,7 @@ func TestCRIOReadsItsFile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			output, err := crioReader.read(t, crioConf(t, test.kubernetes, test.rate, test.classes...))
 			require.NoError(t, err)
-			var got crioUnderstood
+			var got crioDecoded
 			require.NoError(t, json.Unmarshal(output, &got))
 			assert.Equal(t, test.rate > 0, got.Tracing.EnableTracing)
 			assert.Equal(t, collectorGRPC, got.Tracing.TracingEndpoint)
@@ -87,26 +87,26 @@ func TestCRIOReadsItsFile(t *testing.T) {
 	}
 }
 
-func TestCRIORefuses(t *testing.T) {
+func TestCRIO_Refuses(t *testing.T) {
 	file := crioConf(t, "1.34", 250_000)
-	for name, test := range map[string]struct{ file, complaint string }{
+	for name, test := range map[string]struct{ file, message string }{
 		"a default runtime without a handler": {
-			spoil(t, file, `default_runtime = "crun"`, `default_runtime = "kata"`), `default_runtime set to "kata", but no runtime entry`,
+			replaceOnce(t, file, `default_runtime = "crun"`, `default_runtime = "kata"`), `default_runtime set to "kata", but no runtime entry`,
 		},
 		"a type of runtime that does not exist": {
-			spoil(t, file, `runtime_type = "pod"`, `runtime_type = "conmonrs"`), "invalid `runtime_type`",
+			replaceOnce(t, file, `runtime_type = "pod"`, `runtime_type = "conmonrs"`), "invalid `runtime_type`",
 		},
 		"a key that does not exist": {
-			spoil(t, file, "tracing_endpoint", "endpoint"), "CRI-O knows no key crio.tracing.endpoint",
+			replaceOnce(t, file, "tracing_endpoint", "endpoint"), "CRI-O knows no key crio.tracing.endpoint",
 		},
-		"a rate that is no number": {
-			spoil(t, file, "tracing_sampling_rate_per_million = 250000", `tracing_sampling_rate_per_million = "all"`), "tracing_sampling_rate_per_million",
+		"a rate that is not a number": {
+			replaceOnce(t, file, "tracing_sampling_rate_per_million = 250000", `tracing_sampling_rate_per_million = "all"`), "tracing_sampling_rate_per_million",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := crioReader.read(t, test.file)
 			require.ErrorIs(t, err, errRefused)
-			assert.ErrorContains(t, err, test.complaint)
+			assert.ErrorContains(t, err, test.message)
 		})
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
-// k3sEgressSelector has, as the one that k3s writes, a dialer for nodes and none for
-// the control plane, where traces go.
+// k3sEgressSelector has, like the one that k3s writes, a dialer for nodes and none for
+// the control plane, to which traces belong.
 //
 // Source: k3s pkg/daemons/control/deps/deps.go (genEgressSelectorConfig).
 const k3sEgressSelector = `
@@ -23,25 +23,25 @@ egressSelections:
   connection: {proxyProtocol: Direct}
 `
 
-func TestKubeAPIServerTracesOnlyWithoutAnEgressSelectorIn125(t *testing.T) {
+func TestKubeAPIServer_EgressSelector(t *testing.T) {
 	reader := newReader("egress", "1.25.4")
 	release, err := tracing.ResolveRelease("v1.25.4+k3s1")
 	require.NoError(t, err)
-	// The selector's dialer is asked once the endpoint is an address.
-	spec := render(t, release.Kubernetes, everythingDifferent).spec
+	// The selector's dialer is only used for an endpoint that is an address.
+	spec := render(t, release.Kubernetes, distinctRates).spec
 	spec.Receiver = "127.0.0.1"
 	files := renderSpec(t, spec)
 	arguments := files.k3sServer(t).APIServer
 	file := filepath.Join(t.TempDir(), tracing.FileAPIServerTracing)
 	require.NoError(t, os.WriteFile(file, []byte(files.mountedFile(t, arguments, "tracing-config-file")), 0o600))
 
-	t.Run("k3s' own ends it", func(t *testing.T) {
+	t.Run("with the selector of k3s it panics", func(t *testing.T) {
 		_, err := reader.read(t, k3sEgressSelector, file)
 		require.ErrorIs(t, err, errRefused)
-		assert.ErrorContains(t, err, "nil pointer dereference")
+		require.ErrorContains(t, err, "nil pointer dereference")
 		assert.ErrorContains(t, err, "pkg/server/options.(*TracingOptions).ApplyTo")
 	})
-	t.Run("what is rendered takes it away", func(t *testing.T) {
+	t.Run("without one, as rendered, it starts", func(t *testing.T) {
 		require.Contains(t, arguments, "egress-selector-config-file=")
 		_, err := reader.read(t, "", file)
 		require.NoError(t, err)

@@ -11,9 +11,8 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
-// etcdTakesItsArguments relies on the reader to fail on an argument that etcd
-// ignores.
-func etcdTakesItsArguments(t *testing.T, reader reader, files rendered) {
+// checkEtcd relies on the reader to fail on an argument that etcd ignores.
+func checkEtcd(t *testing.T, reader reader, files rendered) {
 	arguments := files.k3sServer(t).Etcd
 	output, err := reader.read(t, "", arguments...)
 	require.NoError(t, err)

@@ -9,13 +9,13 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
-// jaegerSpecs are the shapes that Jaeger's configuration can take.
+// jaegerSpecs are the variants of Jaeger's configuration.
 var jaegerSpecs = map[string]tracing.JaegerSpec{
 	"memory": {Storage: tracing.StorageMemory, MaxTraces: 100_000},
 	"badger": {Storage: tracing.StorageBadger, Retention: "72h0m0s"},
 }
 
-func TestJaegerAcceptsItsConfiguration(t *testing.T) {
+func TestJaeger_Accepts(t *testing.T) {
 	for name, spec := range jaegerSpecs {
 		t.Run(name, func(t *testing.T) {
 			config, err := tracing.RenderJaeger(spec)
@@ -26,7 +26,7 @@ func TestJaegerAcceptsItsConfiguration(t *testing.T) {
 	}
 }
 
-func TestJaegerRefusesAKeyThatDoesNotExist(t *testing.T) {
+func TestJaeger_RefusesUnknownKey(t *testing.T) {
 	for key, spec := range map[string]string{
 		"max_traces": "memory", "trace_storage": "memory", "use_v2": "memory", "backends": "memory",
 		"max_recv_msg_size_mib": "memory", "directories": "badger", "ephemeral": "badger", "spans": "badger",
@@ -34,7 +34,7 @@ func TestJaegerRefusesAKeyThatDoesNotExist(t *testing.T) {
 		t.Run(key, func(t *testing.T) {
 			config, err := tracing.RenderJaeger(jaegerSpecs[spec])
 			require.NoError(t, err)
-			_, err = jaegerReader.read(t, spoil(t, config, key+":", key+"_x:"))
+			_, err = jaegerReader.read(t, replaceOnce(t, config, key+":", key+"_x:"))
 			require.ErrorIs(t, err, errRefused)
 			assert.ErrorContains(t, err, key+"_x")
 		})

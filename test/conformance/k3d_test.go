@@ -21,7 +21,8 @@ type k3dNode struct {
 	Labels  map[string]string `json:"labels"`
 }
 
-func k3dPlansTheNodes(t *testing.T, reader reader, files rendered) {
+// checkK3d checks the nodes that k3d would create.
+func checkK3d(t *testing.T, reader reader, files rendered) {
 	output, err := reader.read(t, files.k3d)
 	require.NoError(t, err)
 	var planned []k3dNode

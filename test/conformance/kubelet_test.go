@@ -10,18 +10,18 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
-// kubeletReadsItsFile reads with the public configuration types, which compile
-// quickly enough to do so for every minor.
-func kubeletReadsItsFile(t *testing.T, reader reader, files rendered) {
+// checkKubelet decodes with the public configuration types, which compile quickly
+// enough to do so for every minor.
+func checkKubelet(t *testing.T, reader reader, files rendered) {
 	output, err := reader.read(t, files.mountedFile(t, files.k3sServer(t).Kubelet, "config"), "kubelet")
 	require.NoError(t, err)
-	assertKubeletUnderstood(t, output, files)
+	assertKubeletDecoded(t, output, files)
 }
 
 // The kubelet's own defaults, feature gates and validation take minutes to
 // compile. They run for the releases where the feature gate is set, for the
 // first where it is not, and for the newest.
-func TestTheKubeletValidatesItsFile(t *testing.T) {
+func TestKubelet_Validates(t *testing.T) {
 	results := newTable("k3s")
 	defer func() { t.Log("\n" + results.String()) }()
 	for _, test := range []struct {
@@ -34,28 +34,28 @@ func TestTheKubeletValidatesItsFile(t *testing.T) {
 		{"v1.37.1+k3s1", kubeletReader("1.37.1")},
 	} {
 		results.check(t, test.k3s, "kubelet's own validation", test.by, func(t *testing.T) {
-			files := render(t, test.k3s, everythingDifferent)
+			files := render(t, test.k3s, distinctRates)
 			output, err := test.by.read(t, files.files[tracing.FileKubelet])
 			require.NoError(t, err)
-			assertKubeletUnderstood(t, output, files)
+			assertKubeletDecoded(t, output, files)
 		})
 	}
 }
 
 func kubeletReader(version string) reader { return newReader("kubelet", version) }
 
-// assertKubeletUnderstood compares a KubeletConfiguration with what was meant by
-// its file. encoding/json matches the field names of the kubelet's internal type,
+// assertKubeletDecoded compares a KubeletConfiguration with the settings behind its
+// file. encoding/json matches the field names of the kubelet's internal type,
 // too, which differ in case only.
-func assertKubeletUnderstood(t *testing.T, output []byte, files rendered) {
+func assertKubeletDecoded(t *testing.T, output []byte, files rendered) {
 	t.Helper()
-	var understood struct {
+	var decoded struct {
 		Tracing      endpointAndRate `json:"tracing"`
 		FailCgroupV1 *bool           `json:"failCgroupV1"`
 	}
-	require.NoError(t, json.Unmarshal(output, &understood))
-	assert.Equal(t, endpointAndRate{Endpoint: collectorGRPC, SamplingRatePerMillion: files.spec.Sampling.Kubelet}, understood.Tracing)
-	if files.release.Rules.RefusesCgroupV1 && assert.NotNil(t, understood.FailCgroupV1) {
-		assert.False(t, *understood.FailCgroupV1)
+	require.NoError(t, json.Unmarshal(output, &decoded))
+	assert.Equal(t, endpointAndRate{Endpoint: collectorGRPC, SamplingRatePerMillion: files.spec.Sampling.Kubelet}, decoded.Tracing)
+	if files.release.Rules.RefusesCgroupV1 && assert.NotNil(t, decoded.FailCgroupV1) {
+		assert.False(t, *decoded.FailCgroupV1)
 	}
 }

@@ -26,14 +26,14 @@ type reader struct {
 	validate []string
 }
 
-// newReader is the program below readers of one upstream family.
-func newReader(family, version string, tags ...string) reader {
+// newReader returns the program below readers of an upstream project.
+func newReader(project, version string, tags ...string) reader {
 	return reader{program: build.Program{
-		Folder: "test/conformance/readers/" + family, Version: version, Tags: strings.Join(tags, ","),
+		Folder: "test/conformance/readers/" + project, Version: version, Tags: strings.Join(tags, ","),
 	}}
 }
 
-// errRefused wraps what a reader says when it does not accept its input.
+// errRefused wraps the error of a reader that does not accept its input.
 var errRefused = errors.New("refused")
 
 // read runs the reader on a text and returns what it printed. A refused input is
@@ -42,7 +42,6 @@ func (r reader) read(t *testing.T, input string, args ...string) ([]byte, error)
 	t.Helper()
 	command := exec.CommandContext(t.Context(), r.binary(t), append(slices.Clone(r.validate), args...)...)
 	command.Stdin = strings.NewReader(input)
-	// Nothing of the caller's: OTEL_ or K3D_ variables would change the outcome.
 	command.Env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
 	var stderr bytes.Buffer
 	command.Stderr = &stderr
@@ -62,5 +61,5 @@ func (r reader) binary(t *testing.T) string {
 	return path
 }
 
-// name is the upstream project and its release.
+// name returns the upstream project and its release.
 func (r reader) name() string { return filepath.Base(r.program.Folder) + " " + r.program.Version }

@@ -4,7 +4,7 @@ import "github.com/kubetracing/kubetracing/test/processes"
 
 // release is a k3s release and the upstream Kubernetes that stands for its own.
 type release struct {
-	// k3s is the release that is rendered for.
+	// k3s is the release that files are rendered for.
 	k3s string
 	// kubernetes is the Kubernetes release whose modules read the apiserver's and
 	// the kubelet's files.
@@ -38,7 +38,7 @@ func kubernetesReader(version string) reader { return newReader("kubernetes", ve
 
 func etcdReader(version string) reader { return newReader("etcd", version) }
 
-// etcdReaders gives the reader for an embedded etcd: its own version, except that
+// etcdReaders are the readers by version of the embedded etcd: its own version, except that
 // 3.5.21 stands in for 3.5.25.
 var etcdReaders = map[string]reader{
 	"3.5.3":  etcdReader("3.5.3"),
@@ -51,7 +51,7 @@ var etcdReaders = map[string]reader{
 	"3.7.1":  etcdReader("3.7.1"),
 }
 
-// containerdReaders gives the reader for a containerd line: the release that the
+// containerdReaders are the readers by containerd line: the release that the
 // program pairs with that line, except that 1.6.36 stands in for 1.6.39.
 var containerdReaders = map[string]reader{
 	"1.6": newReader("containerd", "1.6.36", "containerd1"),
@@ -62,7 +62,7 @@ var containerdReaders = map[string]reader{
 	"2.3": newReader("containerd", "2.3.4"),
 }
 
-// validateCommand lets an upstream command check a configuration on standard input.
+// validateCommand makes an upstream command check a configuration on standard input.
 var validateCommand = []string{"validate", "--config", "/dev/stdin"}
 
 var (

@@ -10,9 +10,9 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
-// everythingDifferent gives each component a rate of its own, so that a rate in
-// the wrong file is noticed.
-var everythingDifferent = tracing.Sampling{
+// distinctRates has a different rate for each component, so that a rate in the wrong
+// file is noticed.
+var distinctRates = tracing.Sampling{
 	APIServer: 100_001, Etcd: 200_002, Kubelet: 300_003, Runtime: tracing.SamplingRateMax, Collector: 500_005,
 }
 
@@ -74,7 +74,7 @@ func (r rendered) k3sServer(t *testing.T) k3sServer {
 	return config
 }
 
-// mountedFile gives the content of the file that an argument NAME=PATH of a node
+// mountedFile returns the content of the file that an argument NAME=PATH of a node
 // process names.
 func (r rendered) mountedFile(t *testing.T, arguments []string, name string) string {
 	t.Helper()
@@ -85,7 +85,7 @@ func (r rendered) mountedFile(t *testing.T, arguments []string, name string) str
 	return r.files[file]
 }
 
-// argument gives the value of NAME=VALUE, or nothing.
+// argument returns the value of NAME=VALUE, or "".
 func argument(arguments []string, name string) string {
 	for _, candidate := range arguments {
 		if value, found := strings.CutPrefix(candidate, name+"="); found {
@@ -95,9 +95,9 @@ func argument(arguments []string, name string) string {
 	return ""
 }
 
-// spoil replaces one passage of a rendered text, which must be there: a renderer
-// that moved on must not turn a negative case into nothing.
-func spoil(t *testing.T, text, passage, replacement string) string {
+// replaceOnce replaces one passage of a rendered text. The passage must be there, so
+// that a changed renderer does not make a negative case meaningless.
+func replaceOnce(t *testing.T, text, passage, replacement string) string {
 	t.Helper()
 	require.Contains(t, text, passage)
 	return strings.Replace(text, passage, replacement, 1)

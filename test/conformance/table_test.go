@@ -18,8 +18,7 @@ func newTable(heading string) *table {
 	return &table{heading: heading, verdicts: map[[2]string]string{}}
 }
 
-// check runs one cell as a subtest. Its verdict names the upstream version that
-// read the files.
+// check runs one cell as a subtest. Its verdict names the upstream version.
 func (tb *table) check(t *testing.T, row, column string, by reader, test func(*testing.T)) {
 	t.Helper()
 	tb.rows = appendNew(tb.rows, row)

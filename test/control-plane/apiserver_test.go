@@ -23,7 +23,7 @@ import (
 type kubernetesAPI struct {
 	url, token string
 	client     *http.Client
-	// etcd is the URL of what it stores in.
+	// etcd is the URL of its store.
 	etcd string
 }
 
@@ -33,7 +33,7 @@ func startControlPlane(t *testing.T, release release, rendered node) kubernetesA
 	return startAPIServer(t, release, startEtcd(t, release, rendered), rendered)
 }
 
-// startEtcd gives the URL of its clients.
+// startEtcd returns the URL for its clients.
 func startEtcd(t *testing.T, release release, rendered node) string {
 	t.Helper()
 	folder, addresses := t.TempDir(), freeAddresses(t, 2)
@@ -60,7 +60,7 @@ func startAPIServer(t *testing.T, release release, etcd string, rendered node) k
 
 	host, port := splitAddress(t, freeAddresses(t, 1)[0])
 	url := "https://" + host + ":" + port
-	// It signs its own certificate while it starts, so nobody can know it before.
+	// It signs its own certificate while it starts, so it cannot be known before.
 	client := &http.Client{
 		Timeout:   10 * time.Second,
 		Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}},
@@ -93,7 +93,7 @@ func writePrivateKey(t *testing.T, path string) {
 	require.NoError(t, os.WriteFile(path, pem.EncodeToMemory(block), 0o600))
 }
 
-// create sends an object to a collection.
+// create creates an object in a collection.
 func (a kubernetesAPI) create(t *testing.T, collection string, object map[string]any) {
 	t.Helper()
 	body, err := json.Marshal(object)
@@ -108,9 +108,9 @@ func (a kubernetesAPI) create(t *testing.T, collection string, object map[string
 	require.Equal(t, http.StatusCreated, response.StatusCode, "POST %s", collection)
 }
 
-// use creates a namespace and something in it, and reads from etcd past
+// use creates a namespace with a config map, and reads from etcd without
 // kube-apiserver: etcd follows the decision of a caller that traces, so only a call
-// of nobody's trace shows its own rate.
+// outside a trace shows its own rate.
 func (a kubernetesAPI) use(t *testing.T) {
 	t.Helper()
 	a.readFromEtcd(t)
@@ -120,14 +120,14 @@ func (a kubernetesAPI) use(t *testing.T) {
 	})
 }
 
-// readFromEtcd asks etcd's JSON gateway, which passes the question on over gRPC.
+// readFromEtcd queries etcd's JSON gateway, which forwards the query over gRPC.
 //
 // Source: https://etcd.io/docs/latest/dev-guide/api_grpc_gateway/.
 func (a kubernetesAPI) readFromEtcd(t *testing.T) {
 	t.Helper()
-	question, err := json.Marshal(map[string][]byte{"key": []byte("traced")})
+	query, err := json.Marshal(map[string][]byte{"key": []byte("traced")})
 	require.NoError(t, err)
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.etcd+"/v3/kv/range", bytes.NewReader(question))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.etcd+"/v3/kv/range", bytes.NewReader(query))
 	require.NoError(t, err)
 	response, err := a.client.Do(request)
 	require.NoError(t, err)

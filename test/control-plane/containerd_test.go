@@ -15,8 +15,8 @@ import (
 	"github.com/kubetracing/kubetracing/test/processes"
 )
 
-// whyNoContainerd says why containerd cannot be started here, or nothing.
-func whyNoContainerd() string {
+// containerdUnavailable returns why containerd cannot be started here, or "".
+func containerdUnavailable() string {
 	switch {
 	case runtime.GOOS != "linux":
 		return "containerd runs containers on Linux only"
@@ -26,7 +26,7 @@ func whyNoContainerd() string {
 	return ""
 }
 
-// startContainerd gives a client of its CRI.
+// startContainerd returns a client of its CRI.
 func startContainerd(t *testing.T, release release, rendered node) cri.RuntimeServiceClient {
 	t.Helper()
 	// The path of a socket has at most 107 characters; that of a test's own folder
@@ -58,8 +58,8 @@ func startContainerd(t *testing.T, release release, rendered node) cri.RuntimeSe
 	return cri.NewRuntimeServiceClient(connection)
 }
 
-// callCRI makes the calls with which a kubelet begins. Running a pod would need an
-// image, a network and the rights to mount.
+// callCRI makes the first calls of a kubelet. Running a pod would need an image, a
+// network and the right to mount.
 func callCRI(t *testing.T, runtime cri.RuntimeServiceClient) {
 	t.Helper()
 	_, err := runtime.Version(t.Context(), &cri.VersionRequest{}, grpc.WaitForReady(true))

@@ -41,52 +41,51 @@ func ofService(service string) verify.Expectation {
 	return verify.Expectation{Name: service, Spans: []verify.SpanMatch{{Service: service}}}
 }
 
-func TestTheControlPlaneTraces(t *testing.T) {
+func TestControlPlane(t *testing.T) {
 	const most = tracing.SamplingRateMax
 	cases := []struct {
 		name     string
 		sampling tracing.Sampling
-		// seen must arrive, unseen must not.
-		seen, unseen []verify.Expectation
-		// controlPlane and containerd tell what has a part in the case; the rest is not
-		// started.
+		// expected spans must arrive, unexpected must not.
+		expected, unexpected []verify.Expectation
+		// controlPlane and containerd are what the case starts.
 		controlPlane, containerd bool
 	}{
 		{
 			name:     "kube-apiserver and etcd share a trace",
 			sampling: tracing.Sampling{APIServer: most, Etcd: most},
-			seen:     []verify.Expectation{sharedTrace}, controlPlane: true,
+			expected: []verify.Expectation{sharedTrace}, controlPlane: true,
 		},
 		{
-			name:     "a rate of 0 silences kube-apiserver alone",
-			sampling: tracing.Sampling{Etcd: most},
-			seen:     []verify.Expectation{etcdSpans},
-			unseen:   []verify.Expectation{apiserverSpans}, controlPlane: true,
+			name:       "a rate of 0 disables kube-apiserver alone",
+			sampling:   tracing.Sampling{Etcd: most},
+			expected:   []verify.Expectation{etcdSpans},
+			unexpected: []verify.Expectation{apiserverSpans}, controlPlane: true,
 		},
 		{
-			name:     "a rate of 0 silences etcd alone",
-			sampling: tracing.Sampling{APIServer: most},
-			seen:     []verify.Expectation{apiserverSpans},
-			unseen:   []verify.Expectation{etcdSpans}, controlPlane: true,
+			name:       "a rate of 0 disables etcd alone",
+			sampling:   tracing.Sampling{APIServer: most},
+			expected:   []verify.Expectation{apiserverSpans},
+			unexpected: []verify.Expectation{etcdSpans}, controlPlane: true,
 		},
 		{
 			name:     "containerd traces calls of its CRI",
 			sampling: tracing.Sampling{Runtime: most},
-			seen:     []verify.Expectation{criSpans}, containerd: true,
+			expected: []verify.Expectation{criSpans}, containerd: true,
 		},
 		{
-			name:     "a rate of 0 silences containerd",
+			name:     "a rate of 0 disables containerd",
 			sampling: tracing.Sampling{APIServer: most},
-			// Proof that spans arrive comes from kube-apiserver, which is used later.
-			seen:   []verify.Expectation{apiserverSpans},
-			unseen: []verify.Expectation{ofService(tracing.ServiceContainerd)}, controlPlane: true, containerd: true,
+			// kube-apiserver, which is used later, shows that spans arrive.
+			expected:   []verify.Expectation{apiserverSpans},
+			unexpected: []verify.Expectation{ofService(tracing.ServiceContainerd)}, controlPlane: true, containerd: true,
 		},
 	}
 	for _, release := range selected(t) {
 		for _, test := range cases {
 			t.Run(release.k3s+"/"+test.name, func(t *testing.T) {
-				if why := whyNoContainerd(); test.containerd && why != "" {
-					t.Skip("skipped: " + why)
+				if reason := containerdUnavailable(); test.containerd && reason != "" {
+					t.Skip(reason)
 				}
 				rendered := render(t, release.k3s, receiver, test.sampling)
 				jaeger, began := startPipeline(t), time.Now()
@@ -97,11 +96,11 @@ func TestTheControlPlaneTraces(t *testing.T) {
 					startControlPlane(t, release, rendered).use(t)
 				}
 
-				report := look(t, jaeger, began, patience, test.seen...)
+				report := verifySpans(t, jaeger, began, spanTimeout, test.expected...)
 				require.True(t, report.Met(), "%+v", report)
-				t.Logf("seen: %v", report.Outputs(jaeger.BaseURL))
-				for _, unexpected := range test.unseen {
-					report := look(t, jaeger, began, settled, unexpected)
+				t.Logf("expected: %v", report.Outputs(jaeger.BaseURL))
+				for _, unexpected := range test.unexpected {
+					report := verifySpans(t, jaeger, began, settleTime, unexpected)
 					require.NoError(t, report.Reason)
 					assert.False(t, report.Met(), "%+v", report)
 				}
@@ -110,10 +109,10 @@ func TestTheControlPlaneTraces(t *testing.T) {
 	}
 }
 
-// binary builds a program, which it says beforehand: the first time takes minutes.
+// binary builds a program and logs that it does: the first time takes minutes.
 func binary(t *testing.T, program build.Program) string {
 	t.Helper()
-	t.Logf("%s %s: from the cache, or built now", program.Folder, program.Version)
+	t.Logf("%s %s: taken from the cache, or built now", program.Folder, program.Version)
 	path, err := program.Binary()
 	require.NoError(t, err)
 	return path

@@ -15,33 +15,33 @@ import (
 )
 
 // receiver is the Collector's address. Rendered endpoints have the registered OTLP
-// ports; a loopback address of its own keeps them from meeting a Collector that
-// somebody has published on 127.0.0.1. All of 127.0.0.0/8 is loopback on Linux.
+// ports; a loopback address of its own keeps them apart from a Collector that is
+// published on 127.0.0.1. All of 127.0.0.0/8 is loopback on Linux.
 const receiver = "127.43.17.18"
 
-// startTimeout bounds the start of a process, patience what follows from a request.
+// startTimeout bounds the start of a process, spanTimeout the arrival of spans.
 const (
 	startTimeout = 3 * time.Minute
-	patience     = time.Minute
+	spanTimeout  = time.Minute
 )
 
-// settled is how long after the last expected span one that must not come would
-// have come: exporters here send their batches every exportInterval.
+// settleTime is how long after the last expected span an unexpected one would have
+// arrived: exporters here send their batches every exportInterval.
 const (
-	settled        = 3 * time.Second
+	settleTime     = 3 * time.Second
 	exportInterval = 200 * time.Millisecond
 )
 
-// maxTraces is far more than a case makes.
+// maxTraces is far more than a case creates.
 const maxTraces = 100_000
 
-// batchSpanProcessor makes exporters send soon.
+// batchSpanProcessor shortens the exporters' delay.
 //
 // Source: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
 var batchSpanProcessor = fmt.Sprintf("OTEL_BSP_SCHEDULE_DELAY=%d", exportInterval.Milliseconds())
 
-// startPipeline starts the rendered Collector and Jaeger and gives Jaeger's query
-// API.
+// startPipeline starts the rendered Collector and Jaeger and returns a client of
+// Jaeger's query API.
 func startPipeline(t *testing.T) verify.Client {
 	t.Helper()
 	jaegerConfig, err := tracing.RenderJaeger(tracing.JaegerSpec{Storage: tracing.StorageMemory, MaxTraces: maxTraces})
@@ -65,7 +65,7 @@ func startPipeline(t *testing.T) verify.Client {
 	return verify.Client{BaseURL: jaeger.QueryURL}
 }
 
-// start starts a process and ends it with the test.
+// start starts a process and kills it when the test ends.
 func start(t *testing.T, process *processes.Process) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
@@ -74,8 +74,8 @@ func start(t *testing.T, process *processes.Process) {
 	t.Cleanup(func() { assert.NoError(t, process.Kill()) })
 }
 
-// look asks Jaeger until every expectation holds or the time is up.
-func look(t *testing.T, jaeger verify.Client, since time.Time, timeout time.Duration, expectations ...verify.Expectation) verify.Report {
+// verifySpans queries Jaeger until every expectation holds or the time is up.
+func verifySpans(t *testing.T, jaeger verify.Client, since time.Time, timeout time.Duration, expectations ...verify.Expectation) verify.Report {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()

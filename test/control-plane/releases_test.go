@@ -36,7 +36,7 @@ func newRelease(k3s, kubernetes, etcd, containerd string) release {
 	}
 }
 
-// releases are those that can be run, newest first.
+// releases are the releases that can be run, newest first.
 var releases = []release{
 	newRelease("v1.37.1+k3s1", "1.37.1", "3.7.1", "2.3.4"),
 	newRelease("v1.36.4+k3s1", "1.36.4", "3.6.12", "2.3.4"),
@@ -46,7 +46,7 @@ var releases = []release{
 // the newest: a kube-apiserver compiles for many minutes.
 const minorsVariable = "MINORS"
 
-// selected gives the releases to run and says which are not.
+// selected returns the releases to run and logs the others.
 func selected(t *testing.T) []release {
 	t.Helper()
 	wanted := os.Getenv(minorsVariable)
@@ -59,21 +59,21 @@ func selected(t *testing.T) []release {
 			run = append(run, release)
 			continue
 		}
-		t.Logf("not run: %s (%s=%s or all runs it)", minor, minorsVariable, minor)
+		t.Logf("not run: %s; %s=%s or all runs it", minor, minorsVariable, minor)
 	}
 	require.NotEmpty(t, run, "%s=%s names none of %s", minorsVariable, wanted, strings.Join(minors, ", "))
 	return run
 }
 
-// minorOf is the minor of a k3s release, as "1.37".
+// minorOf returns the minor of a k3s release, as "1.37".
 func minorOf(k3s string) string {
 	parts := strings.SplitN(strings.TrimPrefix(k3s, "v"), ".", 3)
 	return parts[0] + "." + parts[1]
 }
 
-// Every release here is what the version table says of it, and the newest minor of
+// Every release here matches its row in the version table, and the newest minor of
 // the table is among them.
-func TestTheProgramsAreTheOnesOfTheVersionTable(t *testing.T) {
+func TestReleases_MatchVersionTable(t *testing.T) {
 	require.Equal(t, tracing.NewestMinor(), minorOf(releases[0].k3s))
 	for _, release := range releases {
 		resolved, err := tracing.ResolveRelease(release.k3s)

@@ -13,7 +13,7 @@ import (
 )
 
 // node is what the program renders for the only server of a cluster, written to a
-// folder that stands for tracing.ConfigDirectory.
+// folder in place of tracing.ConfigDirectory.
 type node struct {
 	// etcd and apiserver are the arguments that k3s passes on, as NAME=VALUE.
 	etcd, apiserver []string
@@ -61,7 +61,7 @@ func render(t *testing.T, k3s, receiver string, sampling tracing.Sampling) node 
 	}
 }
 
-// mounted lets arguments find in a folder what a node has mounted, and gives them
+// mounted makes arguments refer to a folder instead of the node's mount, and adds
 // the dashes of a command line.
 func mounted(arguments []string, folder string) []string {
 	var flags []string

@@ -1,106 +1,114 @@
 //go:build e2e
 
+// Package e2e_test creates, changes and destroys a real stack: real Pulumi, real
+// Docker, real k3d, spans in a real Jaeger. It takes its tools from PATH and its
+// images from the Docker daemon.
 package e2e_test
 
 import (
 	"bytes"
 	"io"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/kubetracing/kubetracing/test/internal/docker"
+	"github.com/kubetracing/kubetracing/test/internal/environment"
+	"github.com/kubetracing/kubetracing/test/project"
 )
 
-// stackName keeps the test's stack apart from a developer's.
-const stackName = "e2e"
+// Names of the test's own stack.
+const (
+	stackName   = "e2e"
+	clusterName = "kubetracing-" + stackName
+	// ownerLabel is on every Docker object of the stack.
+	ownerLabel = "kubetracing.stack=kubetracing/" + stackName
 
-// stackFileVariable names a stack file to use instead of the shipped dev stack,
-// for machines whose images have other names.
-const stackFileVariable = "KUBETRACING_E2E_STACK"
+	jaegerContainer    = clusterName + "-jaeger"
+	collectorContainer = clusterName + "-collector"
+	// serverContainer is the cluster's first node.
+	serverContainer = "k3d-" + clusterName + "-server-0"
+)
 
-// project is a copy of the project's configuration whose program and components
-// are those of the checkout, so that state and configuration of the test stay
-// out of it.
-type project struct {
-	root string
-	log  *bytes.Buffer
+func TestMain(m *testing.M) { os.Exit(environment.RunLive(m)) }
+
+// stack is the test's own stack, destroyed in the end.
+type stack struct {
+	*project.Project
+
+	// log is everything that kubetracing printed.
+	log *bytes.Buffer
 }
 
-func newProject(t *testing.T) *project {
+// newStack prepares a stack. The test fails if Docker or one of the programs is
+// missing, or if an earlier run has left something.
+func newStack(t *testing.T, programs ...string) *stack {
 	t.Helper()
-	if _, err := exec.LookPath("docker"); err != nil {
-		t.Fatal("docker is not on PATH: the end-to-end test needs a Docker daemon")
-	}
-	if output, err := exec.Command("docker", "info").CombinedOutput(); err != nil {
-		t.Fatalf("the Docker daemon does not answer: %s", output)
-	}
-	checkout, err := filepath.Abs(filepath.Join("..", ".."))
+	docker.Require(t, programs...)
+	require.Empty(t, owned(t), "an earlier run left something behind")
+	p, err := project.New(t.TempDir(), stackName, "")
 	require.NoError(t, err)
-	p := &project{root: t.TempDir(), log: &bytes.Buffer{}}
-	for _, folder := range []string{"infra", "components"} {
-		require.NoError(t, os.Symlink(filepath.Join(checkout, folder), filepath.Join(p.root, folder)))
+	s := &stack{Project: p, log: &bytes.Buffer{}}
+	for variable, setting := range matrix {
+		if value := os.Getenv(variable); value != "" {
+			s.merge(t, setting.section, map[string]any{setting.key: value})
+		}
 	}
-	copyFile(t, filepath.Join(checkout, "Pulumi.yaml"), filepath.Join(p.root, "Pulumi.yaml"))
-	stackFile := os.Getenv(stackFileVariable)
-	if stackFile == "" {
-		stackFile = filepath.Join(checkout, "Pulumi.dev.yaml")
-	}
-	copyFile(t, stackFile, p.stackFile())
-	choose(t, p)
-	return p
+	t.Cleanup(func() {
+		if _, _, _, err := s.timed(t, "destroy"); err != nil {
+			t.Errorf("clean up: %v", err)
+		}
+	})
+	return s
 }
 
-func copyFile(t *testing.T, from, to string) {
+// matrix are environment variables that replace a setting of the stack's file, for
+// a matrix of versions and runtimes.
+var matrix = map[string]struct{ section, key string }{
+	"KUBETRACING_E2E_KUBERNETES": {"cluster", "kubernetes"},
+	"KUBETRACING_E2E_RUNTIME":    {"runtime", "name"},
+	"KUBETRACING_E2E_OCI":        {"runtime", "oci"},
+}
+
+// merge sets keys of a section of the stack's file.
+func (s *stack) merge(t *testing.T, section string, keys map[string]any) {
 	t.Helper()
-	content, err := os.ReadFile(from)
+	require.NoError(t, s.Merge(section, keys))
+}
+
+// section returns the keys of a section of the stack's file.
+func (s *stack) section(t *testing.T, name string) map[string]any {
+	t.Helper()
+	keys, err := s.Section(name)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(to, content, 0o600))
+	return keys
 }
 
-func (p *project) stackFile() string {
-	return filepath.Join(p.root, "Pulumi."+stackName+".yaml")
-}
-
-// command prepares a kubetracing command; what it prints goes nowhere yet.
-func (p *project) command(arguments ...string) *exec.Cmd {
-	command := exec.Command(filepath.Join(p.root, "infra", "run"),
-		append([]string{arguments[0], "--root", p.root, "--stack", stackName}, arguments[1:]...)...)
-	command.Dir = p.root
-	return command
-}
-
-// run runs kubetracing and gives what it printed on standard output.
-func (p *project) run(t *testing.T, arguments ...string) (string, error) {
+// timed runs kubetracing and returns what it printed, on both of its outputs, and
+// how long it took.
+func (s *stack) timed(t *testing.T, name string, arguments ...string) (stdout, stderr string, took time.Duration, err error) {
 	t.Helper()
-	stdout, _, _, err := p.timed(t, arguments...)
-	return stdout, err
-}
-
-// timed runs kubetracing and gives what it printed, on both of its outputs, and how
-// long it took.
-func (p *project) timed(t *testing.T, arguments ...string) (stdout, stderr string, took time.Duration, err error) {
-	t.Helper()
-	var printed, said bytes.Buffer
-	command := p.command(arguments...)
-	command.Stdout = io.MultiWriter(&printed, p.log, testWriter{t})
-	command.Stderr = io.MultiWriter(&said, p.log, testWriter{t})
+	var printed, messages bytes.Buffer
+	command := s.Command(name, arguments...)
+	command.Stdout = io.MultiWriter(&printed, s.log, testWriter{t})
+	command.Stderr = io.MultiWriter(&messages, s.log, testWriter{t})
 	started := time.Now()
 	err = command.Run()
-	return printed.String(), said.String(), time.Since(started).Round(time.Second), err
+	return printed.String(), messages.String(), time.Since(started).Round(time.Second), err
 }
 
-func (p *project) mustRun(t *testing.T, arguments ...string) string {
+// mustRun runs kubetracing and returns what it printed on standard output.
+func (s *stack) mustRun(t *testing.T, name string, arguments ...string) string {
 	t.Helper()
-	output, err := p.run(t, arguments...)
-	require.NoError(t, err, "kubetracing %s", strings.Join(arguments, " "))
+	output, _, _, err := s.timed(t, name, arguments...)
+	require.NoError(t, err, "kubetracing %s %s", name, strings.Join(arguments, " "))
 	return output
 }
 
-// testWriter puts the commands' output into the test's log.
+// testWriter writes the commands' output to the test's log.
 type testWriter struct{ t *testing.T }
 
 func (w testWriter) Write(text []byte) (int, error) {
@@ -108,26 +116,8 @@ func (w testWriter) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// ownerLabel is on everything of the stack.
-const ownerLabel = "kubetracing.stack=kubetracing/" + stackName
-
-// owned lists the Docker objects that carry the stack's label.
+// owned lists the Docker objects of the stack.
 func owned(t *testing.T) []string {
 	t.Helper()
-	const filter = "label=" + ownerLabel
-	var all []string
-	for _, list := range [][]string{
-		{"ps", "--all", "--quiet", "--filter", filter},
-		{"network", "ls", "--quiet", "--filter", filter},
-		{"volume", "ls", "--quiet", "--filter", filter},
-		{"image", "ls", "--quiet", "--filter", filter},
-		{"ps", "--all", "--quiet", "--filter", "label=k3d.cluster=kubetracing-" + stackName},
-	} {
-		output, err := exec.Command("docker", list...).Output()
-		require.NoError(t, err)
-		for id := range strings.FieldsSeq(string(output)) {
-			all = append(all, list[0]+" "+id)
-		}
-	}
-	return all
+	return docker.Labelled(t, ownerLabel, "k3d.cluster="+clusterName)
 }

@@ -12,9 +12,9 @@ import (
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
-func TestTwoStacksSideBySideShareNothing(t *testing.T) {
+func TestStack_SideBySide(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	h := newHost(t)
 	configs := map[string]map[string]string{
 		"one": {"kubetracing:collector": `{"otlpGrpcPort":14317}`},
 		"two": {
@@ -25,11 +25,11 @@ func TestTwoStacksSideBySideShareNothing(t *testing.T) {
 	}
 	opened := map[string]*stack{}
 	for name, config := range configs {
-		opened[name] = w.stack(t, name, config)
+		opened[name] = h.stack(t, name, config)
 		opened[name].mustUp(t)
 	}
 	names, ports := map[string]string{}, map[float64]string{}
-	for _, e := range w.journal.take() {
+	for _, e := range h.journal.drain() {
 		text, err := protojson.Marshal(e.inputs)
 		require.NoError(t, err)
 		for other := range configs {
@@ -51,7 +51,7 @@ func TestTwoStacksSideBySideShareNothing(t *testing.T) {
 	}
 	assert.Len(t, names, 10, "a network, a volume, two containers and a node image each")
 
-	// What is published is what is looked at before anything is created.
+	// The preflight checks exactly the published ports.
 	checked := map[float64]string{}
 	for name, config := range configs {
 		settings, err := stacks.New("kubetracing", name, config)
@@ -65,7 +65,7 @@ func TestTwoStacksSideBySideShareNothing(t *testing.T) {
 	assert.Equal(t, checked, ports)
 
 	require.NoError(t, opened["one"].destroy(t).err)
-	for _, e := range w.journal.take() {
+	for _, e := range h.journal.drain() {
 		assert.Equal(t, "one", e.stack, e.String())
 	}
 	preview := opened["two"].preview(t)
@@ -73,7 +73,7 @@ func TestTwoStacksSideBySideShareNothing(t *testing.T) {
 	assert.Empty(t, preview.changes)
 }
 
-// dockerNames are the names in Docker that a resource takes.
+// dockerNames returns the names in Docker that a resource uses.
 func dockerNames(e entry) []string {
 	field := func(name string) []string {
 		if value, ok := e.inputs.GetFields()[name].GetKind().(*structpb.Value_StringValue); ok {

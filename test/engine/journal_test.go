@@ -11,12 +11,12 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// journal notes what the engine really had the providers do; previews leave
-// nothing in it.
+// journal records what the engine had the providers do; previews leave nothing in
+// it.
 type journal struct {
 	mu      sync.Mutex
 	entries []entry
-	// count numbers the operations, those that were taken included.
+	// count numbers the operations, drained ones included.
 	count int
 	// configurations are what providers were configured with.
 	configurations []*structpb.Struct
@@ -36,12 +36,12 @@ type entry struct {
 	inputs *structpb.Struct
 }
 
-// note writes an operation down, unless it is to fail, and numbers it.
-func (j *journal) note(verb, of string, inputs *structpb.Struct) (int, error) {
+// record records an operation, unless it must fail, and returns its number.
+func (j *journal) record(verb, subject string, inputs *structpb.Struct) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	resource := urn.URN(of)
-	done := operation{verb, resource.Name()}
+	resource := urn.URN(subject)
+	done := operation{verb, resourceName(resource)}
 	if reason, fails := j.failing[done]; fails {
 		delete(j.failing, done)
 		return 0, errors.New(reason)
@@ -67,13 +67,13 @@ func (j *journal) failOnce(verb, resource, reason string) {
 	j.failing[operation{verb, resource}] = reason
 }
 
-// take gives what happened since it was last called.
-func (j *journal) take() history {
+// drain returns what happened since it was last called.
+func (j *journal) drain() history {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	taken := j.entries
+	drained := j.entries
 	j.entries = nil
-	return taken
+	return drained
 }
 
 // history is what happened, in its order.
@@ -88,8 +88,8 @@ func (h history) operations() []string {
 	return operations
 }
 
-// of lists the resources to which something was done.
-func (h history) of(verb string) []string {
+// resources lists the resources with an operation.
+func (h history) resources(verb string) []string {
 	var resources []string
 	for _, e := range h {
 		if e.verb == verb {
@@ -114,8 +114,8 @@ func (h history) assertOrder(t *testing.T, operations ...string) {
 	assert.Equal(t, operations, got)
 }
 
-// one gives the only entry of an operation.
-func (h history) one(t *testing.T, verb, resource string) entry {
+// only returns the only entry of an operation.
+func (h history) only(t *testing.T, verb, resource string) entry {
 	t.Helper()
 	var found []entry
 	for _, e := range h {

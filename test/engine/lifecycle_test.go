@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestAFirstPreviewEndsAndShowsEverythingThatTheUpdateThenCreates(t *testing.T) {
+func TestStack_FirstPreview(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	s := w.stack(t, "dev", nil)
+	h := newHost(t)
+	s := h.stack(t, "dev", nil)
 	preview := s.preview(t)
 	require.NoError(t, preview.err)
-	assert.Empty(t, w.journal.take(), "a preview does nothing")
+	assert.Empty(t, h.journal.drain(), "a preview does nothing")
 
 	update := s.mustUp(t)
 	assert.Equal(t, update.changes, preview.changes)
@@ -25,17 +25,17 @@ func TestAFirstPreviewEndsAndShowsEverythingThatTheUpdateThenCreates(t *testing.
 	}
 	for _, r := range s.resources(t) {
 		if r.URN.Type() != "pulumi:providers:docker" && r.URN.Type() != "pulumi:providers:command" {
-			assert.Contains(t, preview.changes, "create "+r.URN.Name())
+			assert.Contains(t, preview.changes, "create "+resourceName(r.URN))
 		}
 	}
 }
 
-func TestNothingToDoIsNothingToChange(t *testing.T) {
+func TestStack_NoChange(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	s := w.stack(t, "dev", nil)
+	h := newHost(t)
+	s := h.stack(t, "dev", nil)
 	s.mustUp(t)
-	require.NotEmpty(t, w.journal.take())
+	require.NotEmpty(t, h.journal.drain())
 
 	first, second := s.preview(t), s.preview(t)
 	require.NoError(t, first.err)
@@ -43,37 +43,37 @@ func TestNothingToDoIsNothingToChange(t *testing.T) {
 	assert.Equal(t, first.text, second.text)
 	assert.Empty(t, s.mustUp(t).changes)
 	assert.Equal(t, first.text, s.preview(t).text, "after an update that changed nothing")
-	assert.Empty(t, w.journal.take())
+	assert.Empty(t, h.journal.drain())
 }
 
-func TestDestroyTakesEverythingAwayDependentsFirst(t *testing.T) {
+func TestStack_Destroy(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	s := w.stack(t, "dev", nil)
+	h := newHost(t)
+	s := h.stack(t, "dev", nil)
 	s.mustUp(t)
-	w.journal.take()
+	h.journal.drain()
 	before := s.resources(t)
 
 	require.NoError(t, s.destroy(t).err)
 	assert.Empty(t, s.resources(t))
 
-	deleted := w.journal.take().of("delete")
+	deleted := h.journal.drain().resources("delete")
 	inCluster := []string{"workloads-namespace", "workloads-echo"}
 	for _, r := range before {
-		name, position := r.URN.Name(), slices.Index(deleted, r.URN.Name())
+		name, position := resourceName(r.URN), slices.Index(deleted, resourceName(r.URN))
 		switch {
 		case !r.Custom || strings.HasPrefix(string(r.Type), "pulumi:providers:"):
 			continue
 		case slices.Contains(inCluster, name):
-			assert.Negative(t, position, "%s goes with its cluster", name)
+			assert.Negative(t, position, "%s is deleted with its cluster", name)
 			continue
 		}
 		if !assert.GreaterOrEqual(t, position, 0, "%s is deleted", name) {
 			continue
 		}
 		for _, needed := range r.Dependencies {
-			if later := slices.Index(deleted, needed.Name()); later >= 0 {
-				assert.Less(t, position, later, "%s needs %s", name, needed.Name())
+			if later := slices.Index(deleted, resourceName(needed)); later >= 0 {
+				assert.Less(t, position, later, "%s needs %s", name, resourceName(needed))
 			}
 		}
 	}
@@ -88,12 +88,12 @@ func TestDestroyTakesEverythingAwayDependentsFirst(t *testing.T) {
 func assertDependsOn(t *testing.T, resources []apitype.ResourceV3, name, needed string) {
 	t.Helper()
 	for _, r := range resources {
-		if r.URN.Name() != name {
+		if resourceName(r.URN) != name {
 			continue
 		}
 		var dependencies []string
 		for _, dependency := range r.Dependencies {
-			dependencies = append(dependencies, dependency.Name())
+			dependencies = append(dependencies, resourceName(dependency))
 		}
 		assert.Contains(t, dependencies, needed, name)
 		return
@@ -101,10 +101,10 @@ func assertDependsOn(t *testing.T, resources []apitype.ResourceV3, name, needed 
 	assert.Fail(t, "no such resource", name)
 }
 
-func TestAFailureIsToldAndTheNextUpdateGoesOnFromThere(t *testing.T) {
+func TestStack_FailedOperation(t *testing.T) {
 	t.Parallel()
 	const reason = "the node k3d-kubetracing-dev-server-0 does not become ready"
-	base := newWorld(t)
+	base := newHost(t)
 	base.stack(t, "dev", nil).mustUp(t)
 
 	lowRate := map[string]string{"kubetracing:sampling": `{"apiserver":10}`}
@@ -113,47 +113,47 @@ func TestAFailureIsToldAndTheNextUpdateGoesOnFromThere(t *testing.T) {
 		fresh          bool
 		config         map[string]string
 		verb, resource string
-		// repeated is what the next update does to the failed resource, untouched is
-		// something that the failed update had done and the next one leaves.
+		// repeated is the operation of the next update on the failed resource, untouched
+		// a resource that the failed update has finished.
 		repeated, untouched string
 	}{
-		"when the cluster does not come up at first": {
+		"first cluster does not come up": {
 			true, nil, "create", "cluster-k3d", "create cluster-k3d", "network-bridge",
 		},
-		"when a node does not come back from its restart": {
+		"node does not come back from its restart": {
 			false, lowRate, "update", "cluster-k3d", "update cluster-k3d", "node-config-files",
 		},
-		"when the old cluster cannot be removed": {
+		"old cluster cannot be removed": {
 			false, otherVersion, "delete", "cluster-k3d", "delete cluster-k3d", "node-image-build",
 		},
-		"when the new cluster does not come up after the old one is gone": {
+		"new cluster does not come up after the old one is deleted": {
 			false, otherVersion, "create", "cluster-k3d", "create cluster-k3d", "node-image-build",
 		},
-		"when the expected spans are not seen": {
+		"expected spans are not seen": {
 			false, lowRate, "update", "verification-services", "update verification-services", "cluster-k3d",
 		},
 	}
-	for behaviour, test := range tests {
-		t.Run(behaviour, func(t *testing.T) {
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			var w *world
+			var h *host
 			if test.fresh {
-				w = newWorld(t)
+				h = newHost(t)
 			} else {
-				w = base.another(t)
+				h = base.clone(t)
 			}
-			s := w.stack(t, "dev", test.config)
-			w.journal.failOnce(test.verb, test.resource, reason)
+			s := h.stack(t, "dev", test.config)
+			h.journal.failOnce(test.verb, test.resource, reason)
 			failed := s.up(t)
 			require.Error(t, failed.err)
 			assert.Contains(t, failed.text+failed.log, reason)
-			w.journal.take()
+			h.journal.drain()
 
 			s.mustUp(t)
-			done := w.journal.take()
+			done := h.journal.drain()
 			assert.Contains(t, done.operations(), test.repeated)
 			for _, verb := range []string{"create", "update", "delete"} {
-				assert.NotContains(t, done.of(verb), test.untouched)
+				assert.NotContains(t, done.resources(verb), test.untouched)
 			}
 			preview := s.preview(t)
 			require.NoError(t, preview.err)
@@ -161,18 +161,18 @@ func TestAFailureIsToldAndTheNextUpdateGoesOnFromThere(t *testing.T) {
 		})
 	}
 
-	t.Run("when destroy cannot remove the cluster", func(t *testing.T) {
+	t.Run("destroy cannot remove the cluster", func(t *testing.T) {
 		t.Parallel()
-		w := base.another(t)
-		s := w.stack(t, "dev", nil)
-		w.journal.failOnce("delete", "cluster-k3d", reason)
+		h := base.clone(t)
+		s := h.stack(t, "dev", nil)
+		h.journal.failOnce("delete", "cluster-k3d", reason)
 		failed := s.destroy(t)
 		require.Error(t, failed.err)
 		assert.Contains(t, failed.text+failed.log, reason)
-		assert.NotContains(t, w.journal.take().of("delete"), "network-bridge", "the cluster still needs it")
+		assert.NotContains(t, h.journal.drain().resources("delete"), "network-bridge", "the cluster still needs it")
 
 		require.NoError(t, s.destroy(t).err)
 		assert.Empty(t, s.resources(t))
-		w.journal.take().assertOrder(t, "delete cluster-k3d", "delete network-bridge")
+		h.journal.drain().assertOrder(t, "delete cluster-k3d", "delete network-bridge")
 	})
 }

@@ -16,8 +16,8 @@ import (
 	"google.golang.org/protobuf/types/known/structpb"
 )
 
-// provider is a resource provider that creates nothing. It tells the engine what
-// the real one would tell it, and notes what the engine asks of it.
+// provider is a resource provider that creates nothing. It answers the engine as
+// the real one does, and records what the engine asks of it.
 type provider struct {
 	pulumirpc.UnimplementedResourceProviderServer
 
@@ -62,8 +62,7 @@ func (p *provider) DiffConfig(_ context.Context, request *pulumirpc.DiffRequest)
 	return diff(request, func(input string) bool { return input == "clusterIdentifier" }), nil
 }
 
-// Configure takes secrets as such and wants to be asked at previews too, as the
-// three real providers do.
+// Configure accepts secrets and supports previews, as the three real providers do.
 func (p *provider) Configure(_ context.Context, request *pulumirpc.ConfigureRequest) (*pulumirpc.ConfigureResponse, error) {
 	p.journal.configure(request.GetArgs())
 	return &pulumirpc.ConfigureResponse{AcceptSecrets: true, SupportsPreview: true}, nil
@@ -71,7 +70,7 @@ func (p *provider) Configure(_ context.Context, request *pulumirpc.ConfigureRequ
 
 func (p *provider) Check(_ context.Context, request *pulumirpc.CheckRequest) (*pulumirpc.CheckResponse, error) {
 	if _, ok := p.kinds[request.GetType()]; !ok {
-		return nil, fmt.Errorf("nobody has said yet what a change of a %s does: see kinds_test.go", request.GetType())
+		return nil, fmt.Errorf("kinds_test.go does not define what a change of a %s does", request.GetType())
 	}
 	return &pulumirpc.CheckResponse{Inputs: request.GetNews()}, nil
 }
@@ -82,43 +81,43 @@ func (p *provider) Diff(_ context.Context, request *pulumirpc.DiffRequest) (*pul
 
 func (p *provider) Create(_ context.Context, request *pulumirpc.CreateRequest) (*pulumirpc.CreateResponse, error) {
 	if request.GetPreview() {
-		return &pulumirpc.CreateResponse{Properties: p.previewed(request.GetType(), request.GetProperties())}, nil
+		return &pulumirpc.CreateResponse{Properties: p.previewProperties(request.GetType(), request.GetProperties())}, nil
 	}
-	number, err := p.journal.note("create", request.GetUrn(), request.GetProperties())
+	number, err := p.journal.record("create", request.GetUrn(), request.GetProperties())
 	if err != nil {
 		return nil, err
 	}
 	return &pulumirpc.CreateResponse{
 		Id:         fmt.Sprintf("%s-%d", request.GetName(), number),
-		Properties: p.made(request.GetType(), request.GetName(), number, request.GetProperties()),
+		Properties: p.properties(request.GetType(), request.GetName(), number, request.GetProperties()),
 	}, nil
 }
 
 func (p *provider) Update(_ context.Context, request *pulumirpc.UpdateRequest) (*pulumirpc.UpdateResponse, error) {
 	if request.GetPreview() {
-		return &pulumirpc.UpdateResponse{Properties: p.previewed(request.GetType(), request.GetNews())}, nil
+		return &pulumirpc.UpdateResponse{Properties: p.previewProperties(request.GetType(), request.GetNews())}, nil
 	}
-	number, err := p.journal.note("update", request.GetUrn(), request.GetNews())
+	number, err := p.journal.record("update", request.GetUrn(), request.GetNews())
 	if err != nil {
 		return nil, err
 	}
 	return &pulumirpc.UpdateResponse{
-		Properties: p.made(request.GetType(), request.GetName(), number, request.GetNews()),
+		Properties: p.properties(request.GetType(), request.GetName(), number, request.GetNews()),
 	}, nil
 }
 
 func (p *provider) Delete(_ context.Context, request *pulumirpc.DeleteRequest) (*emptypb.Empty, error) {
-	_, err := p.journal.note("delete", request.GetUrn(), request.GetProperties())
+	_, err := p.journal.record("delete", request.GetUrn(), request.GetProperties())
 	return &emptypb.Empty{}, err
 }
 
-// Read finds everything as it was left.
+// Read returns the state unchanged.
 func (p *provider) Read(_ context.Context, request *pulumirpc.ReadRequest) (*pulumirpc.ReadResponse, error) {
 	return &pulumirpc.ReadResponse{Id: request.GetId(), Inputs: request.GetInputs(), Properties: request.GetProperties()}, nil
 }
 
-// made are a resource's properties once it exists.
-func (p *provider) made(token, name string, number int, inputs *structpb.Struct) *structpb.Struct {
+// properties returns a resource's properties once it exists.
+func (p *provider) properties(token, name string, number int, inputs *structpb.Struct) *structpb.Struct {
 	properties := proto.CloneOf(inputs)
 	if outputs := p.kinds[token].outputs; outputs != nil {
 		for key, value := range outputs(name, number) {
@@ -128,8 +127,8 @@ func (p *provider) made(token, name string, number int, inputs *structpb.Struct)
 	return properties
 }
 
-// previewed are a resource's properties while nobody can know its outputs.
-func (p *provider) previewed(token string, inputs *structpb.Struct) *structpb.Struct {
+// previewProperties returns a resource's properties while its outputs are unknown.
+func (p *provider) previewProperties(token string, inputs *structpb.Struct) *structpb.Struct {
 	properties := proto.CloneOf(inputs)
 	if outputs := p.kinds[token].outputs; outputs != nil {
 		for key := range outputs("", 0) {
@@ -143,24 +142,24 @@ func (p *provider) previewed(token string, inputs *structpb.Struct) *structpb.St
 func diff(request *pulumirpc.DiffRequest, replacedBy func(input string) bool) *pulumirpc.DiffResponse {
 	olds, news := request.GetOldInputs().GetFields(), request.GetNews().GetFields()
 	changes := map[string]*pulumirpc.PropertyDiff{}
-	note := func(input string, kind, replacing pulumirpc.PropertyDiff_Kind) {
+	record := func(input string, kind, replacing pulumirpc.PropertyDiff_Kind) {
 		if replacedBy(input) {
 			kind = replacing
 		}
 		changes[input] = &pulumirpc.PropertyDiff{Kind: kind, InputDiff: true}
 	}
 	for input, value := range news {
-		old, there := olds[input]
+		old, present := olds[input]
 		switch {
-		case !there:
-			note(input, pulumirpc.PropertyDiff_ADD, pulumirpc.PropertyDiff_ADD_REPLACE)
+		case !present:
+			record(input, pulumirpc.PropertyDiff_ADD, pulumirpc.PropertyDiff_ADD_REPLACE)
 		case !proto.Equal(old, value):
-			note(input, pulumirpc.PropertyDiff_UPDATE, pulumirpc.PropertyDiff_UPDATE_REPLACE)
+			record(input, pulumirpc.PropertyDiff_UPDATE, pulumirpc.PropertyDiff_UPDATE_REPLACE)
 		}
 	}
 	for input := range olds {
-		if _, there := news[input]; !there {
-			note(input, pulumirpc.PropertyDiff_DELETE, pulumirpc.PropertyDiff_DELETE_REPLACE)
+		if _, present := news[input]; !present {
+			record(input, pulumirpc.PropertyDiff_DELETE, pulumirpc.PropertyDiff_DELETE_REPLACE)
 		}
 	}
 	response := &pulumirpc.DiffResponse{

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 
@@ -18,6 +17,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubetracing/kubetracing/test/internal/environment"
 	"github.com/kubetracing/kubetracing/test/processes/build"
 )
 
@@ -28,20 +28,11 @@ var cli = build.Program{
 	VersionVariable: "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version",
 }
 
-// TestMain keeps the developer's own Pulumi settings out of the tests.
-func TestMain(m *testing.M) {
-	for _, variable := range os.Environ() {
-		name, _, _ := strings.Cut(variable, "=")
-		if strings.HasPrefix(name, "PULUMI_") {
-			if err := os.Unsetenv(name); err != nil {
-				panic(err)
-			}
-		}
-	}
-	os.Exit(m.Run())
-}
+// TestMain keeps the developer's settings, and plugins on PATH, out of the tests:
+// Pulumi warns about each such plugin, in any order.
+func TestMain(m *testing.M) { os.Exit(environment.Run(m, "pulumi")) }
 
-// findPulumi gives the Pulumi CLI: the one on PATH, else one that is built from
+// findPulumi returns the Pulumi CLI: the one on PATH, else one that is built from
 // its module.
 var findPulumi = sync.OnceValues(func() (auto.PulumiCommand, error) {
 	options := &auto.PulumiCommandOptions{SkipVersionCheck: true}

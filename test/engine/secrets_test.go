@@ -11,18 +11,18 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 )
 
-func TestTheKubeconfigIsReadableNowhereButWhereItIsUsed(t *testing.T) {
+func TestStack_KubeconfigIsSecret(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	s := w.stack(t, "dev", nil)
-	said := s.mustUp(t).log
+	h := newHost(t)
+	s := h.stack(t, "dev", nil)
+	log := s.mustUp(t).log
 
 	outputs, err := s.Outputs(t.Context())
 	require.NoError(t, err)
 	assert.True(t, outputs["kubeconfig"].Secret)
 	assert.Contains(t, outputs["kubeconfig"].Value, privateKey, "it is an output of the stack")
 	configured := false
-	for _, arguments := range w.journal.configurations {
+	for _, arguments := range h.journal.configurations {
 		text, err := protojson.Marshal(arguments)
 		require.NoError(t, err)
 		configured = configured || strings.Contains(string(text), privateKey)
@@ -34,13 +34,13 @@ func TestTheKubeconfigIsReadableNowhereButWhereItIsUsed(t *testing.T) {
 	preview := s.preview(t, optpreview.Diff())
 	require.NoError(t, preview.err)
 	require.Contains(t, preview.text, "cluster-kubeconfig")
-	said += preview.log + s.mustUp(t).log + s.destroy(t).log
+	log += preview.log + s.mustUp(t).log + s.destroy(t).log
 
 	encoded := base64.StdEncoding.EncodeToString([]byte(privateKey))
-	assert.NotContains(t, said, privateKey, "output, diffs and events")
-	assert.NotContains(t, said, encoded)
+	assert.NotContains(t, log, privateKey, "output, diffs and events")
+	assert.NotContains(t, log, encoded)
 	states := 0
-	for path, content := range w.written(t) {
+	for path, content := range h.written(t) {
 		assert.NotContains(t, content, privateKey, path)
 		assert.NotContains(t, content, encoded, path)
 		if strings.Contains(content, "ciphertext") {
@@ -50,18 +50,18 @@ func TestTheKubeconfigIsReadableNowhereButWhereItIsUsed(t *testing.T) {
 	assert.Positive(t, states, "state and history hold it encrypted")
 }
 
-func TestThePasswordOfASearchServerIsReadableNowhereButWhereItIsUsed(t *testing.T) {
+func TestStack_PasswordIsSecret(t *testing.T) {
 	t.Parallel()
 	const first, second = "Tr4ces-of-one!", "Tr4ces-of-two!"
 	stored := func(password string) map[string]string {
 		return map[string]string{"kubetracing:jaeger": `{"storage":"opensearch","server":{"password":"` + password + `"}}`}
 	}
-	w := newWorld(t)
-	s := w.stack(t, "dev", stored(first))
-	said := s.mustUp(t).log
-	done := w.journal.take()
+	h := newHost(t)
+	s := h.stack(t, "dev", stored(first))
+	log := s.mustUp(t).log
+	done := h.journal.drain()
 	for _, container := range []string{"server-container", "jaeger-container", "index-cleaner-container"} {
-		text, err := protojson.Marshal(done.one(t, "create", container).inputs)
+		text, err := protojson.Marshal(done.only(t, "create", container).inputs)
 		require.NoError(t, err)
 		assert.Contains(t, string(text), first, container)
 	}
@@ -71,11 +71,11 @@ func TestThePasswordOfASearchServerIsReadableNowhereButWhereItIsUsed(t *testing.
 	preview := s.preview(t, optpreview.Diff())
 	require.NoError(t, preview.err)
 	require.Contains(t, preview.changes, "replace jaeger-container")
-	said += preview.log + s.mustUp(t).log + s.destroy(t).log
+	log += preview.log + s.mustUp(t).log + s.destroy(t).log
 
 	for _, password := range []string{first, second} {
-		assert.NotContains(t, said, password, "output, diffs and events")
-		for path, content := range w.written(t) {
+		assert.NotContains(t, log, password, "output, diffs and events")
+		for path, content := range h.written(t) {
 			assert.NotContains(t, content, password, path)
 		}
 	}

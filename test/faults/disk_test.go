@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/test/internal/docker"
 	"github.com/kubetracing/kubetracing/test/pipeline/load"
 )
 
@@ -22,36 +23,36 @@ const (
 	smallDisk          = "4m"
 )
 
-// fullDisk fills the disk of a Collector's queue while Jaeger is away, and gives
-// what became of the traces once Jaeger is back.
+// fullDisk fills the disk of a Collector's queue while Jaeger is unavailable, and
+// counts the traces once Jaeger is back.
 func fullDisk(t *testing.T) (acknowledged, refused, lost int) {
 	t.Helper()
 	config := filepath.Join(t.TempDir(), "config.yaml")
-	docker(t, "cp", collector+":/etc/otelcol/config.yaml", config)
-	docker(t, "create", "--name", smallCollector, "--label", ownerLabel, "--network", cluster,
+	docker.Run(t, "cp", collector+":/etc/otelcol/config.yaml", config)
+	docker.Run(t, "create", "--name", smallCollector, "--label", ownerLabel, "--network", cluster,
 		"--publish", fmt.Sprintf("127.0.0.1:%d:%d", smallCollectorPort, tracing.OTLPGRPCPort),
 		"--tmpfs", tracing.CollectorDataDirectory+":mode=1777,size="+smallDisk,
 		"--mount", "type=bind,readonly,target=/etc/otelcol/config.yaml,source="+config,
-		docker(t, "inspect", "--format", "{{.Config.Image}}", collector), "--config", "/etc/otelcol/config.yaml")
-	t.Cleanup(func() { docker(t, "rm", "--force", "--volumes", smallCollector) })
-	docker(t, "start", smallCollector)
+		docker.Run(t, "inspect", "--format", "{{.Config.Image}}", collector), "--config", "/etc/otelcol/config.yaml")
+	t.Cleanup(func() { docker.Run(t, "rm", "--force", "--volumes", smallCollector) })
+	docker.Run(t, "start", smallCollector)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	docker(t, "pause", jaeger)
+	docker.Run(t, "pause", jaeger)
 	sender := &load.Sender{
 		Address:  fmt.Sprintf("127.0.0.1:%d", smallCollectorPort),
 		Shape:    load.Shape{Run: uint64(time.Now().UnixNano()), Spans: 3, Start: time.Now()},
 		Requests: 1500, Traces: tracesPerEach, Workers: 4,
 	}
 	numbers, err := sender.Send(ctx)
-	docker(t, "unpause", jaeger)
+	docker.Run(t, "unpause", jaeger)
 	require.NoError(t, err)
-	missing, err := load.WaitStored(ctx, fmt.Sprintf("http://127.0.0.1:%d", uiPort), sender.Shape, numbers, quiet)
+	missing, err := load.WaitStored(ctx, fmt.Sprintf("http://127.0.0.1:%d", uiPort), sender.Shape, numbers, settleTime)
 	require.NoError(t, err)
 	failures, last := sender.Failures()
 	t.Logf("the last refusal: %v", last)
-	t.Logf("the Collector's last words:\n%s", docker(t, "logs", "--tail", "5", smallCollector))
+	t.Logf("the Collector's last log lines:\n%s", docker.Run(t, "logs", "--tail", "5", smallCollector))
 	assert.Positive(t, failures, "the disk was not full")
 	return len(numbers), failures, len(missing)
 }

@@ -13,57 +13,59 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubetracing/kubetracing/test/internal/docker"
 	"github.com/kubetracing/kubetracing/test/pipeline/load"
 )
 
 // restartVariable names the command that restarts the Docker daemon. Without it
-// the daemon stays alone: other things may run on it.
+// the daemon is not restarted: other containers may run on it.
 const restartVariable = "KUBETRACING_RESTART_DOCKER"
 
-// outage is how long a destination is away or slow: long enough for the
-// Collector's first attempts to fail, short enough for its retries to be due.
+// outage is how long a destination is unavailable or slow: long enough for the
+// Collector's first attempts to fail, short enough for its retries to succeed.
 const outage = 10 * time.Second
 
 // Each fault happens in the middle of this load, which takes some 20 seconds.
 const (
 	requests      = 200
 	tracesPerEach = 20
-	quiet         = 30 * time.Second
+	// settleTime without a further trace means that the rest is lost.
+	settleTime = 30 * time.Second
 )
 
-// fault is something that breaks.
+// fault is a failure of a part of the stack.
 type fault struct {
-	name string
-	do   func(t *testing.T)
+	name    string
+	inflict func(t *testing.T)
 }
 
 var faults = []fault{
 	{"kill -9 of the Collector", func(t *testing.T) { kill(t, collector) }},
 	{"kill -9 of Jaeger", func(t *testing.T) { kill(t, jaeger) }},
 	{"kill -9 of k3s, and so of its node", func(t *testing.T) {
-		docker(t, "exec", server, "sh", "-c", "kill -KILL $(cat /run/kubetracing/k3s.pid)")
+		docker.Run(t, "exec", server, "sh", "-c", "kill -KILL $(cat /run/kubetracing/k3s.pid)")
 	}},
 	{"a Jaeger that does not answer for 10 s", func(t *testing.T) {
-		docker(t, "pause", jaeger)
+		docker.Run(t, "pause", jaeger)
 		time.Sleep(outage)
-		docker(t, "unpause", jaeger)
+		docker.Run(t, "unpause", jaeger)
 	}},
 	{"a Jaeger that works a tenth of the time for 10 s", func(t *testing.T) {
 		for range 10 {
-			docker(t, "pause", jaeger)
+			docker.Run(t, "pause", jaeger)
 			time.Sleep(outage * 9 / 100)
-			docker(t, "unpause", jaeger)
+			docker.Run(t, "unpause", jaeger)
 			time.Sleep(outage / 100)
 		}
 	}},
 	{"a Jaeger out of reach for 10 s", func(t *testing.T) {
 		connect := []string{"network", "connect", "--alias", "jaeger"}
-		if address := docker(t, "inspect", "--format", `{{with (index .NetworkSettings.Networks "`+cluster+`").IPAMConfig}}{{.IPv4Address}}{{end}}`, jaeger); address != "" {
+		if address := docker.Run(t, "inspect", "--format", `{{with (index .NetworkSettings.Networks "`+cluster+`").IPAMConfig}}{{.IPv4Address}}{{end}}`, jaeger); address != "" {
 			connect = append(connect, "--ip", address)
 		}
-		docker(t, "network", "disconnect", cluster, jaeger)
+		docker.Run(t, "network", "disconnect", cluster, jaeger)
 		time.Sleep(outage)
-		docker(t, append(connect, cluster, jaeger)...)
+		docker.Run(t, append(connect, cluster, jaeger)...)
 	}},
 	{"restart of the Docker daemon", func(t *testing.T) {
 		command := os.Getenv(restartVariable)
@@ -79,11 +81,11 @@ var faults = []fault{
 // restart policy from bringing it back.
 func kill(t *testing.T, container string) {
 	t.Helper()
-	pid := docker(t, "inspect", "--format", "{{.State.Pid}}", container)
-	docker(t, "run", "--rm", "--privileged", "--pid", "host", "busybox:1.37.0", "kill", "-KILL", pid)
+	pid := docker.Run(t, "inspect", "--format", "{{.State.Pid}}", container)
+	docker.Run(t, "run", "--rm", "--privileged", "--pid", "host", "busybox:1.37.0", "kill", "-KILL", pid)
 }
 
-// modes are where traces and queues are.
+// modes are where traces and queues are stored.
 var modes = []struct{ name, storage, queue string }{
 	{"on disk", "badger", "disk"},
 	{"in memory", "memory", "memory"},
@@ -94,27 +96,18 @@ var modes = []struct{ name, storage, queue string }{
 func TestFaults(t *testing.T) {
 	for _, mode := range modes {
 		t.Run(mode.name, func(t *testing.T) {
-			p := newProject(t)
-			require.Empty(t, owned(t), "an earlier run left something behind")
-			t.Cleanup(func() {
-				if err := p.run(t, "destroy"); err != nil {
-					t.Errorf("clean up: %v", err)
-				}
-				assert.Empty(t, owned(t), "destroy leaves nothing")
-			})
-			p.configure(t, map[string]map[string]any{
+			startStack(t, map[string]map[string]any{
 				"cluster":   {"apiPort": apiPort},
 				"jaeger":    {"uiPort": uiPort, "storage": mode.storage},
 				"collector": {"otlpGrpcPort": otlpPort, "queue": mode.queue},
 			})
-			require.NoError(t, p.run(t, "up"))
 
 			table := &strings.Builder{}
 			writer := tabwriter.NewWriter(table, 0, 0, 2, ' ', 0)
 			fmt.Fprintln(writer, "fault under load\tacknowledged\tfailed attempts\tlost")
 			defer func() {
 				writer.Flush()
-				t.Logf("%s, traces by what became of them:\n%s", mode.name, table)
+				t.Logf("traces of the stack that stores %s:\n%s", mode.name, table)
 			}()
 			for _, fault := range faults {
 				t.Run(fault.name, func(t *testing.T) {
@@ -138,8 +131,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// account sends traces, lets the fault happen in their middle, and counts what was
-// acknowledged and what of that is not in Jaeger.
+// account sends traces, inflicts the fault in the middle, and counts the acknowledged
+// traces and those of them that are not in Jaeger.
 func account(t *testing.T, fault fault) (acknowledged, failed, lost int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -149,29 +142,21 @@ func account(t *testing.T, fault fault) (acknowledged, failed, lost int) {
 		Shape:    load.Shape{Run: uint64(time.Now().UnixNano()), Spans: 3, Start: time.Now()},
 		Requests: requests, Traces: tracesPerEach, Workers: 4, Retry: true, Pause: 200 * time.Millisecond,
 	}
-	type result struct {
-		numbers []uint64
-		err     error
-	}
-	sent := make(chan result, 1)
-	go func() {
-		numbers, err := sender.Send(ctx)
-		sent <- result{numbers, err}
-	}()
-	require.Eventually(t, func() bool { return sender.Acknowledged() >= requests/4 }, time.Minute, 10*time.Millisecond)
-	fault.do(t)
-	all := <-sent
-	require.NoError(t, all.err)
+	numbers, err := sender.SendInterrupted(ctx, []float64{0.25}, func() error {
+		fault.inflict(t)
+		return nil
+	})
+	require.NoError(t, err)
 	query := fmt.Sprintf("http://127.0.0.1:%d", uiPort)
 	// Jaeger may just be coming back.
 	require.Eventually(t, func() bool {
-		_, err := load.Stored(ctx, query, sender.Shape, all.numbers[:1])
+		_, err := load.Stored(ctx, query, sender.Shape, numbers[:1])
 		return err == nil
 	}, time.Minute, time.Second)
-	missing, err := load.WaitStored(ctx, query, sender.Shape, all.numbers, quiet)
+	missing, err := load.WaitStored(ctx, query, sender.Shape, numbers, settleTime)
 	require.NoError(t, err)
 	failures, _ := sender.Failures()
-	return len(all.numbers), failures, len(missing)
+	return len(numbers), failures, len(missing)
 }
 
 // assertHealthy waits until the node is ready again and what was killed runs.
@@ -182,6 +167,6 @@ func assertHealthy(t *testing.T) {
 		return err == nil && string(output) == "ok"
 	}, 2*time.Minute, time.Second, "kube-apiserver is not ready again")
 	for _, container := range []string{jaeger, collector, server} {
-		assert.Equal(t, "true", docker(t, "inspect", "--format", "{{.State.Running}}", container), container)
+		assert.Equal(t, "true", docker.Run(t, "inspect", "--format", "{{.State.Running}}", container), container)
 	}
 }

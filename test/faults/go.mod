@@ -6,7 +6,6 @@ require (
 	github.com/kubetracing/kubetracing v0.0.0
 	github.com/kubetracing/kubetracing/test/pipeline v0.0.0
 	github.com/stretchr/testify v1.12.1
-	sigs.k8s.io/yaml v1.6.0
 )
 
 require (
@@ -24,6 +23,7 @@ require (
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260803160001-6ac0973c030d // indirect
 	google.golang.org/grpc v1.84.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
+	sigs.k8s.io/yaml v1.6.0 // indirect
 )
 
 replace (

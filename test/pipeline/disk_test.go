@@ -40,9 +40,8 @@ func smallDisk(t *testing.T) string {
 	return folder
 }
 
-// A full disk must be heard of by those who send, and cost nothing of what was
-// taken before.
-func TestAFullDiskRefusesSpansAloudAndLosesNone(t *testing.T) {
+// Senders learn of a full disk, and nothing that was acknowledged before is lost.
+func TestCollector_FullDisk(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	disk := smallDisk(t)
@@ -67,7 +66,7 @@ func TestAFullDiskRefusesSpansAloudAndLosesNone(t *testing.T) {
 	require.NotEmpty(t, acknowledged)
 	refused, last := sender.Failures()
 	require.Positive(t, refused, "the disk was not full")
-	assert.ErrorContains(t, last, "no space left on device")
+	require.ErrorContains(t, last, "no space left on device")
 
 	require.NoError(t, pipeline.Jaeger.Start(ctx))
 	lost, err := load.WaitStored(ctx, pipeline.Jaeger.QueryURL, sender.Shape, acknowledged, beyondRetries)

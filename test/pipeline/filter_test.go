@@ -52,15 +52,15 @@ func attribute(key, value string) *common.KeyValue {
 	return &common.KeyValue{Key: key, Value: &common.AnyValue{Value: &common.AnyValue_StringValue{StringValue: value}}}
 }
 
-// spansOf are spans of one service, named after the target that each has; the span
-// "none" has no target.
-func spansOf(service string, targets ...string) *trace.ResourceSpans {
+// spansOf are spans of one service, named after the module that each names in an
+// attribute; the span "none" names none.
+func spansOf(service, key string, targets ...string) *trace.ResourceSpans {
 	var spans []*trace.Span
 	for i, target := range targets {
 		span := &trace.Span{TraceId: make([]byte, 16), SpanId: []byte{0, 0, 0, 0, 0, 0, 0, byte(i + 1)}, Name: service + " " + target}
 		span.TraceId[15] = byte(len(service))
 		if target != "none" {
-			span.Attributes = []*common.KeyValue{attribute("target", target)}
+			span.Attributes = []*common.KeyValue{attribute(key, target)}
 		}
 		spans = append(spans, span)
 	}
@@ -71,6 +71,13 @@ func spansOf(service string, targets ...string) *trace.ResourceSpans {
 }
 
 func TestCollector_DropsSpansOfConmonRsLibraries(t *testing.T) {
+	for _, key := range []string{"target", "code.module.name", "code.namespace"} {
+		t.Run(key, func(t *testing.T) { dropsSpansOfConmonRsLibraries(t, key) })
+	}
+}
+
+func dropsSpansOfConmonRsLibraries(t *testing.T, key string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	received, address := newReceiver(t)
@@ -89,8 +96,8 @@ func TestCollector_DropsSpansOfConmonRsLibraries(t *testing.T) {
 	t.Cleanup(func() { assert.NoError(t, connection.Close()) })
 	_, err = collector.NewTraceServiceClient(connection).Export(ctx, &collector.ExportTraceServiceRequest{
 		ResourceSpans: []*trace.ResourceSpans{
-			spansOf("conmonrs", "h2::codec::framed_write", "hyper::client", "conmonrs::rpc", "conmonrs", "conmonrs_like", "none"),
-			spansOf("other", "h2::codec::framed_write"),
+			spansOf("conmonrs", key, "h2::codec::framed_write", "hyper::client", "conmonrs::rpc", "conmonrs", "conmonrs_like", "none"),
+			spansOf("other", key, "h2::codec::framed_write"),
 		},
 	})
 	require.NoError(t, err)

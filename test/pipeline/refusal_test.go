@@ -18,9 +18,9 @@ import (
 	"github.com/kubetracing/kubetracing/test/pipeline/rig"
 )
 
-// Above the memory limit the Collector refuses: the sender is told, the Collector
-// counts and logs it, and what it did take arrives all the same.
-func TestAboveTheMemoryLimitSpansAreRefusedAloud(t *testing.T) {
+// Above the memory limit the Collector refuses spans: the sender gets an error, the
+// Collector counts and logs it, and what it accepted arrives all the same.
+func TestCollector_MemoryLimit(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	pipeline, err := rig.New(rig.Spec{
@@ -34,7 +34,7 @@ func TestAboveTheMemoryLimitSpansAreRefusedAloud(t *testing.T) {
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { assert.NoError(t, pipeline.Kill()) })
-	// No Jaeger yet: what the Collector takes it has to hold.
+	// Without Jaeger the Collector must hold what it accepts.
 	require.NoError(t, pipeline.Collector.Start(ctx))
 	sender := &load.Sender{
 		Address:  pipeline.Collector.OTLPGRPC,
@@ -57,12 +57,12 @@ func TestAboveTheMemoryLimitSpansAreRefusedAloud(t *testing.T) {
 	require.NoError(t, pipeline.Jaeger.Start(ctx))
 	lost, err := load.WaitStored(ctx, pipeline.Jaeger.QueryURL, sender.Shape, acknowledged, 30*time.Second)
 	require.NoError(t, err)
-	assert.Empty(t, lost, "taken, but not in Jaeger")
+	assert.Empty(t, lost, "accepted, but not in Jaeger")
 	t.Logf("traces sent %d, acknowledged %d, refused %d, lost %d",
 		sender.Requests*sender.Traces, len(acknowledged), refused*sender.Traces, len(lost))
 }
 
-// counter sums up a counter over its labels; Prometheus adds _total or not.
+// counter returns the sum of a counter over its labels, with or without _total.
 func counter(t *testing.T, url, name string) float64 {
 	t.Helper()
 	response, err := http.Get(url)

@@ -11,21 +11,21 @@ import (
 	"testing"
 )
 
-// searchServer stands for an OpenSearch or Elasticsearch with one user: it takes
-// templates and documents, and remembers them.
+// searchServer imitates an OpenSearch or Elasticsearch with one user: it accepts
+// templates and documents, and records them.
 type searchServer struct {
 	username, password string
 
 	mu sync.Mutex
-	// refused counts the requests of others than the user.
+	// refused counts the requests without the user's credentials.
 	refused int
 	// templates are the bodies of the index templates, by name.
 	templates map[string]string
-	// documents are the sources of what was written, by index.
+	// documents are the written documents, by index.
 	documents map[string][]string
 }
 
-// version is what a server says of itself.
+// version is the server's answer about its version.
 //
 // Source: github.com/jaegertracing/jaeger v2.20.0
 // internal/storage/elasticsearch/backend_version.go.
@@ -34,7 +34,7 @@ var version = map[string]string{
 	"elasticsearch": `{"version": {"number": "9.4.0"}, "tagline": "You Know, for Search"}`,
 }
 
-// newSearchServer gives a server of a kind, not yet started.
+// newSearchServer returns a server of a kind, not yet started.
 func newSearchServer(t *testing.T, kind, username, password string) (*searchServer, *httptest.Server) {
 	t.Helper()
 	s := &searchServer{
@@ -43,7 +43,7 @@ func newSearchServer(t *testing.T, kind, username, password string) (*searchServ
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, version[kind]) })
-	// Elasticsearch from 8 on is given the one, OpenSearch the other.
+	// Jaeger uses the first with Elasticsearch 8 and newer, the second with OpenSearch.
 	mux.HandleFunc("PUT /_index_template/{name}", s.template)
 	mux.HandleFunc("PUT /_template/{name}", s.template)
 	mux.HandleFunc("POST /_bulk", s.bulk)
@@ -76,7 +76,7 @@ func (s *searchServer) template(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, `{"acknowledged": true}`)
 }
 
-// bulk takes pairs of lines: what to do, and the document.
+// bulk reads pairs of lines: the action, and the document.
 func (s *searchServer) bulk(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,22 +99,22 @@ func (s *searchServer) bulk(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"errors": false, "items": [%s]}`, strings.Join(results, ", "))
 }
 
-// written gives the documents of the indices of a prefix, and those of all others.
-func (s *searchServer) written(prefix string) (of, others []string) {
+// written returns the documents of the indices with a prefix, and all others.
+func (s *searchServer) written(prefix string) (matching, others []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for index, documents := range s.documents {
 		if strings.HasPrefix(index, prefix) {
-			of = append(of, documents...)
+			matching = append(matching, documents...)
 		} else {
 			others = append(others, documents...)
 		}
 	}
-	return of, others
+	return matching, others
 }
 
-// asked gives the templates and the count of refused requests.
-func (s *searchServer) asked() (templates map[string]string, refused int) {
+// requests returns the templates and the count of refused requests.
+func (s *searchServer) requests() (templates map[string]string, refused int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.templates, s.refused

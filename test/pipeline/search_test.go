@@ -19,23 +19,23 @@ import (
 	"github.com/kubetracing/kubetracing/test/processes"
 )
 
-// newestJaeger skips a test that the Jaeger of the module cannot run: its
+// requireJaeger220 skips a test that the Jaeger of the module cannot run: its
 // configuration of search servers has other keys than the default image's.
-func newestJaeger(t *testing.T) {
+func requireJaeger220(t *testing.T) {
 	t.Helper()
 	if os.Getenv(processes.JaegerVariable) == "" {
-		t.Skipf("needs a Jaeger 2.20, which is no module: %s names its binary", processes.JaegerVariable)
+		t.Skipf("needs a Jaeger 2.20, which is not available as a module: %s names its binary", processes.JaegerVariable)
 	}
 }
 
-// searchSpec is a Jaeger with storage at an address.
+// searchSpec returns a Jaeger that stores at an address.
 func searchSpec(storage tracing.JaegerStorage, url, ca string) tracing.JaegerSpec {
 	return tracing.JaegerSpec{Storage: storage, Retention: "72h0m0s", Server: &tracing.JaegerServer{
 		URL: url, Username: storage.Superuser(), CA: ca, IndexPrefix: "kubetracing-dev", SingleNode: true,
 	}}
 }
 
-// searchRig is a pipeline with such a Jaeger, killed in the end.
+// searchRig returns a pipeline with such a Jaeger, killed in the end.
 func searchRig(t *testing.T, folder string, spec tracing.JaegerSpec, password string) *rig.Rig {
 	t.Helper()
 	pipeline, err := rig.New(rig.Spec{
@@ -47,9 +47,9 @@ func searchRig(t *testing.T, folder string, spec tracing.JaegerSpec, password st
 	return pipeline
 }
 
-func TestJaegerWritesToASearchServerAsItsUser(t *testing.T) {
-	newestJaeger(t)
-	// What validation lets through, whatever YAML would make of it.
+func TestJaeger_SearchServer(t *testing.T) {
+	requireJaeger220(t)
+	// Passwords that validation accepts and YAML would not take for text.
 	for name, password := range map[string]string{
 		"a strong one": "Tr4ces-Of%Many@Nodes", "a number": "0123456789", "an object": "{hunter2:1}", "a tag": "!hunter2",
 		"an alias": "*hunter2", "a comment": "#hunter2", "an apostrophe": "'hunter2'",
@@ -86,8 +86,8 @@ func assertWrites(t *testing.T, storage tracing.JaegerStorage, password string) 
 	written, _ := server.written(spans)
 	assert.Len(t, written, 300)
 	_, others := server.written("kubetracing-dev-")
-	assert.Empty(t, others, "what is the stack's begins with its name")
-	templates, refused := server.asked()
+	assert.Empty(t, others, "every index begins with the stack's name")
+	templates, refused := server.requests()
 	assert.Zero(t, refused)
 	for _, index := range []string{"span", "service"} {
 		template := templates["kubetracing-dev-jaeger-"+index]
@@ -96,24 +96,24 @@ func assertWrites(t *testing.T, storage tracing.JaegerStorage, password string) 
 			assert.Contains(t, strings.Join(strings.Fields(template), ""), setting, index)
 		}
 	}
-	assertShownNowhere(t, folder, password)
+	assertNoFileContains(t, folder, password)
 }
 
-// assertShownNowhere looks for a password in all files of a folder.
-func assertShownNowhere(t *testing.T, folder, password string) {
+// assertNoFileContains checks that no file of a folder contains a secret.
+func assertNoFileContains(t *testing.T, folder, secret string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(folder, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
 		content, err := os.ReadFile(path)
-		assert.False(t, strings.Contains(string(content), password), "%s shows the password", path)
+		assert.NotContains(t, string(content), secret, path)
 		return err
 	}))
 }
 
-func TestJaegerTrustsASearchServersAuthorityAndNoOther(t *testing.T) {
-	newestJaeger(t)
+func TestJaeger_SearchServerAuthority(t *testing.T) {
+	requireJaeger220(t)
 	ca := func(server *httptest.Server) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 	}
@@ -121,8 +121,8 @@ func TestJaegerTrustsASearchServersAuthorityAndNoOther(t *testing.T) {
 		ca     func(*httptest.Server) string
 		starts bool
 	}{
-		"the server's": {ca, true},
-		"none of ours": {func(*httptest.Server) string { return "" }, false},
+		"the server's authority": {ca, true},
+		"no authority":           {func(*httptest.Server) string { return "" }, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -140,20 +140,20 @@ func TestJaegerTrustsASearchServersAuthorityAndNoOther(t *testing.T) {
 	}
 }
 
-func TestJaegerDoesNotStartWithAWrongPassword(t *testing.T) {
-	newestJaeger(t)
+func TestJaeger_SearchServerWrongPassword(t *testing.T) {
+	requireJaeger220(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	server, listener := newSearchServer(t, "opensearch", "admin", "hunter2")
 	listener.Start()
 	pipeline := searchRig(t, t.TempDir(), searchSpec(tracing.StorageOpenSearch, listener.URL, ""), "hunter3")
 	require.ErrorContains(t, pipeline.Jaeger.Start(ctx), "401")
-	_, refused := server.asked()
+	_, refused := server.requests()
 	assert.Positive(t, refused)
 }
 
-func TestJaegerRefusesAKeyOfASearchServerThatDoesNotExist(t *testing.T) {
-	newestJaeger(t)
+func TestJaeger_SearchServerUnknownKey(t *testing.T) {
+	requireJaeger220(t)
 	spec := searchSpec(tracing.StorageOpenSearch, "https://search.test", "none")
 	config, err := tracing.RenderJaeger(spec)
 	require.NoError(t, err)
@@ -164,10 +164,10 @@ func TestJaegerRefusesAKeyOfASearchServerThatDoesNotExist(t *testing.T) {
 		t.Run(key, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			spoilt := strings.Replace(config, " "+key+":", " "+key+"_x:", 1)
-			require.NotEqual(t, config, spoilt)
+			changed := strings.Replace(config, " "+key+":", " "+key+"_x:", 1)
+			require.NotEqual(t, config, changed)
 			jaeger, err := processes.NewJaeger(processes.Options{
-				Folder: t.TempDir(), Config: spoilt, Environment: []string{tracing.JaegerPasswordVariable + "=hunter2"},
+				Folder: t.TempDir(), Config: changed, Environment: []string{tracing.JaegerPasswordVariable + "=hunter2"},
 			})
 			require.NoError(t, err)
 			require.ErrorContains(t, jaeger.Start(ctx), key+"_x")

@@ -13,7 +13,7 @@ import (
 	"github.com/kubetracing/kubetracing/test/pipeline/rig"
 )
 
-func TestTailSamplingKeepsErrorsAndSlowTracesAndAShareOfTheRest(t *testing.T) {
+func TestCollector_TailSampling(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	pipeline, err := rig.New(rig.Spec{

@@ -10,13 +10,13 @@ type CollectorProcess struct {
 	*Process
 	// OTLPGRPC and OTLPHTTP are the host:port addresses of the OTLP receivers.
 	OTLPGRPC, OTLPHTTP string
-	// MetricsURL is where it shows its own metrics in Prometheus' format.
+	// MetricsURL serves its own metrics in Prometheus' format.
 	MetricsURL string
 }
 
-// NewCollector prepares a Collector, building it where it is not in the cache.
-// The configuration must name the receiver otlp and enable the extension
-// health_check. Exporters go where it says: override their endpoints.
+// NewCollector prepares a Collector, building it unless it is in the cache. The
+// configuration must name the receiver otlp and enable the extension health_check.
+// Exporters use the endpoints in it: override them.
 func NewCollector(options Options) (*CollectorProcess, error) {
 	binary, err := binary(Collector, CollectorVariable)
 	if err != nil {
@@ -45,8 +45,8 @@ func NewCollector(options Options) (*CollectorProcess, error) {
 	}, nil
 }
 
-// prometheusReader is the list of metric readers, in YAML, that shows a process's
-// metrics at an address.
+// prometheusReader returns the list of metric readers, in YAML, that serves a
+// process's metrics at an address.
 func prometheusReader(address string) string {
 	host, port, _ := net.SplitHostPort(address)
 	return fmt.Sprintf("[{pull: {exporter: {prometheus: {host: %q, port: %s}}}}]", host, port)

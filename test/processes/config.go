@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// Options say how a Collector or a Jaeger is run.
+// Options define how a Collector or a Jaeger is run.
 type Options struct {
 	// Folder holds the process's configuration and log. Required; it must exist.
 	Folder string
@@ -24,7 +24,7 @@ type Options struct {
 	Environment []string
 }
 
-// configArguments writes the configuration to a file and gives the arguments that
+// configArguments writes the configuration to a file and returns the arguments that
 // make an OpenTelemetry Collector, which Jaeger 2 is too, read it and then the
 // overrides.
 //

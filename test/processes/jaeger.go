@@ -5,14 +5,13 @@ type JaegerProcess struct {
 	*Process
 	// OTLPGRPC and OTLPHTTP are the host:port addresses of the OTLP receivers.
 	OTLPGRPC, OTLPHTTP string
-	// QueryURL is where its query API answers.
+	// QueryURL is the address of its query API.
 	QueryURL string
 }
 
-// NewJaeger prepares a Jaeger, building it where it is not in the cache. The
-// configuration must name the receiver otlp and enable the extensions
-// jaeger_query and healthcheckv2. Directories of a store are where it says:
-// override them.
+// NewJaeger prepares a Jaeger, building it unless it is in the cache. The
+// configuration must name the receiver otlp and enable the extensions jaeger_query
+// and healthcheckv2. The directories of a store are those in it: override them.
 func NewJaeger(options Options) (*JaegerProcess, error) {
 	binary, err := binary(Jaeger, JaegerVariable)
 	if err != nil {

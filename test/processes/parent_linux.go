@@ -2,5 +2,5 @@ package processes
 
 import "syscall"
 
-// endWithParent lets the kernel kill a process whose parent is gone.
+// endWithParent lets the kernel kill a process whose parent has exited.
 func endWithParent() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

@@ -5,8 +5,8 @@ import (
 	"net"
 )
 
-// FreeAddresses gives host:port addresses of the loopback interface on which
-// nothing listens. They are chosen together, so that they differ.
+// FreeAddresses returns distinct host:port addresses of the loopback interface on
+// which nothing listens.
 func FreeAddresses(count int) ([]string, error) {
 	addresses := make([]string, count)
 	for i := range addresses {

@@ -15,7 +15,7 @@ import (
 	"github.com/shirou/gopsutil/v4/process"
 )
 
-// healthInterval is the pause between two questions for a process's health.
+// healthInterval is the pause between two health checks.
 const healthInterval = 20 * time.Millisecond
 
 // logTail is how much of a log an error shows, in bytes.
@@ -29,7 +29,7 @@ type Process struct {
 	arguments            []string
 	environment          []string
 	healthURL            string
-	// client asks for the health; nil means a plain one.
+	// client checks the health; nil means a plain one.
 	client *http.Client
 
 	command *exec.Cmd
@@ -49,7 +49,7 @@ type Command struct {
 	Arguments, Environment []string
 	// HealthURL answers with 200 as soon as the program is ready. Required.
 	HealthURL string
-	// Client asks HealthURL. Optional; the default trusts the certificates that the
+	// Client requests HealthURL. Optional; the default trusts the certificates that the
 	// system trusts.
 	Client *http.Client
 }
@@ -63,7 +63,7 @@ func New(command Command) *Process {
 	}
 }
 
-// Usage is what a running process has used since it started.
+// Usage is the resource usage of a running process since it started.
 type Usage struct {
 	// CPU is user and system time together.
 	CPU time.Duration
@@ -71,15 +71,15 @@ type Usage struct {
 	Memory uint64
 }
 
-// LogPath is the file that collects what the process prints, over all its starts.
+// LogPath returns the file with the output of the process, over all its starts.
 func (p *Process) LogPath() string { return filepath.Join(p.folder, p.name+".log") }
 
-// Start starts the process and waits until it is healthy. A process that ends, or
-// is not healthy when the context ends, is an error that shows its last log lines;
-// nothing is left running then.
+// Start starts the process and waits until it is healthy. If the process exits, or
+// the context ends first, Start kills it and returns an error with its last log
+// lines.
 func (p *Process) Start(ctx context.Context) error {
 	if p.command != nil {
-		return fmt.Errorf("start %s: it runs already", p.name)
+		return fmt.Errorf("start %s: it is already running", p.name)
 	}
 	log, err := os.OpenFile(p.LogPath(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -90,14 +90,14 @@ func (p *Process) Start(ctx context.Context) error {
 	command.Dir, command.Stdout, command.Stderr = p.folder, log, log
 	// Nothing of the caller's: OTEL_ variables would change what is measured.
 	command.Env = append([]string{"HOME=" + p.folder, "PATH=" + os.Getenv("PATH")}, p.environment...)
-	// A test that is killed takes its processes along.
+	// Processes of a killed test are killed too.
 	command.SysProcAttr = endWithParent()
 	if err := command.Start(); err != nil {
 		return fmt.Errorf("start %s: %w", p.name, err)
 	}
 	exited := make(chan struct{})
 	go func() {
-		// The state is read from the command; that a killed process failed is no news.
+		// The state is read from the command; a killed process is no error.
 		_ = command.Wait()
 		close(exited)
 	}()
@@ -123,7 +123,7 @@ func (p *Process) waitHealthy(ctx context.Context) error {
 		}
 		select {
 		case <-p.exited:
-			return fmt.Errorf("ended: %s", p.command.ProcessState)
+			return fmt.Errorf("exited: %s", p.command.ProcessState)
 		case <-ctx.Done():
 			return fmt.Errorf("not healthy: %w", ctx.Err())
 		case <-time.After(healthInterval):
@@ -131,8 +131,8 @@ func (p *Process) waitHealthy(ctx context.Context) error {
 	}
 }
 
-// Stop asks the process to end and waits for it. One that has not ended when the
-// context does is killed, which is an error.
+// Stop asks the process to exit and waits for it. If the context ends first, Stop
+// kills it and returns an error.
 func (p *Process) Stop(ctx context.Context) error {
 	if p.command == nil {
 		return nil
@@ -149,7 +149,8 @@ func (p *Process) Stop(ctx context.Context) error {
 	}
 }
 
-// Kill ends the process as kill -9 does. One that does not run is no error.
+// Kill ends the process as kill -9 does. It is no error if the process is not
+// running.
 func (p *Process) Kill() error {
 	if p.command == nil {
 		return nil
@@ -162,16 +163,15 @@ func (p *Process) Kill() error {
 	return nil
 }
 
-// Pause stops the process where it is, as one does that is out of CPU or memory;
-// Resume lets it go on.
+// Pause suspends the process, as if it were out of CPU or memory, until Resume.
 func (p *Process) Pause() error { return p.signal(syscall.SIGSTOP) }
 
-// Resume undoes Pause.
+// Resume continues a paused process.
 func (p *Process) Resume() error { return p.signal(syscall.SIGCONT) }
 
 func (p *Process) signal(signal syscall.Signal) error {
 	if p.command == nil {
-		return fmt.Errorf("signal %s: it does not run", p.name)
+		return fmt.Errorf("signal %s: it is not running", p.name)
 	}
 	if err := p.command.Process.Signal(signal); err != nil {
 		return fmt.Errorf("signal %s: %w", p.name, err)
@@ -179,10 +179,10 @@ func (p *Process) signal(signal syscall.Signal) error {
 	return nil
 }
 
-// Usage tells what the running process has used since it was started last.
+// Usage returns the resource usage of the running process since its last start.
 func (p *Process) Usage() (Usage, error) {
 	if p.command == nil {
-		return Usage{}, fmt.Errorf("usage of %s: it does not run", p.name)
+		return Usage{}, fmt.Errorf("usage of %s: it is not running", p.name)
 	}
 	running, err := process.NewProcess(int32(p.command.Process.Pid))
 	if err != nil {

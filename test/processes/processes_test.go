@@ -3,6 +3,7 @@ package processes_test
 import (
 	"context"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -11,8 +12,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/test/internal/environment"
 	"github.com/kubetracing/kubetracing/test/processes"
 )
+
+func TestMain(m *testing.M) { os.Exit(environment.Run(m)) }
 
 const traceID = "5b8efff798038103d269b633813fc60c"
 
@@ -27,7 +31,7 @@ const span = `{"resourceSpans": [{
 	}]}]
 }]}`
 
-// pair is the rendered pipeline: a Collector that exports to a Jaeger.
+// pair returns the rendered pipeline: a Collector that exports to a Jaeger.
 func pair(t *testing.T) (*processes.CollectorProcess, *processes.JaegerProcess) {
 	t.Helper()
 	jaegerConfig, err := tracing.RenderJaeger(tracing.JaegerSpec{Storage: tracing.StorageMemory, MaxTraces: 1000})
@@ -46,8 +50,8 @@ func pair(t *testing.T) (*processes.CollectorProcess, *processes.JaegerProcess) 
 	return collector, jaeger
 }
 
-// soon bounds a start or a stop.
-func soon(t *testing.T) context.Context {
+// withTimeout returns a context for a start or a stop.
+func withTimeout(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
@@ -62,7 +66,7 @@ func send(t *testing.T, collector *processes.CollectorProcess) {
 	require.Equal(t, http.StatusOK, response.StatusCode)
 }
 
-// status asks Jaeger for the trace.
+// status requests the trace from Jaeger and returns the status code.
 func status(t *testing.T, jaeger *processes.JaegerProcess) int {
 	t.Helper()
 	response, err := http.Get(jaeger.QueryURL + "/api/traces/" + traceID)
@@ -71,10 +75,10 @@ func status(t *testing.T, jaeger *processes.JaegerProcess) int {
 	return response.StatusCode
 }
 
-func TestASpanReachesJaegerThroughTheCollector(t *testing.T) {
+func TestProcess_Pipeline(t *testing.T) {
 	collector, jaeger := pair(t)
-	require.NoError(t, jaeger.Start(soon(t)))
-	require.NoError(t, collector.Start(soon(t)))
+	require.NoError(t, jaeger.Start(withTimeout(t)))
+	require.NoError(t, collector.Start(withTimeout(t)))
 	send(t, collector)
 	require.Eventually(t, func() bool { return status(t, jaeger) == http.StatusOK }, 10*time.Second, 50*time.Millisecond)
 
@@ -88,25 +92,25 @@ func TestASpanReachesJaegerThroughTheCollector(t *testing.T) {
 	require.NoError(t, err)
 	response.Body.Close()
 	assert.Equal(t, http.StatusOK, response.StatusCode)
-	require.NoError(t, collector.Stop(soon(t)))
-	require.NoError(t, jaeger.Stop(soon(t)))
+	require.NoError(t, collector.Stop(withTimeout(t)))
+	require.NoError(t, jaeger.Stop(withTimeout(t)))
 }
 
-func TestAKilledProcessStartsAgainOnItsPorts(t *testing.T) {
+func TestProcess_RestartAfterKill(t *testing.T) {
 	_, jaeger := pair(t)
-	require.NoError(t, jaeger.Start(soon(t)))
+	require.NoError(t, jaeger.Start(withTimeout(t)))
 	require.NoError(t, jaeger.Kill())
 	_, err := http.Get(jaeger.QueryURL)
 	require.ErrorContains(t, err, "connection refused")
 	_, err = jaeger.Usage()
-	require.ErrorContains(t, err, "does not run")
-	require.NoError(t, jaeger.Start(soon(t)))
+	require.ErrorContains(t, err, "is not running")
+	require.NoError(t, jaeger.Start(withTimeout(t)))
 	assert.Equal(t, http.StatusNotFound, status(t, jaeger), "memory is empty after a kill")
 }
 
-func TestAProcessThatDoesNotStartShowsItsLog(t *testing.T) {
+func TestProcess_FailedStart(t *testing.T) {
 	collector, err := processes.NewCollector(processes.Options{Folder: t.TempDir(), Config: "exporters: {logging: {}}"})
 	require.NoError(t, err)
-	require.ErrorContains(t, collector.Start(soon(t)), "use the debug exporter instead")
-	require.NoError(t, collector.Kill(), "nothing is left to kill")
+	require.ErrorContains(t, collector.Start(withTimeout(t)), "use the debug exporter instead")
+	require.NoError(t, collector.Kill(), "it is not running any more")
 }

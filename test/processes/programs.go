@@ -19,13 +19,13 @@ var Jaeger = build.Program{
 }
 
 // JaegerVariable and CollectorVariable name binaries to run instead of the ones
-// built from modules, to try a release that the module proxy lacks.
+// built from modules, for releases that the module proxy does not have.
 const (
 	JaegerVariable    = "KUBETRACING_JAEGER"
 	CollectorVariable = "KUBETRACING_COLLECTOR"
 )
 
-// binary gives the path of the binary that the variable names or, without one,
+// binary returns the path of the binary that the variable names or, without one,
 // that of the built program.
 func binary(program build.Program, variable string) (string, error) {
 	if path := os.Getenv(variable); path != "" {

@@ -23,7 +23,7 @@ if [ -e "$FILES/containerd-handlers.toml" ]; then
   done
   if [ "$DEFAULT_RUNTIME" != runc ]; then
     # k3s writes the table with double or single quotes, or not at all.
-    table="^\[plugins\.[\"']$CRI_PLUGIN[\"']\.containerd\]\$"
+    table="^\[plugins\.[\"']${CRI_PLUGIN}[\"']\.containerd\]\$"
     if grep -q "$table" "$configuration"; then
       sed -i "s/$table/&\ndefault_runtime_name = \"$DEFAULT_RUNTIME\"/" "$configuration"
     else

@@ -6,7 +6,7 @@
 #
 # k3s.sh restart: asks for that, and ends when the old k3s has.
 set -u
-cd /run/kubetracing
+cd /run/kubetracing || exit 1
 
 if [ "$1" = restart ]; then
   # A container runtime that k3s does not start restarts before it.
@@ -43,11 +43,11 @@ until grep -qwF "$KUBETRACING_NODE_ADDRESS" /proc/net/fib_trie; do
   sleep 0.1
 done
 
-again= asked=
+again='' asked=''
 trap 'again=yes; kill -TERM "$k3s"' HUP
-trap 'again= asked=yes; kill -TERM "$k3s"' TERM INT QUIT
+trap 'asked=yes again=""; kill -TERM "$k3s"' TERM INT QUIT
 while :; do
-  again=
+  again=''
   bin/k3s "$@" &
   k3s=$!
   date -u +%Y-%m-%dT%H:%M:%SZ > k3s.started

@@ -1,3 +1,3 @@
-// Package load sends numbered traces over OTLP, keeps account of which were
-// acknowledged, and asks Jaeger which arrived.
+// Package load sends numbered traces over OTLP, records which were acknowledged, and
+// asks Jaeger which arrived.
 package load

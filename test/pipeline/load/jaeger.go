@@ -67,7 +67,7 @@ func spansByTrace(ctx context.Context, queryURL string, shape Shape, numbers []u
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, queryURL+"/api/traces?"+ids.Encode(), nil)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("query Jaeger: %w", err)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {

@@ -14,20 +14,20 @@ import (
 )
 
 // Sender sends the traces 1 to Requests*Traces over OTLP/gRPC, as the exporters of
-// Kubernetes do, but remembers what became of each request.
+// Kubernetes do, but records which requests were acknowledged.
 type Sender struct {
 	// Address is the host:port of the receiver. Required.
 	Address string
-	// Shape is what the traces look like. Required.
+	// Shape is the shape of the traces. Required.
 	Shape Shape
-	// Requests, and Traces in each, say how much is sent. Required.
+	// Requests is the number of requests, Traces that of traces in each. Required.
 	Requests, Traces int
 	// Workers send at the same time, each one request after the other. Required.
 	Workers int
 	// Retry sends a request again until it is acknowledged; else one that fails is
 	// not sent again.
 	Retry bool
-	// Pause is what a worker waits after each request. Optional.
+	// Pause is how long a worker waits after each request. Optional.
 	Pause time.Duration
 
 	acknowledged, failures atomic.Int64
@@ -37,7 +37,7 @@ type Sender struct {
 // Acknowledged counts the requests that were acknowledged so far.
 func (s *Sender) Acknowledged() int { return int(s.acknowledged.Load()) }
 
-// Failures counts the attempts that were not acknowledged, and gives the last
+// Failures returns the number of attempts that were not acknowledged, and the last
 // one's error.
 func (s *Sender) Failures() (int, error) {
 	if last := s.lastFailure.Load(); last != nil {
@@ -46,7 +46,7 @@ func (s *Sender) Failures() (int, error) {
 	return 0, nil
 }
 
-// retryPause is what a worker waits after a request that failed.
+// retryPause is how long a worker waits after a request that failed.
 const retryPause = 50 * time.Millisecond
 
 // requestTimeout bounds one attempt.
@@ -100,7 +100,7 @@ func (s *Sender) Send(ctx context.Context) ([]uint64, error) {
 
 func (s *Sender) first(request int) uint64 { return uint64(request*s.Traces) + 1 }
 
-// send tells whether the request was acknowledged.
+// send reports whether the request was acknowledged.
 func (s *Sender) send(ctx context.Context, client collector.TraceServiceClient, request int) bool {
 	message := s.Shape.Request(s.first(request), s.Traces)
 	for {

@@ -14,23 +14,23 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Shape is what the traces of a run look like.
+// Shape is the shape of the traces of a run.
 type Shape struct {
-	// Run tells the traces of several runs apart: it is the second half of every
-	// trace id. What samples by a hash of the id wants what differs to come first.
+	// Run distinguishes the traces of several runs: it is the second half of every
+	// trace id. A sampler that hashes the id needs the half that differs to come first.
 	Run uint64
 	// Spans is the number of spans of a trace.
 	Spans int
 	// Start is the start time of every trace; Jaeger finds traces by id, whatever
 	// their time, but badger drops what is older than its retention.
 	Start time.Time
-	// Lasts is the duration of every span; 0 means 3 ms.
+	// Lasts is the duration of every span. Optional; the default is 3 ms.
 	Lasts time.Duration
 	// Failed gives every span the status of an error.
 	Failed bool
 }
 
-// TraceID is the id of a trace by its number, in the hexadecimal form that Jaeger
+// TraceID returns the id of a trace by its number, in the hexadecimal form that Jaeger
 // uses. Numbers begin at 1: an id of zeros is invalid.
 func (s Shape) TraceID(number uint64) string { return hex.EncodeToString(s.traceID(number)) }
 
@@ -38,7 +38,7 @@ func (s Shape) traceID(number uint64) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, number), s.Run)
 }
 
-// Request is the export of the traces first to first+count-1. Its spans have the
+// Request returns the export of the traces first to first+count-1. Its spans have the
 // attributes that an API request's have, some 600 bytes each.
 func (s Shape) Request(first uint64, count int) *collector.ExportTraceServiceRequest {
 	spans := make([]*trace.Span, 0, count*s.Spans)
@@ -98,8 +98,8 @@ func number64(key string, value int64) *common.KeyValue {
 	return &common.KeyValue{Key: key, Value: &common.AnyValue{Value: &common.AnyValue_IntValue{IntValue: value}}}
 }
 
-// BytesPerSpan is what a span takes on the wire, in requests of so many traces,
-// without compression.
+// BytesPerSpan returns the size of a span on the wire, in requests of that many
+// traces, without compression.
 func (s Shape) BytesPerSpan(traces int) int {
 	return proto.Size(s.Request(1, traces)) / (traces * s.Spans)
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/kubetracing/kubetracing/test/processes"
 )
 
-// Spec says what the pipeline is.
+// Spec defines the pipeline.
 type Spec struct {
 	// Folder holds logs, configurations and data. Required; it must exist.
 	Folder string

@@ -6,14 +6,15 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+
+	"github.com/kubetracing/kubetracing/test/internal/environment"
+	"github.com/kubetracing/kubetracing/test/project"
 )
 
 // Program is a program that is built with the modules of one upstream release.
@@ -37,7 +38,7 @@ type Program struct {
 // cacheFolder keeps the binaries between runs, relative to the repository.
 const cacheFolder = ".kubetracing/programs"
 
-// builds holds one build per program, however many callers want it.
+// builds holds one build per program, shared by all callers.
 var builds sync.Map
 
 type result struct {
@@ -56,7 +57,7 @@ func (p Program) Binary() (string, error) {
 }
 
 func (p Program) build() (string, error) {
-	root, err := Repository()
+	root, err := project.Checkout()
 	if err != nil {
 		return "", err
 	}
@@ -69,33 +70,36 @@ func (p Program) build() (string, error) {
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	// Built beside its place and then moved, so that another process never starts
-	// half a binary.
+	// Built beside its path and then moved, so that another process never starts an
+	// incomplete binary.
 	unfinished := fmt.Sprintf("%s.%d", path, os.Getpid())
 	defer os.Remove(unfinished)
-	// The whole graph stands in the versions' own files; a workspace around this
+	// The whole module graph is in the versions' own files; a workspace around this
 	// repository must not change it.
 	flags := "-s -w"
 	if p.VersionVariable != "" {
 		flags += " -X " + p.VersionVariable + "=v" + p.Version
 	}
-	command := exec.Command("go", "build", "-mod=readonly", "-ldflags="+flags, "-tags="+p.Tags,
+	command := environment.Command("go", "build", "-mod=readonly", "-ldflags="+flags, "-tags="+p.Tags,
 		"-modfile="+p.modfile(), "-o", unfinished, cmp.Or(p.Package, "."))
 	command.Dir = folder
-	command.Env = append(os.Environ(), "GOWORK=off")
+	command.Env = append(command.Env, "GOWORK=off")
 	if output, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%s: %w\n%s", command, err, output)
 	}
-	return path, os.Rename(unfinished, path)
+	if err := os.Rename(unfinished, path); err != nil {
+		return "", fmt.Errorf("keep %s: %w", p.Folder, err)
+	}
+	return path, nil
 }
 
 func (p Program) modfile() string { return filepath.Join("versions", "v"+p.Version+".mod") }
 
-// digest names everything that the program is built from.
+// digest identifies everything that the program is built from.
 func (p Program) digest(folder string) (string, error) {
 	sources, err := filepath.Glob(filepath.Join(folder, "*.go"))
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("list sources: %w", err)
 	}
 	modfile := filepath.Join(folder, p.modfile())
 	sum := sha256.New()
@@ -103,25 +107,9 @@ func (p Program) digest(folder string) (string, error) {
 	for _, path := range append(sources, modfile, strings.TrimSuffix(modfile, ".mod")+".sum") {
 		content, err := os.ReadFile(path)
 		if err != nil {
-			return "", err
+			return "", fmt.Errorf("read source: %w", err)
 		}
 		fmt.Fprintf(sum, "%s %d\n%s", filepath.Base(path), len(content), content)
 	}
 	return hex.EncodeToString(sum.Sum(nil))[:12], nil
-}
-
-// Repository is the folder around the working directory that holds Pulumi.yaml.
-func Repository() (string, error) {
-	start, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for folder := start; ; folder = filepath.Dir(folder) {
-		if _, err := os.Stat(filepath.Join(folder, "Pulumi.yaml")); err == nil {
-			return folder, nil
-		}
-		if folder == filepath.Dir(folder) {
-			return "", errors.New("no Pulumi.yaml in " + start + " or above: run this inside the repository")
-		}
-	}
 }

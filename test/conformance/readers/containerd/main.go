@@ -1,6 +1,6 @@
 // Command containerd reads a file of NAME=VALUE lines on standard input, starts
 // the tracing plugins of one containerd line (versions/*.mod choose which; 1.x
-// also wants the build tag containerd1) with that environment and makes one span
+// also needs the build tag containerd1) with that environment and makes one span
 // with a sampled and one without any parent. It prints what was exported as
 // JSON. It fails where a plugin does not start, with the plugin's own error.
 package main

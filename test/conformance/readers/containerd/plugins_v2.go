@@ -14,7 +14,7 @@ import (
 )
 
 // startTracingPlugins starts the exporter and the tracer that needs it, in the
-// order and with the default configuration that containerd gives them, and
+// order and with the default configuration that containerd passes, and
 // returns the tracer.
 //
 // Source: github.com/containerd/containerd/v2@v2.3.4/cmd/containerd/server/server.go (New).

@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// Exported is what containerd's exporter sent.
+// Exported are the requests of containerd's exporter.
 type Exported struct {
-	// URLs are the addresses that it sent to.
+	// URLs are the addresses of the requests.
 	URLs []string `json:"urls"`
 	// Requests are the OTLP requests as sent. They are left to a reader with
 	// today's OTLP types: those of containerd 1.6 are older than OTLP 1.0.
@@ -19,8 +19,7 @@ type Exported struct {
 }
 
 // receiver stands in for the Collector. It is the exporter's HTTP proxy, so it
-// sees the address that the exporter was really given, and that address needs no
-// DNS.
+// sees the address that the exporter uses, and that address needs no DNS.
 type receiver struct {
 	server *httptest.Server
 
@@ -37,7 +36,7 @@ func startReceiver() (*receiver, error) {
 
 func (r *receiver) Close() { r.server.Close() }
 
-// Exported is everything that was sent so far.
+// Exported returns the requests so far.
 func (r *receiver) Exported() (*Exported, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

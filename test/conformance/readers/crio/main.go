@@ -1,7 +1,7 @@
 // Command crio reads crio.conf on standard input with the configuration code of one
-// CRI-O release (versions/*.mod choose which) and prints what it understood as JSON.
-// It fails where CRI-O refuses a value, and where a key means nothing to CRI-O,
-// which itself would say nothing of it.
+// CRI-O release (versions/*.mod choose which) and prints what it decoded as JSON.
+// It fails where CRI-O refuses a value, and where CRI-O does not know a key, which
+// CRI-O itself ignores silently.
 package main
 
 import (
@@ -21,8 +21,8 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// Understood is what CRI-O makes of the file.
-type Understood struct {
+// Decoded is what CRI-O decodes from the file.
+type Decoded struct {
 	Tracing        config.TracingConfig              `json:"tracing"`
 	Handlers       map[string]*config.RuntimeHandler `json:"handlers"`
 	DefaultRuntime string                            `json:"defaultRuntime"`
@@ -33,9 +33,9 @@ type Understood struct {
 
 func main() {
 	logrus.SetOutput(io.Discard)
-	understood, err := run(os.Stdin)
+	decoded, err := run(os.Stdin)
 	if err == nil {
-		err = json.NewEncoder(os.Stdout).Encode(understood)
+		err = json.NewEncoder(os.Stdout).Encode(decoded)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -43,7 +43,7 @@ func main() {
 	}
 }
 
-func run(in io.Reader) (*Understood, error) {
+func run(in io.Reader) (*Decoded, error) {
 	text, err := io.ReadAll(in)
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func run(in io.Reader) (*Understood, error) {
 		}
 	}
 	// What CRI-O checks without a machine: the runtimes' binaries are not here.
-	return &Understood{
+	return &Decoded{
 		Tracing: cri.TracingConfig, Handlers: cri.Runtimes, DefaultRuntime: cri.DefaultRuntime,
 		CgroupManager: cri.CgroupManagerName, DropInfraCtr: cri.DropInfraCtr, CleanShutdown: cri.CleanShutdownFile,
 	}, errors.Join(cri.RuntimeConfig.ValidateDefaultRuntime(), cri.ImageConfig.Validate(false), cri.APIConfig.Validate(false))

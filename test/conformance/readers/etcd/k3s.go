@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// k3sConfigFile gives the content of the configuration file that k3s writes for
+// k3sConfigFile returns the content of the configuration file that k3s writes for
 // its embedded etcd from etcd-arg values of the form NAME=VALUE: numbers and
 // booleans lose their quotes, everything else stays text. Durations and lists,
 // which k3s converts too, do not occur in tracing arguments.

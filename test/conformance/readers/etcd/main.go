@@ -1,7 +1,7 @@
-// Command etcd takes k3s' etcd-arg values, loads them with the code of one etcd
+// Command etcd accepts k3s' etcd-arg values, loads them with the code of one etcd
 // version (versions/*.mod choose which) and prints the values that ended up in
 // its configuration as JSON, by argument name. It fails with etcd's own error,
-// and where etcd ignores an argument, which etcd itself does without a word.
+// and where etcd ignores an argument, which etcd itself does silently.
 //
 //	etcd NAME=VALUE...
 package main
@@ -66,7 +66,7 @@ func loadConfig(settings map[string]any) (*embed.Config, error) {
 	return embed.ConfigFromFile(file)
 }
 
-// fieldsByName gives the values of a configuration by their names in its file.
+// fieldsByName returns the values of a configuration by their names in its file.
 func fieldsByName(config *embed.Config) map[string]any {
 	fields := map[string]any{}
 	value := reflect.ValueOf(config).Elem()

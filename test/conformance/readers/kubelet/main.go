@@ -1,6 +1,6 @@
 // Command kubelet reads a KubeletConfiguration on standard input with the
 // kubelet of one Kubernetes minor (versions/*.mod choose which) and prints what
-// it understood as JSON. It fails with the kubelet's own error.
+// it decoded as JSON. It fails with the kubelet's own error.
 package main
 
 import (
@@ -18,9 +18,9 @@ import (
 )
 
 func main() {
-	understood, err := read(os.Stdin)
+	decoded, err := read(os.Stdin)
 	if err == nil {
-		err = json.NewEncoder(os.Stdout).Encode(understood)
+		err = json.NewEncoder(os.Stdout).Encode(decoded)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -29,7 +29,7 @@ func readAPIServerTracing(data []byte, gates string) (*tracingapi.TracingConfigu
 	if err := feature.DefaultMutableFeatureGate.Set(gates); err != nil {
 		return nil, err
 	}
-	// Where the gate is gone, tracing is on for good.
+	// Where the gate was removed, tracing cannot be disabled.
 	if _, gated := feature.DefaultMutableFeatureGate.GetAll()[apiServerTracing]; gated &&
 		!feature.DefaultFeatureGate.Enabled(apiServerTracing) {
 		return nil, errTracingGateOff

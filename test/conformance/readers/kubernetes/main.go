@@ -1,6 +1,6 @@
 // Command kubernetes reads a configuration file on standard input with the code
 // of one Kubernetes minor (versions/*.mod choose which) and prints what that
-// release understood as JSON. It fails with the release's own error.
+// release decoded as JSON. It fails with the release's own error.
 //
 //	kubernetes apiserver [feature gates, as A=true,B=false] < tracing.yaml
 //	kubernetes kubelet < kubelet.yaml
@@ -14,9 +14,9 @@ import (
 )
 
 func main() {
-	understood, err := read(os.Args[1:], os.Stdin)
+	decoded, err := read(os.Args[1:], os.Stdin)
 	if err == nil {
-		err = json.NewEncoder(os.Stdout).Encode(understood)
+		err = json.NewEncoder(os.Stdout).Encode(decoded)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

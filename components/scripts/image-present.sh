@@ -1,2 +1,0 @@
-set -eu
-docker image inspect --format '{{.Id}}' "$IMAGE"

@@ -1,0 +1,157 @@
+// Package spec defines the JSON documents that components pass on standard input
+// to the kubetracing commands that the Pulumi command provider runs. Its values
+// are plain, so every document is complete, and visible, at preview.
+package spec
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/kubetracing/kubetracing/components/verify"
+)
+
+// Labels on everything in Docker that a stack creates.
+const (
+	// StackLabel holds "project/stack", for people.
+	StackLabel = "kubetracing.stack"
+	// StateLabel holds the identity of the Pulumi state that created the object. It
+	// decides ownership: another checkout may have a stack of the same name.
+	StateLabel = "kubetracing.state"
+)
+
+// Environment variables of the commands. They carry what is only known once
+// another resource exists, which must not hide a document from the preview.
+const (
+	// StateVariable holds the identity of the state.
+	StateVariable = "KUBETRACING_STATE"
+	// NodeConfigVariable holds the digest of the files that the nodes mount. Nodes
+	// that were started with another digest are restarted.
+	NodeConfigVariable = "KUBETRACING_NODE_CONFIG"
+	// JaegerVariable holds the URL of Jaeger's query API.
+	JaegerVariable = "KUBETRACING_JAEGER_URL"
+	// AfterVariable names what a verification depends on; a new value repeats it.
+	AfterVariable = "KUBETRACING_AFTER"
+)
+
+// Cluster describes a k3d cluster. The commands cluster create, cluster update and
+// cluster start read it.
+type Cluster struct {
+	// Name is the name of the k3d cluster.
+	Name string `json:"name"`
+	// Stack is the value of StackLabel on its nodes.
+	Stack string `json:"stack"`
+	// Network is the Docker network that the nodes join.
+	Network string `json:"network"`
+	// Nodes are the cluster's nodes, servers first.
+	Nodes []Node `json:"nodes"`
+	// Runtime is the container runtime of the nodes.
+	Runtime Runtime `json:"runtime"`
+	// K3d is the configuration for k3d cluster create --config, as JSON.
+	K3d json.RawMessage `json:"k3d"`
+}
+
+// Node is one node of a cluster.
+type Node struct {
+	// Container is the node's name in Docker and in Kubernetes.
+	Container string `json:"container"`
+	// Server reports whether the node runs a control plane.
+	Server bool `json:"server"`
+	// Address is its IPv4 address on the cluster's network.
+	Address string `json:"address"`
+}
+
+// Runtime describes a container runtime as far as it is checked.
+type Runtime struct {
+	// Name is containerd or crio.
+	Name string `json:"name"`
+	// Handlers are the names of the runtime handlers that it must have.
+	Handlers []string `json:"handlers,omitempty"`
+	// Receiver is the host:port to which CRI-O exports spans over gRPC.
+	Receiver string `json:"receiver"`
+}
+
+// NodeFiles describes the files that all nodes of a cluster mount. The command
+// nodes write reads it.
+type NodeFiles struct {
+	// Volume is the Docker volume that holds the files and nothing else.
+	Volume string `json:"volume"`
+	// Image is an image with tar.
+	Image string `json:"image"`
+	// Files maps base names to contents.
+	Files map[string]string `json:"files"`
+}
+
+// Container describes a container to wait for. The command container wait reads
+// it.
+type Container struct {
+	// Container is its name in Docker.
+	Container string `json:"container"`
+	// Title is what people call it, as Jaeger.
+	Title string `json:"title"`
+	// Timeout bounds the wait.
+	Timeout verify.Duration `json:"timeout"`
+	// HealthURL is requested from inside the container Probe, which has wget. Without
+	// it, the container's own health check decides.
+	HealthURL string `json:"healthUrl,omitempty"`
+	Probe     string `json:"probe,omitempty"`
+}
+
+// Volume describes the owner of a volume. The command volume chown reads it.
+type Volume struct {
+	// Volume is its name in Docker.
+	Volume string `json:"volume"`
+	// User is the numeric user id that gets it.
+	User string `json:"user"`
+	// Image is an image with chown.
+	Image string `json:"image"`
+}
+
+// Names lists the names that a stack is about to use in Docker. The command
+// identity create reads it: a new state owns none of them yet.
+type Names struct {
+	// Stack is "project/stack".
+	Stack string `json:"stack"`
+	// Cluster is the name of the k3d cluster.
+	Cluster string `json:"cluster"`
+	// Networks, Volumes and Containers are names in Docker.
+	Networks   []string `json:"networks"`
+	Volumes    []string `json:"volumes"`
+	Containers []string `json:"containers"`
+}
+
+// Verification describes what to look for in Jaeger. The command verify --spec
+// reads it.
+type Verification struct {
+	// Timeout bounds the search.
+	Timeout verify.Duration `json:"timeout"`
+	// Containers are the Docker names of everything that spans come from and pass
+	// through.
+	Containers []string `json:"containers"`
+	// OnlyNew counts only spans that started after the last of Containers did.
+	OnlyNew bool `json:"onlyNew,omitempty"`
+	// Once keeps an earlier result for as long as the value of AfterVariable does not
+	// change.
+	Once bool `json:"once,omitempty"`
+	// Expectations must all hold.
+	Expectations []verify.Expectation `json:"expectations"`
+}
+
+// Encode renders a document as indented JSON, which Pulumi's diffs show by field.
+func Encode(document any) (string, error) {
+	text, err := json.MarshalIndent(document, "", "  ")
+	if err != nil {
+		return "", fmt.Errorf("encode %T: %w", document, err)
+	}
+	return string(text), nil
+}
+
+// Decode reads a document. Unknown fields are errors.
+func Decode(text []byte, document any) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(document); err != nil {
+		return fmt.Errorf("decode %T: %w", document, err)
+	}
+	return nil
+}

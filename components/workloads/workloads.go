@@ -1,0 +1,135 @@
+// Package workloads holds the component that runs the workloads of the catalog in a
+// cluster.
+package workloads
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/pulumi/pulumi-command/sdk/go/command/local"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/kubetracing/kubetracing/components/cluster"
+	"github.com/kubetracing/kubetracing/components/internal/manifest"
+	"github.com/kubetracing/kubetracing/components/internal/resources"
+	"github.com/kubetracing/kubetracing/components/workloads/catalog"
+)
+
+// Args describe the test workloads.
+type Args struct {
+	// Cluster is where they run. Required.
+	Cluster *cluster.Cluster
+	// Target is what decides how they run. Required.
+	Target catalog.Target
+	// Names are the workloads to run. None by default.
+	Names []string
+	// Receiver is created once the receiver of their spans is healthy. A workload that
+	// ran before it would leave no trace, and not run again. Required.
+	Receiver pulumi.Resource
+	// RuntimeClasses are those of the cluster. Optional.
+	RuntimeClasses *cluster.RuntimeClasses
+}
+
+// Workloads are the in-cluster test workloads, in a namespace of their own.
+type Workloads struct {
+	pulumi.ResourceState
+
+	// Done are the names of the runs that have ended or, if they never end, have
+	// started; known when all have.
+	Done pulumi.StringArrayOutput `pulumi:"done"`
+	// Runs are the names of the runs, as echo or echo-crun, by themselves; each is known
+	// when it has run.
+	Runs map[string]pulumi.StringOutput
+}
+
+// New runs the test workloads.
+func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Workloads, error) {
+	inputs := pulumi.Map{"workloads": resources.StringArray(args.Names...)}
+	component := &Workloads{Runs: map[string]pulumi.StringOutput{}}
+	return resources.Register(ctx, "Workloads", name, inputs, component, opts, func(workloads *Workloads) error {
+		namespace, err := args.Cluster.NewRootObject(ctx, name+"-namespace", manifest.Object{
+			APIVersion: "v1", Kind: "Namespace", Name: catalog.Namespace,
+		}, workloads)
+		if err != nil {
+			return err
+		}
+		after := []pulumi.Resource{namespace, args.Receiver}
+		if args.RuntimeClasses != nil {
+			after = append(after, args.RuntimeClasses.Created...)
+		}
+		done := pulumi.StringArray{}
+		for _, chosen := range slices.Sorted(slices.Values(args.Names)) {
+			workload, known := catalog.Find(chosen)
+			if !known {
+				return fmt.Errorf("there is no workload %q", chosen)
+			}
+			for _, run := range workload.Runs(args.Target) {
+				last, err := runner{args, workloads, name + "-" + run.Name, namespace, after}.start(ctx, run)
+				if err != nil {
+					return fmt.Errorf("%s: %w", run.Name, err)
+				}
+				workloads.Runs[run.Name] = last.ID().ApplyT(func(pulumi.ID) string { return run.Name }).(pulumi.StringOutput)
+				done = append(done, workloads.Runs[run.Name])
+			}
+		}
+		workloads.Done = done.ToStringArrayOutput()
+		return nil
+	})
+}
+
+// runner creates the resources of a run.
+type runner struct {
+	args   Args
+	parent *Workloads
+	// name is the prefix of the resources' names.
+	name      string
+	namespace pulumi.Resource
+	// after are what every resource waits for.
+	after []pulumi.Resource
+}
+
+// start creates the resources of a run and returns the one that is created when it
+// has run.
+func (r runner) start(ctx *pulumi.Context, run catalog.Run) (pulumi.CustomResource, error) {
+	if run.Script != "" {
+		return r.runScript(ctx, run.Script)
+	}
+	created := map[string]pulumi.Resource{}
+	var last pulumi.CustomResource
+	for _, resource := range run.Resources {
+		after := slices.Clone(r.after)
+		for _, id := range resource.After {
+			after = append(after, created[id])
+		}
+		options := []pulumi.ResourceOption{pulumi.DependsOn(after)}
+		if resource.Timeout > 0 {
+			options = append(options, timeout(resource.Timeout.String()))
+		}
+		var err error
+		last, err = r.args.Cluster.NewObject(ctx, r.name+resource.Suffix, resource.Object, pulumi.Map{
+			// As an output of the namespace, it lets a replaced namespace replace the object.
+			"namespace": resources.After(ctx, catalog.Namespace, r.namespace),
+		}, r.parent, options...)
+		if err != nil {
+			return nil, err
+		}
+		created[resource.ID()] = last
+	}
+	return last, nil
+}
+
+// runScript runs a script in the cluster's first node, where kubectl is.
+func (r runner) runScript(ctx *pulumi.Context, script string) (pulumi.CustomResource, error) {
+	return local.NewCommand(ctx, r.name, &local.CommandArgs{
+		Create: pulumi.String("docker exec --interactive " + resources.Quote(r.args.Target.Cluster.NodeNames()[0]) + " sh -s"),
+		Stdin:  pulumi.String(script),
+		// A new cluster has not seen it yet.
+		Triggers: pulumi.Array{r.args.Cluster.Started},
+		Logging:  local.LoggingStderr,
+	}, pulumi.Parent(r.parent), pulumi.DependsOn(r.after), timeout(catalog.Timeout.String()))
+}
+
+// timeout bounds the creation of a resource.
+func timeout(duration string) pulumi.ResourceOption {
+	return pulumi.Timeouts(&pulumi.CustomTimeouts{Create: duration})
+}

@@ -1,0 +1,130 @@
+package docker
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"regexp"
+	"strings"
+)
+
+// Kinds of failure.
+var (
+	// ErrNotInstalled means that the program is not on PATH.
+	ErrNotInstalled = errors.New("not on PATH")
+	// ErrUnavailable means that no Docker daemon could be reached.
+	ErrUnavailable = errors.New("the Docker daemon does not answer")
+	// ErrUnresponsive means that a call was ended by its time limit.
+	ErrUnresponsive = errors.New("no answer within the time limit")
+	// ErrPodman means that docker, or the daemon behind it, is Podman.
+	ErrPodman = errors.New("docker is Podman")
+	// ErrNotFound means that an object does not exist.
+	ErrNotFound = errors.New("not found")
+)
+
+// ExitError is a program that ran and failed.
+type ExitError struct {
+	// Command is the command line, shortened.
+	Command string
+	// Code is its exit code.
+	Code int
+	// Stderr is what it wrote to standard error.
+	Stderr string
+}
+
+func (e *ExitError) Error() string {
+	message := fmt.Sprintf("%s: exit status %d", e.Command, e.Code)
+	if words := tail(e.Stderr); words != "" {
+		message += ": " + words
+	}
+	return message
+}
+
+// tail returns the end of what a program wrote.
+func tail(text string) string {
+	const longest = 4096
+	text = strings.TrimSpace(text)
+	if len(text) > longest {
+		text = "…" + text[len(text)-longest:]
+	}
+	return text
+}
+
+// failure is an error of a known kind: its message is complete without that of the
+// kind.
+type failure struct {
+	kind    error
+	message string
+	cause   error
+}
+
+func (f failure) Error() string { return f.message }
+
+func (f failure) Unwrap() []error {
+	if f.cause == nil {
+		return []error{f.kind}
+	}
+	return []error{f.kind, f.cause}
+}
+
+// unavailableWords are what docker writes when it reaches no daemon. The last ones are
+// those of Docker 29.
+//
+// Source: github.com/docker/docker client/errors.go and client/request.go.
+var unavailableWords = regexp.MustCompile(`Cannot connect to the Docker daemon|error during connect|` +
+	`permission denied while trying to connect to the|failed to connect to the docker API`)
+
+// notFoundWords are what docker writes about objects that do not exist, in whatever
+// case.
+var notFoundWords = regexp.MustCompile(`(?i)no such (container|image|network|volume|object)|network \S+ not found`)
+
+// podmanWords are what Podman writes where it stands in for docker.
+//
+// Source: the docker command of the package podman-docker of github.com/containers/podman.
+const podmanWords = "Emulate Docker CLI using podman"
+
+// explain turns the error of a command into one with advice.
+func explain(command Command, result Result, err error) error {
+	var exit *ExitError
+	words := result.Stderr
+	if errors.As(err, &exit) {
+		words = exit.Stderr
+	}
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return failure{ErrNotInstalled, command.Program + " is not on PATH", err}
+	case exit == nil:
+		return fmt.Errorf("%s: %w", command, err)
+	case strings.Contains(words, podmanWords):
+		return failure{ErrPodman, podmanMessage + " It says: " + tail(words), err}
+	case unavailableWords.MatchString(words):
+		return failure{ErrUnavailable, "the Docker daemon does not answer: is it running, and may this user connect to it? " +
+			command.Program + " says: " + tail(words), err}
+	case notFoundWords.MatchString(words):
+		return failure{ErrNotFound, exit.Error(), err}
+	default:
+		return exit
+	}
+}
+
+const podmanMessage = "the docker command on PATH is Podman, which is not supported: install Docker Engine or Docker Desktop, " +
+	"or put its docker command first on PATH."
+
+// unresponsive is the error of a command that its own time limit ended.
+func unresponsive(command Command) error {
+	message := fmt.Sprintf("`%s` did not end within %s", command, command.Limit)
+	if command.Limit == queryLimit {
+		message = fmt.Sprintf("the Docker daemon accepts connections but does not answer: `%s` got no answer within %s; restart Docker",
+			command, command.Limit)
+	}
+	return failure{kind: ErrUnresponsive, message: message}
+}
+
+// brokenWords are those of a connection to the daemon that broke.
+var brokenWords = regexp.MustCompile(`unexpected EOF|connection reset by peer|broken pipe|TLS handshake timeout|i/o timeout`)
+
+// brokenConnection reports whether a repetition may succeed.
+func brokenConnection(err error) bool {
+	var exit *ExitError
+	return errors.As(err, &exit) && brokenWords.MatchString(exit.Stderr)
+}

@@ -1,0 +1,152 @@
+package docker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// System describes the Docker daemon and its host.
+type System struct {
+	// Version is the daemon's.
+	Version string
+	// Architecture is the host's in Go's terms, as amd64.
+	Architecture string
+	// CgroupVersion is "1" or "2".
+	CgroupVersion string
+	// Rootless reports whether the daemon runs without root's rights.
+	Rootless bool
+	// Storage is the storage driver, as overlay2.
+	Storage string
+	// Time is the daemon's clock, when this process's was between Asked and Answered.
+	Time, Asked, Answered time.Time
+}
+
+// Ahead returns by how much the daemon's clock is certainly ahead of this process's;
+// negative if it is behind, and 0 if the time that the answer took can explain the
+// difference.
+func (s System) Ahead() time.Duration {
+	if ahead := s.Time.Sub(s.Answered); ahead > 0 {
+		return ahead
+	}
+	if behind := s.Time.Sub(s.Asked); behind < 0 {
+		return behind
+	}
+	return 0
+}
+
+// version is the part of docker version that is read, and what Podman prints instead.
+//
+// Sources: github.com/docker/cli cli/command/system/version.go (versionInfo);
+// github.com/containers/podman libpod/define/version.go (Version, of which only
+// Podman's has OsArch) and pkg/api/handlers/compat/version.go ("Podman Engine").
+type version struct {
+	Client struct {
+		Version string `json:"Version"`
+		OsArch  string `json:"OsArch"`
+	} `json:"Client"`
+	Server *struct {
+		Version    string `json:"Version"`
+		Arch       string `json:"Arch"`
+		Components []struct {
+			Name    string `json:"Name"`
+			Version string `json:"Version"`
+		} `json:"Components"`
+	} `json:"Server"`
+}
+
+// Architecture returns the architecture of the daemon's host in Go's terms. It is an
+// error that is [ErrPodman] if docker, or the daemon behind it, is Podman.
+func (c *Client) Architecture(ctx context.Context) (string, error) {
+	v, err := c.version(ctx)
+	if err != nil {
+		return "", err
+	}
+	return v.Server.Arch, nil
+}
+
+func (c *Client) version(ctx context.Context) (version, error) {
+	result, err := c.query(ctx, "version", "--format", "{{json .}}")
+	if err != nil {
+		return version{}, err
+	}
+	var v version
+	if err := json.Unmarshal([]byte(result.Stdout), &v); err != nil {
+		return version{}, fmt.Errorf("docker version: read JSON: %w", err)
+	}
+	if v.Client.OsArch != "" || strings.Contains(result.Stderr, podmanWords) {
+		return version{}, failure{ErrPodman, podmanMessage + " Its version is " + v.Client.Version + ".", nil}
+	}
+	if v.Server == nil {
+		return version{}, failure{ErrUnavailable, "the Docker daemon does not answer: docker version describes no server", nil}
+	}
+	for _, component := range v.Server.Components {
+		if component.Name == "Podman Engine" {
+			return version{}, failure{ErrPodman, "the daemon that docker connects to is Podman " + component.Version +
+				", which is not supported: choose a Docker daemon with `docker context use` or DOCKER_HOST", nil}
+		}
+	}
+	return v, nil
+}
+
+// System describes the daemon.
+func (c *Client) System(ctx context.Context) (System, error) {
+	v, err := c.version(ctx)
+	if err != nil {
+		return System{}, err
+	}
+	asked := time.Now()
+	result, err := c.query(ctx, "info", "--format", "{{json .}}")
+	if err != nil {
+		return System{}, err
+	}
+	answered := time.Now()
+	// Source: github.com/docker/docker api/types/system (Info).
+	var info struct {
+		CgroupVersion   string    `json:"CgroupVersion"`
+		Driver          string    `json:"Driver"`
+		SystemTime      time.Time `json:"SystemTime"`
+		SecurityOptions []string  `json:"SecurityOptions"`
+		ServerErrors    []string  `json:"ServerErrors"`
+	}
+	if err := json.Unmarshal([]byte(result.Stdout), &info); err != nil {
+		return System{}, fmt.Errorf("docker info: read JSON: %w", err)
+	}
+	if len(info.ServerErrors) > 0 {
+		return System{}, failure{ErrUnavailable, "the Docker daemon does not answer: " + strings.Join(info.ServerErrors, "; "), nil}
+	}
+	system := System{
+		Version: v.Server.Version, Architecture: v.Server.Arch, CgroupVersion: info.CgroupVersion, Storage: info.Driver,
+		Time: info.SystemTime, Asked: asked, Answered: answered,
+	}
+	for _, option := range info.SecurityOptions {
+		system.Rootless = system.Rootless || strings.HasPrefix(option, "name=rootless")
+	}
+	return system, nil
+}
+
+// Endpoint returns the address of the daemon that docker connects to, whether a
+// context, DOCKER_CONTEXT or DOCKER_HOST says so, and whether it is another machine's.
+func (c *Client) Endpoint(ctx context.Context) (host string, remote bool, err error) {
+	result, err := c.query(ctx, "context", "inspect")
+	if err != nil {
+		return "", false, wrap(err, "find the Docker daemon's address")
+	}
+	// Source: github.com/docker/cli cli/command/context/inspect.go (contextWithTLSListing).
+	var contexts []struct {
+		Endpoints map[string]struct {
+			Host string `json:"Host"`
+		} `json:"Endpoints"`
+	}
+	if err := json.Unmarshal([]byte(result.Stdout), &contexts); err != nil {
+		return "", false, fmt.Errorf("docker context inspect: read JSON: %w", err)
+	}
+	if len(contexts) != 1 || contexts[0].Endpoints["docker"].Host == "" {
+		return "", false, errors.New("docker context inspect: the context has no address of a Docker daemon")
+	}
+	host = contexts[0].Endpoints["docker"].Host
+	return host, !strings.HasPrefix(host, "unix://") && !strings.HasPrefix(host, "npipe://"), nil
+}

@@ -1,0 +1,152 @@
+package lifecycle
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubetracing/kubetracing/components/spec"
+	"github.com/kubetracing/kubetracing/infra/diagnose"
+	"github.com/kubetracing/kubetracing/infra/docker"
+	"github.com/kubetracing/kubetracing/infra/internal/poll"
+)
+
+const (
+	// healthInterval is the pause between two questions for a container's health.
+	healthInterval = 500 * time.Millisecond
+	// waitingInterval is the pause between two lines that say what is waited for.
+	waitingInterval = 10 * time.Second
+	// refusalTime is how long a health check must be answered with 401 until that is not
+	// a search server which is still loading its users.
+	refusalTime = 30 * time.Second
+	// probeTimeout bounds one request for a container's health.
+	probeTimeout = 10 * time.Second
+)
+
+// WaitHealthy waits until a container is healthy. It fails as soon as the container
+// cannot become healthy any more, with the reason and the end of its log. Docker knows
+// by itself where a container has a health check. An image that is a single binary has
+// nothing that could check: its URL is requested from another container.
+func (m *Manager) WaitHealthy(ctx context.Context, document spec.Container) error {
+	limit := time.Duration(document.Timeout)
+	start := time.Now()
+	printed := time.Duration(0)
+	var refusedSince time.Time
+	var container docker.Container
+	problem := ""
+	err := poll.Loop{Interval: healthInterval}.Until(ctx, func(ctx context.Context) (string, bool, error) {
+		var err error
+		// A container that is gone never gets healthy.
+		if container, err = m.docker.InspectOne(ctx, document.Container); err != nil {
+			return "", false, err
+		}
+		if m.healthy(ctx, document, container) {
+			return "", true, nil
+		}
+		elapsed := time.Since(start)
+		if !refuses(container) {
+			refusedSince = time.Time{}
+		} else if refusedSince.IsZero() {
+			refusedSince = time.Now()
+		}
+		switch state := container.State; {
+		case state.OOMKilled:
+			problem = "was killed because it needs more memory than it may use"
+		case state.Status == "restarting":
+			problem = fmt.Sprintf("keeps restarting (exit code %d)", state.ExitCode)
+		case state.Status == "exited" || state.Status == "dead":
+			problem = fmt.Sprintf("has exited with code %d", state.ExitCode)
+		case !refusedSince.IsZero() && time.Since(refusedSince) >= refusalTime:
+			problem = "refuses its password: its volume was initialized with another one, see docs/storage.md"
+		case elapsed >= limit:
+			problem = fmt.Sprintf("is not healthy after %s%s", seconds(limit), lastCheck(state))
+		}
+		if elapsed >= printed+waitingInterval {
+			printed = elapsed
+			m.log.printf("waiting for %s to be healthy, %s", document.Title, seconds(elapsed))
+		}
+		return "", problem != "", nil
+	})
+	if err != nil || problem == "" {
+		return err
+	}
+	message := fmt.Sprintf("%s (%s) %s", document.Title, document.Container, problem)
+	log, err := m.docker.Logs(ctx, document.Container, docker.LogOptions{Tail: 500})
+	if err != nil {
+		return errors.Join(errors.New(message), err)
+	}
+	if words := lastWords(log); words != "" {
+		message += ". The end of its log:\n" + words
+	}
+	return errors.New(message)
+}
+
+// healthy reports whether a container is healthy.
+func (m *Manager) healthy(ctx context.Context, document spec.Container, container docker.Container) bool {
+	if document.HealthURL == "" {
+		return container.State.Health == "healthy"
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	_, err := m.docker.Exec(ctx, document.Probe, "wget", "-q", "-O", "/dev/null", document.HealthURL)
+	return err == nil
+}
+
+// checksKept is how many runs of a health check Docker remembers.
+//
+// Source: github.com/docker/docker daemon/health.go (maxLogEntries).
+const checksKept = 5
+
+// refuses reports whether all remembered runs of the health check were answered with
+// 401. The checks of search servers print the status of the answer.
+func refuses(container docker.Container) bool {
+	checks := container.State.HealthLog
+	return len(checks) == checksKept && !slices.ContainsFunc(checks, func(check docker.HealthCheck) bool {
+		return strings.TrimSpace(check.Output) != "401"
+	})
+}
+
+// lastCheck describes the last run of a health check that failed. Its output is in no
+// log.
+func lastCheck(state docker.State) string {
+	if len(state.HealthLog) == 0 || state.HealthLog[len(state.HealthLog)-1].ExitCode == 0 {
+		return ""
+	}
+	last := state.HealthLog[len(state.HealthLog)-1]
+	return fmt.Sprintf("; its health check ends with exit code %d: %s", last.ExitCode, strings.TrimSpace(last.Output))
+}
+
+// Lines of a log that are shown of a container that is not healthy.
+const (
+	// wordsEnd is how many of its last lines are shown whatever they say.
+	wordsEnd   = 4
+	wordsLines = 8
+	wordsWidth = 800
+)
+
+var (
+	// stackLine is a line of a JVM's stack trace, of which there may be hundreds.
+	stackLine = regexp.MustCompile(`^\s+(at |\.\.\. )`)
+	errorLine = regexp.MustCompile(`[Ee]rror|ERROR|[Ff]ail|[Ff]atal|FATAL|panic|[Ee]xception`)
+)
+
+// lastWords returns the last lines of a log and the errors before them.
+func lastWords(log string) string {
+	var all []string
+	for line := range strings.Lines(log) {
+		if !stackLine.MatchString(line) {
+			all = append(all, strings.TrimRight(line, "\r\n"))
+		}
+	}
+	var words []string
+	for i, line := range all {
+		if i >= len(all)-wordsEnd || errorLine.MatchString(line) {
+			words = append(words, diagnose.Shorten(line, wordsWidth))
+		}
+	}
+	return strings.Join(words[max(0, len(words)-wordsLines):], "\n")
+}

@@ -1,0 +1,133 @@
+package lifecycle
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/kubetracing/kubetracing/components/spec"
+	"github.com/kubetracing/kubetracing/infra/docker"
+)
+
+// fileName is the base name of a file in a nodes' volume. Names that begin with a dot
+// are the script's.
+var fileName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
+
+// filesScript replaces the files in /config by those of the archive on standard input.
+// Each is renamed into its place, so that a running node reads the old file or the new
+// one.
+const filesScript = `set -eu
+cd /config
+rm -rf .new
+mkdir .new
+tar -xf - -C .new
+names=" $(ls .new | tr '\n' ' ')"
+mv -f .new/* .
+rmdir .new
+for file in *; do
+  case "$names" in
+    *" $file "*) ;;
+    *) rm -rf -- "$file" ;;
+  esac
+done
+`
+
+// WriteNodeFiles replaces the content of a volume that the nodes mount. The files travel
+// on standard input, so that a remote Docker host gets them, too.
+func (m *Manager) WriteNodeFiles(ctx context.Context, document spec.NodeFiles, owner docker.Owner) error {
+	if len(document.Files) == 0 {
+		return fmt.Errorf("write the files of the nodes to volume %s: there are none", document.Volume)
+	}
+	if err := m.requireOwn(ctx, document.Volume, owner); err != nil {
+		return fmt.Errorf("write the files of the nodes: %w", err)
+	}
+	archive, err := archive(document.Files)
+	if err != nil {
+		return fmt.Errorf("write the files of the nodes to volume %s: %w", document.Volume, err)
+	}
+	_, err = m.docker.Run(ctx, docker.Throwaway{
+		Image: document.Image, Volumes: map[string]string{document.Volume: "/config"}, Stdin: archive,
+		Command: []string{"/bin/sh", "-c", filesScript},
+	})
+	if err != nil {
+		return fmt.Errorf("write the files of the nodes to volume %s: %w", document.Volume, err)
+	}
+	return nil
+}
+
+// archive returns a tar archive of files, the same for the same files.
+func archive(files map[string]string) (string, error) {
+	var text strings.Builder
+	writer := tar.NewWriter(&text)
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		if !fileName.MatchString(name) {
+			return "", fmt.Errorf("%q is not the base name of a file", name)
+		}
+		err := writer.WriteHeader(&tar.Header{
+			Typeflag: tar.TypeReg, Name: name, Size: int64(len(files[name])), Mode: 0o644,
+			ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR,
+		})
+		if err == nil {
+			_, err = writer.Write([]byte(files[name]))
+		}
+		if err != nil {
+			return "", fmt.Errorf("archive %s: %w", name, err)
+		}
+	}
+	if err := writer.Close(); err != nil {
+		return "", fmt.Errorf("archive: %w", err)
+	}
+	return text.String(), nil
+}
+
+// requireOwn returns an error unless a volume is the owner's.
+func (m *Manager) requireOwn(ctx context.Context, name string, owner docker.Owner) error {
+	if owner.State == "" {
+		return fmt.Errorf("the environment variable %s must hold the identity of the stack's state", spec.StateVariable)
+	}
+	volume, err := m.docker.InspectVolume(ctx, name)
+	if err != nil {
+		return err
+	}
+	if !owner.Owns(volume.Labels) {
+		return fmt.Errorf("volume %s is not this stack's: it seems to belong to %s", name, docker.Whose(volume))
+	}
+	return nil
+}
+
+// userID is a numeric user id.
+var userID = regexp.MustCompile(`^[0-9]+$`)
+
+// ChownVolume gives a volume to a user: Docker gives a new one to root, unless the image
+// has the path where it is mounted.
+func (m *Manager) ChownVolume(ctx context.Context, document spec.Volume, owner docker.Owner) error {
+	if !userID.MatchString(document.User) {
+		return fmt.Errorf("change the owner of volume %s: %q is not a numeric user id", document.Volume, document.User)
+	}
+	if err := m.requireOwn(ctx, document.Volume, owner); err != nil {
+		return fmt.Errorf("change the owner of a volume: %w", err)
+	}
+	_, err := m.docker.Run(ctx, docker.Throwaway{
+		Image: document.Image, Volumes: map[string]string{document.Volume: "/volume"},
+		Command: []string{"chown", document.User + ":" + document.User, "/volume"},
+	})
+	if err != nil {
+		return fmt.Errorf("change the owner of volume %s: %w", document.Volume, err)
+	}
+	return nil
+}
+
+// ImagePresent returns the id of an image, which must be in the Docker daemon.
+func (m *Manager) ImagePresent(ctx context.Context, reference string) (string, error) {
+	image, err := m.docker.InspectImage(ctx, reference)
+	if errors.Is(err, docker.ErrNotFound) {
+		return "", fmt.Errorf("image %s is not in the Docker daemon after its build: %w", reference, err)
+	}
+	return image.ID, err
+}
