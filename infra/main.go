@@ -61,7 +61,11 @@ func openStack(ctx *pulumi.Context) (stacks.Stack, error) {
 	if err := stacks.UnknownKeys(components.DefaultRoot, ctx.Stack()); err != nil {
 		return stacks.Stack{}, err
 	}
-	stack, err := stacks.Open(components.DefaultRoot, ctx.Project(), ctx.Stack(), config)
+	secret, err := stacks.SecretKeys()
+	if err != nil {
+		return stacks.Stack{}, err
+	}
+	stack, err := stacks.OpenConfig(components.DefaultRoot, ctx.Project(), ctx.Stack(), stacks.Config{Values: config, Secret: secret})
 	if err != nil {
 		return stacks.Stack{}, err
 	}

@@ -39,7 +39,7 @@ type Config struct {
 // secretKeysVariable lists the keys of secret values.
 //
 // Source: github.com/pulumi/pulumi/sdk/v3 go/pulumi/run.go (EnvConfigSecretKeys).
-const secretKeysVariable = "PULUMI_CONFIG_SECRET_KEYS"
+const secretKeysVariable = "PULUMI_CONFIG_SECRET_KEYS" //nolint:gosec // the name of a variable
 
 // SecretKeys returns the full configuration keys that Pulumi names as secret to the
 // running program.

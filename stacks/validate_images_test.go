@@ -30,23 +30,19 @@ func TestImages_ContradictSettings(t *testing.T) {
 	}{
 		"k3s of another minor": {
 			cluster("1.37", "rancher/k3s:v1.30.14-k3s2"),
-			stacks.Problem{Field: "kubetracing:cluster.image", Value: "rancher/k3s:v1.30.14-k3s2",
-				Rule: `has k3s v1.30.14+k3s2, but kubetracing:cluster.kubernetes is 1.37: set it to "v1.30.14+k3s2"`},
+			stacks.Problem{"kubetracing:cluster.image", "rancher/k3s:v1.30.14-k3s2", `has k3s v1.30.14+k3s2, but kubetracing:cluster.kubernetes is 1.37: set it to "v1.30.14+k3s2"`},
 		},
 		"k3s of another minor, by digest, from a mirror, for one architecture": {
 			cluster("v1.36.4+k3s1", "mirror.test:5000/own/nodes:v1.35.8-k3s1-arm64"+digest),
-			stacks.Problem{Field: "kubetracing:cluster.image", Value: "mirror.test:5000/own/nodes:v1.35.8-k3s1-arm64" + digest,
-				Rule: `has k3s v1.35.8+k3s1, but kubetracing:cluster.kubernetes is v1.36.4+k3s1: set it to "v1.35.8+k3s1"`},
+			stacks.Problem{"kubetracing:cluster.image", "mirror.test:5000/own/nodes:v1.35.8-k3s1-arm64" + digest, `has k3s v1.35.8+k3s1, but kubetracing:cluster.kubernetes is v1.36.4+k3s1: set it to "v1.35.8+k3s1"`},
 		},
 		"k3s of a patch release with another etcd": {
 			cluster("1.28", "rancher/k3s:v1.28.10-k3s1"),
-			stacks.Problem{Field: "kubetracing:cluster.image", Value: "rancher/k3s:v1.28.10-k3s1",
-				Rule: `has k3s v1.28.10+k3s1, but kubetracing:cluster.kubernetes is 1.28: set it to "v1.28.10+k3s1"`},
+			stacks.Problem{"kubetracing:cluster.image", "rancher/k3s:v1.28.10-k3s1", `has k3s v1.28.10+k3s1, but kubetracing:cluster.kubernetes is 1.28: set it to "v1.28.10+k3s1"`},
 		},
 		"k3s of a release that is not supported": {
 			cluster("1.25", "rancher/k3s:v1.24.17-k3s1"),
-			stacks.Problem{Field: "kubetracing:cluster.image", Value: "rancher/k3s:v1.24.17-k3s1",
-				Rule: "has k3s v1.24.17+k3s1, but kubetracing:cluster.kubernetes is 1.25: choose an image of that release"},
+			stacks.Problem{"kubetracing:cluster.image", "rancher/k3s:v1.24.17-k3s1", "has k3s v1.24.17+k3s1, but kubetracing:cluster.kubernetes is 1.25: choose an image of that release"},
 		},
 		"Jaeger v1 all-in-one": {
 			section("jaeger", `{"image": "jaegertracing/all-in-one:1.57"}`),
@@ -62,8 +58,7 @@ func TestImages_ContradictSettings(t *testing.T) {
 		},
 		"OpenSearch for Elasticsearch": {
 			jaegerServer(t, "elasticsearch", map[string]any{"password": "hunter2", "image": "opensearchproject/opensearch:3.7.0"}),
-			stacks.Problem{Field: "kubetracing:jaeger.server.image", Value: "opensearchproject/opensearch:3.7.0",
-				Rule: "is opensearch, but kubetracing:jaeger.storage is elasticsearch"},
+			stacks.Problem{"kubetracing:jaeger.server.image", "opensearchproject/opensearch:3.7.0", "is opensearch, but kubetracing:jaeger.storage is elasticsearch"},
 		},
 		"a Collector with the earlier names of exporters": {
 			collector("otel/opentelemetry-collector-contrib:0.143.1"),
@@ -71,8 +66,10 @@ func TestImages_ContradictSettings(t *testing.T) {
 		},
 		"a core Collector with the earlier names, from another registry": {
 			collector("ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector:0.120.0"),
-			stacks.Problem{Field: "kubetracing:collector.image",
-				Value: "ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector:0.120.0", Rule: oldNames},
+			stacks.Problem{
+				"kubetracing:collector.image",
+				"ghcr.io/open-telemetry/opentelemetry-collector-releases/opentelemetry-collector:0.120.0", oldNames,
+			},
 		},
 		"a Collector without trace_conditions for conmon-rs": {
 			merged(crio36(`"monitor": {"crio": "1.31.13"}`), collector("otel/opentelemetry-collector:0.145.0")),

@@ -124,7 +124,7 @@ func TestTypes_Nearest(t *testing.T) {
 	t.Parallel()
 
 	keys := strict.Keys(reflect.TypeFor[server](), "json")
-	assert.Equal(t, "name", keys.Nearest("nmae"))
+	assert.Equal(t, "name", keys.Nearest("nam"))
 	assert.Equal(t, "backup.on", keys.Nearest("on"), "a name that an object inside has")
 	assert.Equal(t, "ports", keys.Nearest("port[0]"))
 }

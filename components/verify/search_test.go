@@ -114,8 +114,9 @@ func TestCheck_TracesWithinMicroseconds(t *testing.T) {
 	// In no order, so that an answer is a sample of its range.
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same order every time
 	random.Shuffle(len(spans), func(i, j int) { spans[i], spans[j] = spans[j], spans[i] })
-	report := once(t, serveStore(t, &store{spans: spans}).URL, verify.Expectation{Name: "all", EveryTrace: true, NoErrors: true,
-		Spans: []verify.SpanMatch{{Service: "kubelet", Operation: "syncPod"}}})
+	report := once(t, serveStore(t, &store{spans: spans}).URL, verify.Expectation{
+		Name: "all", EveryTrace: true, NoErrors: true, Spans: []verify.SpanMatch{{Service: "kubelet", Operation: "syncPod"}},
+	})
 	assert.Equal(t, 5000, report.Results[0].Traces)
 }
 
