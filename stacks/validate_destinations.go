@@ -11,17 +11,11 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
-// dockerHost is the name under which containers reach the machine that runs Docker.
-//
-// Source: https://docs.docker.com/reference/cli/docker/container/run/ (add-host,
-// host-gateway).
-const dockerHost = "host.docker.internal"
-
 // hostNames are other names of that machine in containers.
 //
 // Source: https://docs.docker.com/desktop/features/networking/ and
 // https://docs.podman.io/en/latest/markdown/podman-run.1.html (add-host).
-var hostNames = []string{dockerHost, "gateway.docker.internal", "host.containers.internal"}
+var hostNames = []string{tracing.HostAlias, "gateway.docker.internal", "host.containers.internal"}
 
 // loopbackNames are names of 127.0.0.1 and ::1 in a container's /etc/hosts, and in
 // the resolvers of programs.
@@ -42,7 +36,7 @@ func validateDestinations(project string, names Names, s Settings, secret secret
 		switch {
 		case host == "":
 		case names.isCollector(host, s.Network):
-			instead := net.JoinHostPort(dockerHost, port)
+			instead := net.JoinHostPort(tracing.HostAlias, port)
 			if exporter.Protocol == "http" {
 				instead = "http://" + instead
 			}

@@ -184,6 +184,7 @@ func TestCollector_Container(t *testing.T) {
 		"uploads": []any{map[string]any{
 			"file": "/etc/otelcol/config.yaml", "content": config, "permissions": "0644",
 		}},
+		"hosts":            []any{map[string]any{"host": "host.docker.internal", "ip": "host-gateway"}},
 		"networkMode":      "bridge",
 		"networksAdvanced": []any{map[string]any{"name": "traced", "aliases": []any{"otel-collector"}, "ipv4Address": "10.112.4.3"}},
 		// OTLP stays on the Docker network unless asked.

@@ -93,6 +93,10 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 				Name: args.NetworkName, Aliases: resources.StringArray(tracing.CollectorAlias),
 				Ipv4Address: pulumi.String(args.Address),
 			}},
+			// Docker Engine on Linux does not define the name by itself.
+			Hosts: docker.ContainerHostArray{docker.ContainerHostArgs{
+				Host: pulumi.String(tracing.HostAlias), Ip: pulumi.String("host-gateway"),
+			}},
 			Volumes: data.Mount,
 			// The Collector sends what waits in memory before it ends.
 			DestroyGraceSeconds: pulumi.Int(resources.StopSeconds),

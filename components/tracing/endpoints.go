@@ -11,6 +11,12 @@ const (
 	// JaegerAlias is Jaeger's name on the network.
 	JaegerAlias = "jaeger"
 
+	// HostAlias is the name of the machine that runs Docker in the Collector's
+	// container.
+	// Source: https://docs.docker.com/reference/cli/docker/container/run/ (add-host,
+	// host-gateway).
+	HostAlias = "host.docker.internal"
+
 	// OTLPGRPCPort and OTLPHTTPPort are the ports registered for OTLP.
 	// Source: https://opentelemetry.io/docs/specs/otlp/ (default ports).
 	OTLPGRPCPort = 4317
