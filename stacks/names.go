@@ -8,9 +8,6 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
-// OwnerLabel is the Docker label that holds Names.Owner.
-const OwnerLabel = spec.StackLabel
-
 // maxClusterName is the longest cluster name that k3d accepts.
 //
 // Source: github.com/k3d-io/k3d/v5@v5.8.3/pkg/types/defaults.go

@@ -77,8 +77,8 @@ func (r CRIORelease) watchedByConmonRs(oci OCIRuntime) bool {
 // spans: some thirty a second and pod, from h2 above all. Its own name a module of
 // its crate.
 //
-// Sources: tracing-opentelemetry src/layer.rs (target from 0.32 on, code.module.name
-// from 0.31 on, code.namespace before); opentelemetry-collector-contrib
+// Sources: tracing-opentelemetry src/layer.rs at 0.31.0 (code.namespace) and 0.32.0
+// (target, code.module.name); opentelemetry-collector-contrib
 // processor/filterprocessor README.
 func conmonRsFilter() any {
 	var conditions []string

@@ -177,22 +177,6 @@ func TestCheck_ClockOffset(t *testing.T) {
 	}
 }
 
-func TestClockDifference(t *testing.T) {
-	t.Parallel()
-
-	for offset, want := range map[time.Duration]string{
-		0:                                    "",
-		time.Second:                          "",
-		-1900 * time.Millisecond:             "",
-		3 * time.Second:                      "the Docker host's clock is 3s ahead of this machine's",
-		-70*time.Second - 4*time.Millisecond: "the Docker host's clock is 1m10s behind this machine's",
-	} {
-		cause, different := verify.ClockDifference(offset)
-		assert.Equal(t, want, cause)
-		assert.Equal(t, want != "", different)
-	}
-}
-
 // The parameters are those of the deepest query, too.
 func TestCheck_KeepsBounds(t *testing.T) {
 	t.Parallel()
