@@ -31,6 +31,8 @@ type Span struct {
 	Error      bool
 	Message    string
 	Attributes map[string]string
+	// Events are the names of the span's events, in their order.
+	Events []string
 }
 
 // matches reports whether m selects the span.
@@ -234,11 +236,20 @@ func Flatten(traces ptrace.Traces) []Span {
 					Error:      span.Status().Code() == ptrace.StatusCodeError,
 					Message:    span.Status().Message(),
 					Attributes: attributes,
+					Events:     eventNames(span),
 				})
 			}
 		}
 	}
 	return spans
+}
+
+func eventNames(span ptrace.Span) []string {
+	var names []string
+	for _, event := range span.Events().All() {
+		names = append(names, event.Name())
+	}
+	return names
 }
 
 func texts(attributes pcommon.Map) map[string]string {

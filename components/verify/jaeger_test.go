@@ -125,6 +125,7 @@ func TestClient_Spans(t *testing.T) {
 			{"key": "k8s.node.name", "value": {"stringValue": "node-1"}}]},
 		"scopeSpans": [{"spans": [
 			{"traceId": "0000000000000000000000000000000a", "spanId": "0000000000000001", "parentSpanId": "0000000000000003", "name": "syncPod",
+				"events": [{"name": "pulling"}, {"name": "pulled"}],
 				"startTimeUnixNano": "1000000001", "endTimeUnixNano": "3000000000", "status": {"code": 2, "message": "no image"}, "attributes": [
 				{"key": "k8s.pod", "value": {"stringValue": "tests/echo"}},
 				{"key": "attempt", "value": {"intValue": "3"}},
@@ -139,6 +140,7 @@ func TestClient_Spans(t *testing.T) {
 			Attributes: map[string]string{
 				"service.name": "kubelet", "k8s.node.name": "node-1", "k8s.pod": "tests/echo", "attempt": "3", "cached": "true",
 			},
+			Events: []string{"pulling", "pulled"},
 		},
 		{
 			TraceID: "0000000000000000000000000000000b", ID: "0000000000000002", Service: "kubelet", Operation: "syncLoop", Start: startOfTime, End: startOfTime,

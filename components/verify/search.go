@@ -138,6 +138,39 @@ func (s *search) poll(ctx context.Context, size int, visit func([]Span) bool) ([
 	return newest, nil
 }
 
+// All returns the spans of all traces that a query selects, the newest first, until
+// there are at least query.Limit traces. It reports whether these are all. It asks for
+// smaller and smaller ranges of time where Jaeger's answer may be incomplete, like a
+// search does.
+func (c Client) All(ctx context.Context, query Query) (spans []Span, complete bool, err error) {
+	s := search{client: c, query: query}
+	pending := []window{{query.earliest(), query.latest()}}
+	seen := map[string]bool{}
+	for len(pending) > 0 {
+		next := pending[len(pending)-1]
+		pending = pending[:len(pending)-1]
+		page, whole, err := s.ask(ctx, next, min(laterPage, max(query.Limit, 1)))
+		if err != nil {
+			return nil, false, err
+		}
+		for _, trace := range traces(page) {
+			if !seen[trace[0].TraceID] {
+				seen[trace[0].TraceID] = true
+				spans = append(spans, trace...)
+			}
+		}
+		older, newer, ok := next.split(s.middle(page, next))
+		switch {
+		case whole:
+		case len(seen) >= query.Limit || !ok:
+			return spans, false, nil
+		default:
+			pending = append(pending, older, newer)
+		}
+	}
+	return spans, true, nil
+}
+
 // ask returns the spans of the traces in a window and reports whether they are all.
 func (s *search) ask(ctx context.Context, w window, size int) ([]Span, bool, error) {
 	query := s.query
