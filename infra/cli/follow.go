@@ -22,11 +22,6 @@ import (
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
-// nodeKubeconfig is where k3s keeps the administrator's kubeconfig on a server.
-//
-// Source: https://docs.k3s.io/cluster-access.
-const nodeKubeconfig = "/etc/rancher/k3s/k3s.yaml"
-
 func newFollow(a *App, o *options) *cobra.Command {
 	var jaeger string
 	var timeout time.Duration
@@ -52,13 +47,11 @@ could not be asked.`,
 				jaeger = layout.JaegerURL
 			}
 			ctx := command.Context()
-			node := layout.Nodes[0]
-			kubeconfig, err := a.Docker.Exec(ctx, node, "cat", nodeKubeconfig)
+			kubeconfig, server, err := a.readKubeconfig(ctx, stack)
 			if err != nil {
-				return fmt.Errorf("read the kubeconfig of node %s (does the stack run?): %w", node, err)
+				return err
 			}
-			server := fmt.Sprintf("https://127.0.0.1:%d", stack.Settings.Cluster.APIPort)
-			proxy, err := follow.Start(ctx, []byte(kubeconfig), server)
+			proxy, err := follow.Start(ctx, kubeconfig, server)
 			if err != nil {
 				return err
 			}
