@@ -65,6 +65,8 @@ type builder struct {
 	// cursor is the end of the latest phase.
 	cursor time.Time
 	traces map[string]int
+	// unnamed reports whether kube-apiserver's spans do not name what is created.
+	unnamed bool
 }
 
 // Build returns the timeline of a pod.
@@ -290,7 +292,7 @@ func (b *builder) findRequests() {
 	}
 	created, others, has := creation(all, b.earliest(), evidence)
 	if has && !created.sure && (step.IsZero() || step.Sub(created.span.End) > promptly) {
-		has = false
+		has, b.unnamed = false, true
 	}
 	from, until := b.earliest(), time.Time{}
 	if has {
@@ -459,9 +461,9 @@ func (b *builder) accept() {
 		phase.Start, phase.End = b.Pod.Metadata.Created, b.Pod.Metadata.Created
 		phase.Approximate, phase.Source = true, SourceStatus
 		b.add(phase)
-		b.missing("the request that created the pod", "kube-apiserver", b.Rates.APIServer, "when it was created is known to the second, and who asked by the name in its managed fields")
+		b.missing("the request that created the pod", apiserver, b.Rates.APIServer, "when it was created is known to the second, and who asked by the name in its managed fields")
 	default:
-		b.missing("the request that created the pod", "kube-apiserver", b.Rates.APIServer, "when it was created and who asked is not known")
+		b.missing("the request that created the pod", apiserver, b.Rates.APIServer, "when it was created and who asked is not known")
 	}
 }
 
@@ -470,6 +472,8 @@ func (b *builder) missing(what, component string, rate int, consequence string) 
 	const all = 1_000_000
 	reason := "Jaeger has no span of it"
 	switch {
+	case b.unnamed && component == apiserver:
+		reason = "this kube-apiserver's spans do not name what is created, and several would fit"
 	case b.Rates.Known && rate == 0:
 		reason = "no span of it exists, since " + component + " does not sample"
 	case b.Rates.Known && rate < all:
@@ -524,13 +528,13 @@ func (b *builder) schedule() bool {
 		b.gap(at, waiting)
 		scheduled.Start, scheduled.End, scheduled.Source, scheduled.Approximate = at, at, SourceEvent, !exact
 		b.add(scheduled)
-		b.missing("the scheduler's binding", "kube-apiserver", b.Rates.APIServer, "its end is known by an Event")
+		b.missing("the scheduler's binding", apiserver, b.Rates.APIServer, "its end is known by an Event")
 	case condition.Status == "True" && condition.Reason == "":
 		scheduled.Start, scheduled.End = condition.Transition, condition.Transition
 		scheduled.Source, scheduled.Approximate = SourceStatus, true
 		b.gap(scheduled.Start, waiting)
 		b.add(scheduled)
-		b.missing("the scheduler's binding", "kube-apiserver", b.Rates.APIServer, "its end is known to the second, by the pod's condition PodScheduled")
+		b.missing("the scheduler's binding", apiserver, b.Rates.APIServer, "its end is known to the second, by the pod's condition PodScheduled")
 	case b.pod.Node != "" || len(b.calls) > 0:
 		// Whoever created the pod chose its node, or nothing tells of the scheduler.
 	case b.Pod != nil:

@@ -362,10 +362,19 @@ func (b *builder) becameReady(condition Condition) {
 	if reported, has := b.reported(condition.Transition, len(probed) > 0); has {
 		phase.End, phase.Source, phase.Approximate = reported.span.End, SourceSpan, false
 		phase.TraceID, phase.SpanID = reported.span.TraceID, reported.span.ID
+	} else if b.Now.Sub(condition.Transition) < arrival {
+		b.pod.Incomplete = true
 	}
 	b.pod.ReadyAfter = Duration(phase.End.Sub(b.pod.first()))
 	b.add(phase)
 }
+
+// arrival is how long a span may take until it is in Jaeger: five seconds of a batch,
+// and some for the way.
+//
+// Source: https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+// (OTEL_BSP_SCHEDULE_DELAY).
+const arrival = 10 * time.Second
 
 // probed returns the containers with a readiness probe.
 func (b *builder) probed() []string {

@@ -59,6 +59,7 @@ func (p *printer) owner(t Timeline) {
 	p.notes(t.Notes)
 	rows := slices.Clone(t.Phases)
 	start, end := bounds(t)
+	slow := slowest(t.Pods)
 	for _, pod := range t.Pods {
 		text := pod.String() + " " + string(pod.State)
 		if pod.ReadyAfter > 0 {
@@ -69,7 +70,7 @@ func (p *printer) owner(t Timeline) {
 			last = pod.End
 		}
 		rows = append(rows, Phase{
-			Text: text, Start: pod.Start, End: last, Length: Duration(last.Sub(pod.Start)), Error: pod.Reason, Longest: pod.UID == slowest(t.Pods),
+			Text: text, Start: pod.Start, End: last, Length: Duration(last.Sub(pod.Start)), Error: pod.Reason, Longest: slow != "" && pod.UID == slow,
 		})
 	}
 	p.line("")
@@ -77,7 +78,10 @@ func (p *printer) owner(t Timeline) {
 	p.traces(t.Traces)
 	shown := t.Pods
 	if len(shown) > fullPods {
-		shown = slices.DeleteFunc(slices.Clone(shown), func(pod Pod) bool { return pod.UID != slowest(t.Pods) })
+		slow := slowest(t.Pods)
+		shown = slices.DeleteFunc(slices.Clone(shown), func(pod Pod) bool { return pod.UID != slow })
+		p.line("")
+		p.line("  the slowest of %d pods; timeline pod/NAME shows another", len(t.Pods))
 	}
 	for _, pod := range shown {
 		p.line("")
@@ -108,19 +112,28 @@ func bounds(t Timeline) (start, end time.Time) {
 }
 
 // slowest returns the uid of the pod that took, or takes, the longest to be ready;
-// empty if there is only one.
+// empty if there is nothing to compare.
 func slowest(pods []Pod) string {
 	if len(pods) < 2 {
 		return ""
 	}
-	return slices.MaxFunc(pods, func(a, b Pod) int { return cmp.Compare(a.startup(), b.startup()) }).UID
+	slow := slices.MaxFunc(pods, func(a, b Pod) int { return cmp.Compare(a.startup(), b.startup()) })
+	if slow.startup() == 0 {
+		return ""
+	}
+	return slow.UID
 }
 
+// startup returns how long a pod has taken to be ready, so far; zero if it is gone.
 func (p Pod) startup() time.Duration {
-	if p.ReadyAfter > 0 {
+	switch {
+	case p.ReadyAfter > 0:
 		return time.Duration(p.ReadyAfter)
+	case p.State == StateDeleted || p.State == StateUnknown:
+		return 0
+	default:
+		return p.End.Sub(p.Start)
 	}
-	return p.End.Sub(p.Start)
 }
 
 // summary counts pods by their state.
@@ -186,7 +199,11 @@ func (p *printer) pod(pod Pod) {
 func (p Pod) outcome() string {
 	switch {
 	case p.ReadyAfter > 0:
-		return string(p.State) + " after " + rounded(time.Duration(p.ReadyAfter))
+		about := ""
+		if p.Phases[0].Approximate {
+			about = "about "
+		}
+		return string(p.State) + " after " + about + rounded(time.Duration(p.ReadyAfter))
 	case p.State == StateDeleted || p.State == StateUnknown || len(p.Phases) == 0:
 		return string(p.State)
 	default:
