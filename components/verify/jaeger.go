@@ -132,7 +132,7 @@ func (c Client) Traces(ctx context.Context, query Query) (ptrace.Traces, error) 
 	if len(query.Attributes) > 0 {
 		attributes, err := json.Marshal(query.Attributes)
 		if err != nil {
-			return ptrace.Traces{}, fmt.Errorf("query Jaeger: %w", err)
+			return ptrace.NewTraces(), fmt.Errorf("query Jaeger: %w", err)
 		}
 		parameters.Set("query.attributes", string(attributes))
 	}
@@ -147,7 +147,7 @@ func (c Client) Trace(ctx context.Context, traceID string) (ptrace.Traces, error
 func (c Client) traces(ctx context.Context, route string, parameters url.Values) (ptrace.Traces, error) {
 	body, status, err := c.get(ctx, route, parameters)
 	if err != nil {
-		return ptrace.Traces{}, err
+		return ptrace.NewTraces(), err
 	}
 	if status == http.StatusNotFound {
 		return ptrace.NewTraces(), nil
@@ -156,11 +156,11 @@ func (c Client) traces(ctx context.Context, route string, parameters url.Values)
 		Result json.RawMessage `json:"result"`
 	}
 	if err := json.Unmarshal(body, &response); err != nil {
-		return ptrace.Traces{}, fmt.Errorf("read traces: %w", err)
+		return ptrace.NewTraces(), fmt.Errorf("read traces: %w", err)
 	}
 	traces, err := (&ptrace.JSONUnmarshaler{}).UnmarshalTraces(response.Result)
 	if err != nil {
-		return ptrace.Traces{}, fmt.Errorf("read traces: %w", err)
+		return ptrace.NewTraces(), fmt.Errorf("read traces: %w", err)
 	}
 	return traces, nil
 }
