@@ -216,3 +216,20 @@ func (p Pod) Now() string {
 	}
 	return text
 }
+
+// TraceIDs returns the ids of the real traces of a timeline, each once.
+func (t Timeline) TraceIDs() []string {
+	var ids []string
+	add := func(traces []Trace) {
+		for _, trace := range traces {
+			if !slices.Contains(ids, trace.ID) {
+				ids = append(ids, trace.ID)
+			}
+		}
+	}
+	add(t.Traces)
+	for _, pod := range t.Pods {
+		add(pod.Traces)
+	}
+	return ids
+}

@@ -134,7 +134,7 @@ func (s *Sources) pod(ctx context.Context, object timeline.Object, known *timeli
 			return timeline.Pod{}, fmt.Errorf("read %s in namespace %s: %w", object, object.Namespace, err)
 		default:
 			facts.Away, away = true, err
-			notes = append(notes, fmt.Sprintf("the cluster is away (%v): this is what Jaeger still knows", err))
+			notes = append(notes, awayNote(err))
 		}
 	}
 	live := facts.Pod
@@ -150,7 +150,7 @@ func (s *Sources) pod(ctx context.Context, object timeline.Object, known *timeli
 	if jaegerErr != nil {
 		notes = append(notes, fmt.Sprintf("Jaeger could not be asked (%v): this is what the object and its Events tell", jaegerErr))
 		if away != nil {
-			return timeline.Pod{}, fmt.Errorf("read %s in namespace %s: %w", object, object.Namespace, errors.Join(away, jaegerErr))
+			return timeline.Pod{}, bothAway(object, away, jaegerErr)
 		}
 	}
 	chosen, others := choose(facts, live, object.UID)
@@ -167,6 +167,16 @@ func (s *Sources) pod(ctx context.Context, object timeline.Object, known *timeli
 	}
 	pod.Notes = append(notes, pod.Notes...)
 	return pod, nil
+}
+
+// awayNote says that only Jaeger could be asked.
+func awayNote(away error) string {
+	return fmt.Sprintf("the cluster is away (%v): this is what Jaeger still knows", away)
+}
+
+// bothAway says that nobody can be asked about an object.
+func bothAway(object timeline.Object, away, jaeger error) error {
+	return fmt.Errorf("%s in namespace %s: the cluster is away (%w), and Jaeger could not be asked either: %w", object, object.Namespace, away, jaeger)
 }
 
 // choose returns the uid of the pod that a timeline is of, and the uids of other pods of
