@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"path"
@@ -135,7 +134,7 @@ func TestRead_invalid(t *testing.T) {
 		`{"resourceSpans":[1]}`: "read traces: ",
 	} {
 		_, err := archive.Read(strings.NewReader(text))
-		require.ErrorContains(t, err, want, fmt.Sprintf("of %q", text))
+		require.ErrorContains(t, err, want, "of %q", text)
 	}
 	_, err := archive.Read(iotest.ErrReader(errors.New("disk gone")))
 	require.EqualError(t, err, "read traces: disk gone")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"regexp"
 	"strings"
@@ -209,7 +208,7 @@ and writes it into the stack's Jaeger. What Jaeger has already it has twice then
 }
 
 func (a *App) readTraces(file string) (ptrace.Traces, error) {
-	var r io.Reader = a.Stdin
+	r := a.Stdin
 	if file != "-" {
 		opened, err := os.Open(file)
 		if err != nil {

@@ -194,8 +194,16 @@ func showTraces(ctx context.Context, w io.Writer, client verify.Client, requests
 	case reason != nil:
 		return exitError{fmt.Errorf("no answer from Jaeger: %w", reason), exitUnreachable}
 	default:
-		return exitError{fmt.Errorf("%d of %d requests have no trace: is sampling.apiserver below 1000000?", missing, len(requests)), exitMissing}
+		return exitError{fmt.Errorf("%d of %d requests have no trace: %s", missing, len(requests), whyMissing(requests)), exitMissing}
 	}
+}
+
+// whyMissing says where to look for the traces of requests.
+func whyMissing(requests []follow.Request) string {
+	if requests[0].Span.TraceID != "" {
+		return "is sampling.collector below 1000000, or kube-apiserver's tracing off?"
+	}
+	return "is sampling.apiserver below 1000000?"
 }
 
 // findTraces finds the traces of the requests that have none yet. It returns how many
