@@ -16,6 +16,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/infra/diagnose"
 	"github.com/kubetracing/kubetracing/infra/lifecycle"
+	"github.com/kubetracing/kubetracing/infra/timeline/gather"
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
@@ -117,7 +118,7 @@ func (a *App) verifySpec(ctx context.Context) error {
 		}
 		check := verify.Check{
 			Client: verify.Client{BaseURL: jaeger}, Expectations: document.Expectations,
-			Since: since, Interval: pollInterval, Progress: printProgress(a.Stderr),
+			Since: since, Interval: pollInterval, Progress: printProgress(a.Stderr), Phases: gather.Phases,
 		}
 		limited, cancel := context.WithTimeout(ctx, time.Duration(document.Timeout))
 		defer cancel()
@@ -150,6 +151,7 @@ func (o *verifyOptions) check(a *App, options *options) (verify.Check, error) {
 		Since:    time.Now().Add(-o.lookback),
 		Interval: pollInterval,
 		Progress: printProgress(a.Stderr),
+		Phases:   gather.Phases,
 	}
 	if o.since != "" {
 		since, err := time.Parse(time.RFC3339Nano, o.since)

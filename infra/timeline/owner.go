@@ -58,7 +58,7 @@ func Incarnations(facts Facts) map[string]time.Time {
 	name := facts.Object.Namespace + "/" + facts.Object.Name
 	for _, span := range facts.Spans {
 		if span.Attributes[PodAttribute] == name {
-			add(span.Attributes[uidAttribute], span.Start)
+			add(span.Attributes[UIDAttribute], span.Start)
 		}
 		for _, event := range span.Events {
 			if parts := ranSandbox.FindStringSubmatch(event); parts != nil && namesPod(event, facts.Object) {

@@ -95,19 +95,21 @@ type PhaseName string
 
 // The phases, in the order in which a pod passes through them.
 const (
-	PhaseAccepted  PhaseName = "accepted"
-	PhaseScheduled PhaseName = "scheduled"
-	PhaseNoticed   PhaseName = "noticed"
-	PhaseVolumes   PhaseName = "volumes"
-	PhaseSandbox   PhaseName = "sandbox"
-	PhaseImagePull PhaseName = "imagePull"
-	PhaseCreate    PhaseName = "create"
-	PhaseStart     PhaseName = "start"
-	PhaseRun       PhaseName = "run"
-	PhaseReady     PhaseName = "ready"
-	PhaseBackOff   PhaseName = "backOff"
-	PhaseDelete    PhaseName = "delete"
-	PhaseStop      PhaseName = "stop"
+	PhaseAccepted PhaseName = "accepted"
+	// PhaseScheduling is the time until the scheduler binds the pod.
+	PhaseScheduling PhaseName = "scheduling"
+	PhaseScheduled  PhaseName = "scheduled"
+	PhaseNoticed    PhaseName = "noticed"
+	PhaseVolumes    PhaseName = "volumes"
+	PhaseSandbox    PhaseName = "sandbox"
+	PhaseImagePull  PhaseName = "imagePull"
+	PhaseCreate     PhaseName = "create"
+	PhaseStart      PhaseName = "start"
+	PhaseRun        PhaseName = "run"
+	PhaseReady      PhaseName = "ready"
+	PhaseBackOff    PhaseName = "backOff"
+	PhaseDelete     PhaseName = "delete"
+	PhaseStop       PhaseName = "stop"
 	// PhaseGap is time between two phases.
 	PhaseGap PhaseName = "gap"
 	// PhaseCreated is the creation of an object that is not a pod.
