@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -342,4 +344,97 @@ func TestBuild_failed_requests(t *testing.T) {
 	pod := timeline.Build(m.facts)
 	scheduled := phaseOf(t, pod, timeline.PhaseScheduled)
 	assert.Equal(t, "2", scheduled.SpanID)
+}
+
+func TestTimeline_Settled(t *testing.T) {
+	t.Parallel()
+	controller := func(kind, spec, status string) []timeline.Controller {
+		var c timeline.Controller
+		require.NoError(t, json.Unmarshal(fmt.Appendf(nil, `{"kind":%q,"metadata":{"name":"web","generation":2},"spec":{%s},"status":{%s}}`, kind, spec, status), &c))
+		return []timeline.Controller{c}
+	}
+	ready, starting, failing := timeline.Pod{State: timeline.StateReady}, timeline.Pod{State: timeline.StateStarting}, timeline.Pod{State: timeline.StateFailing}
+	tests := map[string]struct {
+		owner []timeline.Controller
+		pods  []timeline.Pod
+		want  bool
+	}{
+		"all pods are ready": {
+			controller("Deployment", `"replicas":2`, `"observedGeneration":2,"replicas":2,"updatedReplicas":2`), []timeline.Pod{ready, ready}, true,
+		},
+		"a pod that does not exist yet": {
+			controller("Deployment", `"replicas":2`, `"observedGeneration":2,"replicas":1,"updatedReplicas":1`), []timeline.Pod{ready}, false,
+		},
+		"a change that was not noticed yet": {
+			controller("Deployment", `"replicas":1`, `"observedGeneration":1,"replicas":1,"updatedReplicas":1`), []timeline.Pod{ready}, false,
+		},
+		"pods of an older revision": {
+			controller("StatefulSet", `"replicas":2`, `"observedGeneration":2,"replicas":2,"updatedReplicas":1`), []timeline.Pod{ready, ready}, false,
+		},
+		"a pod that starts": {
+			controller("ReplicaSet", `"replicas":2`, `"observedGeneration":2,"replicas":2`), []timeline.Pod{ready, starting}, false,
+		},
+		"a pod that fails, and others to come": {
+			controller("Deployment", `"replicas":3`, `"observedGeneration":2,"replicas":2,"updatedReplicas":2`), []timeline.Pod{failing, starting}, true,
+		},
+		"no pods are wanted":           {controller("Deployment", `"replicas":0`, `"observedGeneration":2`), nil, true},
+		"one pod by default":           {controller("Deployment", "", `"observedGeneration":2,"replicas":1,"updatedReplicas":1`), []timeline.Pod{ready}, true},
+		"a DaemonSet on two nodes":     {controller("DaemonSet", "", `"observedGeneration":2,"desiredNumberScheduled":2,"updatedNumberScheduled":2`), []timeline.Pod{ready, ready}, true},
+		"a DaemonSet that is updated":  {controller("DaemonSet", "", `"observedGeneration":2,"desiredNumberScheduled":2,"updatedNumberScheduled":1`), []timeline.Pod{ready, ready}, false},
+		"a Job without a pod so far":   {controller("Job", "", ""), nil, false},
+		"an owner that does not exist": {nil, []timeline.Pod{ready}, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			found := timeline.Timeline{Object: timeline.Object{Kind: "deployment", Name: "web"}, Pods: test.pods}
+			found.AddCreations(test.owner, nil, func(string) string { return "" })
+			assert.Equal(t, test.want, found.Settled())
+		})
+	}
+	assert.False(t, timeline.Timeline{}.Settled(), "nothing was asked yet")
+}
+
+// A sidecar runs beside the containers that follow it.
+func TestBuild_sidecar(t *testing.T) {
+	t.Parallel()
+	pod := func(policy string) timeline.Pod {
+		return timeline.Build(newPod(t, `{"spec": {"nodeName": "agent-0", "initContainers": [{"name": "proxy"`+policy+`}], "containers": [{"name": "app"}]},
+			"status": {"phase": "Pending", "startTime": "2026-03-01T12:00:01Z"}}`).
+			event(2, "Created", "", "proxy").event(3, "Started", "", "proxy").event(9, "Created", "", "app").event(10, "Started", "", "app").facts)
+	}
+	assert.Contains(t, phases(pod("")), timeline.PhaseRun)
+	assert.NotContains(t, phases(pod(`, "restartPolicy": "Always"`)), timeline.PhaseRun)
+}
+
+func TestTimeline_Write(t *testing.T) {
+	t.Parallel()
+	start := born
+	pod := timeline.Pod{
+		Object: timeline.Object{Kind: "pod", Namespace: "shop", Name: "web", UID: "u-1"}, State: timeline.StateFailing,
+		Reason: "it said \x1b[2J\x07 something\nelse", Start: start, End: start.Add(time.Hour),
+	}
+	for i := range 60 {
+		pod.Traces = append(pod.Traces, timeline.Trace{ID: fmt.Sprintf("trace-%d", i+1), Text: "a restart"})
+		pod.Phases = append(pod.Phases, timeline.Phase{
+			Name: timeline.PhaseStart, Text: fmt.Sprintf("start %d", i+1), Start: start.Add(time.Duration(i) * time.Minute),
+			End: start.Add(time.Duration(i+1) * time.Minute), Length: timeline.Duration(time.Minute), Trace: i + 1, Longest: i == 40,
+		})
+	}
+	var text strings.Builder
+	require.NoError(t, timeline.Timeline{Object: pod.Object, Pods: []timeline.Pod{pod}}.Write(&text, 100))
+	got := text.String()
+	assert.NotContains(t, got, "\x1b")
+	assert.NotContains(t, got, "\x07")
+	assert.Contains(t, got, "  it said [2J something else\n")
+	assert.Contains(t, got, "… 26 phases more; --output json has all")
+	assert.Contains(t, got, "start 41 [41]  ◀ longest")
+	assert.NotContains(t, got, "start 40 ")
+	assert.Contains(t, got, "[41] trace-41")
+	assert.NotContains(t, got, "trace-40", "a trace of a phase that is not shown")
+	for line := range strings.Lines(got) {
+		if !strings.Contains(line, "[") {
+			assert.LessOrEqual(t, utf8.RuneCountInString(line), 101, line)
+		}
+	}
 }

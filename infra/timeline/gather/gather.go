@@ -262,12 +262,12 @@ func (s *Sources) since(facts timeline.Facts) time.Time {
 
 // spans returns the spans of all traces that name a pod.
 func (s *Sources) spans(ctx context.Context, facts timeline.Facts) ([]verify.Span, error) {
-	object, since := facts.Object, s.since(facts)
+	object := facts.Object
 	name := object.Namespace + "/" + object.Name
-	spans, err := s.ask(ctx, since,
-		verify.Query{Service: tracing.ServiceAPIServer, Attributes: map[string]string{timeline.KeyAttribute: timeline.Key(object)}},
-		verify.Query{Service: tracing.ServiceKubelet, Attributes: map[string]string{timeline.PodAttribute: name}},
-	)
+	spans, err := s.ask(ctx, slices.Concat(
+		s.parts(facts, verify.Query{Service: tracing.ServiceAPIServer, Attributes: map[string]string{timeline.KeyAttribute: timeline.Key(object)}}),
+		s.parts(facts, verify.Query{Service: tracing.ServiceKubelet, Attributes: map[string]string{timeline.PodAttribute: name}}),
+	)...)
 	if err != nil {
 		return nil, err
 	}
@@ -276,18 +276,35 @@ func (s *Sources) spans(ctx context.Context, facts timeline.Facts) ([]verify.Spa
 		// A kube-apiserver before 1.27 names an object only in the path of a request.
 		path := kindOf("pod").path(object.Namespace, object.Name)
 		for _, target := range []string{path, path + "/binding", path + "/status", path + "/eviction"} {
-			more = append(more, verify.Query{Service: tracing.ServiceAPIServer, Attributes: map[string]string{"http.target": target}})
+			more = append(more, s.parts(facts, verify.Query{Service: tracing.ServiceAPIServer, Attributes: map[string]string{"http.target": target}})...)
 		}
 	}
 	if !slices.ContainsFunc(spans, func(span verify.Span) bool { return span.Attributes[timeline.PodAttribute] == name }) {
 		for _, runtime := range s.Runtimes {
 			for _, operation := range timeline.RuntimeOperations() {
-				more = append(more, verify.Query{Service: runtime, Operation: operation})
+				more = append(more, s.parts(facts, verify.Query{Service: runtime, Operation: operation})...)
 			}
 		}
 	}
-	found, err := s.ask(ctx, since, more...)
+	found, err := s.ask(ctx, more...)
 	return append(spans, found...), err
+}
+
+// beginning is the time after a pod's creation that is asked for on its own: of a pod
+// that runs for days, the newest traces are not those of its start.
+const beginning = 10 * time.Minute
+
+// parts divides the time since a pod was created.
+func (s *Sources) parts(facts timeline.Facts, query verify.Query) []verify.Query {
+	since := s.since(facts)
+	if facts.Pod == nil || s.Now().Sub(facts.Pod.Metadata.Created) <= beginning {
+		query.Since = since
+		return []verify.Query{query}
+	}
+	first, rest := query, query
+	first.Since, first.Until = since, since.Add(beginning)
+	rest.Since = first.Until.Add(time.Nanosecond)
+	return []verify.Query{first, rest}
 }
 
 // creation returns the requests among which a pod's creation is, where no span names
@@ -321,13 +338,13 @@ func later(a, b time.Time) time.Time {
 }
 
 // ask returns the spans of the traces that any of several queries selects, each once.
-func (s *Sources) ask(ctx context.Context, since time.Time, queries ...verify.Query) ([]verify.Span, error) {
+func (s *Sources) ask(ctx context.Context, queries ...verify.Query) ([]verify.Span, error) {
 	answers := make([][]verify.Span, len(queries))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrency)
 	for i, query := range queries {
 		group.Go(func() error {
-			query.Since, query.Limit = since, maxTraces
+			query.Limit = maxTraces
 			var err error
 			answers[i], _, err = s.Jaeger.All(ctx, query)
 			return err

@@ -440,3 +440,28 @@ func TestParseTarget(t *testing.T) {
 		require.EqualError(t, err, want, argument)
 	}
 }
+
+// A pod that has run for days has newer traces than those of its start.
+func TestSources_Timeline_old_pod(t *testing.T) {
+	t.Parallel()
+	sources := newSources(t, "1.36", newCluster(t, "1.36"))
+	var mu sync.Mutex
+	var asked []string
+	next := sources.Jaeger.BaseURL
+	recorder := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		query := r.URL.Query()
+		asked = append(asked, query.Get("query.service_name")+" "+query.Get("query.start_time_min")+" to "+query.Get("query.start_time_max"))
+		mu.Unlock()
+		http.Redirect(w, r, next+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+	}))
+	t.Cleanup(recorder.Close)
+	sources.Jaeger.BaseURL = recorder.URL
+	sources.Now = func() time.Time { return now["1.36"].Add(48 * time.Hour) }
+	found, err := sources.Timeline(t.Context(), gather.Target{Kind: "pod", Namespace: "shop", Name: "plain"})
+	require.NoError(t, err)
+	assert.Equal(t, "kubectl", found.Pods[0].CreatedBy)
+	assert.Contains(t, asked, "apiserver 2026-11-25T09:37:04Z to 2026-11-25T09:47:04Z")
+	assert.Contains(t, asked, "kubelet 2026-11-25T09:37:04Z to 2026-11-25T09:47:04Z")
+	assert.Len(t, asked, 4)
+}

@@ -172,7 +172,7 @@ func suffixes(kind string) int {
 // follow from that of their owner.
 func (s *Sources) podsByName(ctx context.Context, object timeline.Object) ([]string, error) {
 	since := s.Now().Add(-s.Lookback)
-	spans, err := s.ask(ctx, since, verify.Query{Service: tracing.ServiceKubelet, Operation: "syncPod"})
+	spans, err := s.ask(ctx, verify.Query{Service: tracing.ServiceKubelet, Operation: "syncPod", Since: since})
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ import (
 // kubelet's spans name, from Kubernetes 1.27 on.
 func Phases(ctx context.Context, client verify.Client, phase, pods string, since time.Time) ([]verify.PodPhase, error) {
 	s := &Sources{Jaeger: client, Now: time.Now}
-	spans, err := s.ask(ctx, since, verify.Query{Service: tracing.ServiceKubelet, Operation: "syncPod"})
+	spans, err := s.ask(ctx, verify.Query{Service: tracing.ServiceKubelet, Operation: "syncPod", Since: since})
 	if err != nil {
 		return nil, err
 	}
@@ -42,8 +42,8 @@ func Phases(ctx context.Context, client verify.Client, phase, pods string, since
 		group.Go(func() error {
 			facts := timeline.Facts{Object: object, Spans: spans, Away: true, Now: s.Now()}
 			if beforeKubelet(phase) {
-				requests, err := s.ask(groupCtx, since, verify.Query{
-					Service: tracing.ServiceAPIServer, Attributes: map[string]string{timeline.KeyAttribute: timeline.Key(object)},
+				requests, err := s.ask(groupCtx, verify.Query{
+					Since: since, Service: tracing.ServiceAPIServer, Attributes: map[string]string{timeline.KeyAttribute: timeline.Key(object)},
 				})
 				if err != nil {
 					return err
