@@ -299,23 +299,28 @@ func TestSources_Timeline_errors(t *testing.T) {
 		want   string
 	}{
 		"no such pod": {
-			gather.Target{Kind: "pod", Namespace: "shop", Name: "plane"}, "",
+			gather.Target{Kind: "pod", Namespace: "shop", Name: "plane"},
+			"",
 			"pod/plane in namespace shop: not found: the nearest names are late, plain, claim",
 		},
 		"another namespace": {
-			gather.Target{Kind: "pod", Namespace: "default", Name: "plain"}, "",
+			gather.Target{Kind: "pod", Namespace: "default", Name: "plain"},
+			"",
 			"pod/plain in namespace default: not found: there is one in namespace shop",
 		},
 		"no permission": {
-			gather.Target{Kind: "pod", Namespace: "shop", Name: "plain"}, "/api/v1/namespaces/shop/pods/plain",
+			gather.Target{Kind: "pod", Namespace: "shop", Name: "plain"},
+			"/api/v1/namespaces/shop/pods/plain",
 			`read pod/plain in namespace shop: this kubeconfig's user may not read it: pods "plain" is forbidden: User "jane" cannot get resource "pods" in API group "" in the namespace "shop"`,
 		},
 		"no permission for Events": {
-			gather.Target{Kind: "pod", Namespace: "shop", Name: "plain"}, "/api/v1/namespaces/shop/events",
+			gather.Target{Kind: "pod", Namespace: "shop", Name: "plain"},
+			"/api/v1/namespaces/shop/events",
 			"read the Events of pod plain: this kubeconfig's user may not read it: ",
 		},
 		"no permission for any kind": {
-			gather.Target{Namespace: "shop", Name: "plain"}, "/api/v1/namespaces/shop/pods/plain",
+			gather.Target{Namespace: "shop", Name: "plain"},
+			"/api/v1/namespaces/shop/pods/plain",
 			`find "plain": this kubeconfig's user may not read it: `,
 		},
 		"the uid of what is no pod": {
