@@ -66,13 +66,18 @@ func plural(kind string) string { return kind + "s" }
 // names the object only in the spans below it, or nowhere.
 func requests(spans []verify.Span, object Object) []request {
 	key := Key(object)
-	// keyed are the traces of which a span names the object, created those with any
-	// creation.
-	keyed, created := map[string]bool{}, map[string]bool{}
+	// keyed are the requests below which a span names the object, named those below
+	// which one names any. One trace may have many requests.
+	keyed, named := map[[2]string]bool{}, map[[2]string]bool{}
+	tree := newTree(spans)
 	for _, span := range spans {
-		if value, has := span.Attributes[KeyAttribute]; has && span.Service == tracing.ServiceAPIServer {
-			keyed[span.TraceID] = keyed[span.TraceID] || strings.HasSuffix(value, key)
-			created[span.TraceID] = true
+		value, has := span.Attributes[KeyAttribute]
+		if !has || span.Service != tracing.ServiceAPIServer {
+			continue
+		}
+		if id, found := tree.request(span); found {
+			keyed[id] = keyed[id] || strings.HasSuffix(value, key)
+			named[id] = true
 		}
 	}
 	var found []request
@@ -84,8 +89,9 @@ func requests(spans []verify.Span, object Object) []request {
 		if r.verb == verbOther {
 			continue
 		}
-		r.sure = r.verb != verbCreate || keyed[span.TraceID]
-		if !r.sure && created[span.TraceID] {
+		id := [2]string{span.TraceID, span.ID}
+		r.sure = r.verb != verbCreate || keyed[id]
+		if !r.sure && named[id] {
 			continue
 		}
 		r.code, _ = strconv.Atoi(attribute(span, "http.response.status_code", "http.status_code"))

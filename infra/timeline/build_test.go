@@ -442,3 +442,23 @@ func TestTimeline_Write(t *testing.T) {
 		}
 	}
 }
+
+// A followed command creates several pods in one trace.
+func TestBuild_one_trace_of_several_creations(t *testing.T) {
+	t.Parallel()
+	m := newPod(t, `{"spec": {}, "status": {}}`)
+	create := func(id, pod string, at float64) {
+		m.span(id, "command", "apiserver", "POST", at, at+0.1, map[string]string{
+			"http.target": "/api/v1/namespaces/shop/pods", "http.request.method": "POST",
+			"http.response.status_code": "201", "user_agent.original": "kubectl/v1 (linux/amd64) kubernetes/x",
+		}).
+			span(id+"-create", id, "apiserver", "Create", at, at+0.1, nil).
+			span(id+"-store", id+"-create", "apiserver", "Create etcd3", at, at+0.1, map[string]string{"key": "/pods/shop/" + pod})
+	}
+	create("1", "before", 0.1)
+	create("2", "web", 0.2)
+	create("3", "website", 0.3)
+	pod := timeline.Build(m.facts)
+	assert.Equal(t, "2", phaseOf(t, pod, timeline.PhaseAccepted).SpanID)
+	assert.Empty(t, pod.Notes)
+}

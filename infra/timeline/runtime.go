@@ -92,6 +92,22 @@ func (t tree) below(span verify.Span) []verify.Span {
 	return found
 }
 
+// request returns the place of kube-apiserver's span of the request that a span is part
+// of: the nearest above it that has a path.
+func (t tree) request(span verify.Span) (id [2]string, found bool) {
+	for range t.byID {
+		parent, has := t.byID[[2]string{span.TraceID, span.ParentID}]
+		if !has {
+			return id, false
+		}
+		if attribute(parent, "http.target", "url.path") != "" && parent.Service == tracing.ServiceAPIServer {
+			return [2]string{parent.TraceID, parent.ID}, true
+		}
+		span = parent
+	}
+	return id, false
+}
+
 // method returns the last part of an operation, as StartContainer of
 // runtime.v1.RuntimeService/StartContainer.
 func method(operation string) string { return operation[strings.LastIndexByte(operation, '/')+1:] }
