@@ -47,11 +47,11 @@ func TestNodeFiles_UnmarshalText(t *testing.T) {
 func TestNodeFiles_Errors(t *testing.T) {
 	for name, content := range map[string]string{"": "text\n", "a:b": "text\n", "a\nb": "text\n"} {
 		_, err := spec.Encode(spec.NodeFiles{Files: map[string]string{name: content}})
-		assert.ErrorContains(t, err, "is not the base name of a file", "file %q", name)
+		require.ErrorContains(t, err, "is not the base name of a file", "file %q", name)
 	}
 	for _, content := range []string{"", "text", "a\nb"} {
 		_, err := spec.Encode(spec.NodeFiles{Files: map[string]string{"a.yaml": content}})
-		assert.ErrorContains(t, err, "file a.yaml does not end with a newline", "content %q", content)
+		require.ErrorContains(t, err, "file a.yaml does not end with a newline", "content %q", content)
 	}
 	for text, want := range map[string]string{
 		"":                                      "the lines with the volume and the image are missing",
@@ -63,7 +63,7 @@ func TestNodeFiles_Errors(t *testing.T) {
 		"volume traced\nimage busybox\n\na:b\n": `line 3 is "\n", not a whole line of a file`,
 	} {
 		var files spec.NodeFiles
-		assert.ErrorContains(t, spec.Decode([]byte(text), &files), want, "text %q", text)
+		require.ErrorContains(t, spec.Decode([]byte(text), &files), want, "text %q", text)
 		assert.Empty(t, files)
 	}
 }

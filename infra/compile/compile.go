@@ -107,7 +107,7 @@ func (p Program) fingerprint() (string, error) {
 			}
 			info, err := entry.Info()
 			if err != nil {
-				return err
+				return fmt.Errorf("look at %s: %w", path, err)
 			}
 			fmt.Fprintf(&list, "%s %d %d\n", path, info.Size(), info.ModTime().UnixNano())
 			return nil
@@ -133,10 +133,10 @@ func (p Program) lock(ctx context.Context) (unlock func(), err error) {
 		if errors.Is(err, syscall.EWOULDBLOCK) {
 			return "", false, nil
 		}
-		return "", true, err
+		return "", true, err //nolint:wrapcheck // with what happened, below
 	})
 	if err != nil {
-		return nil, errors.Join(err, file.Close())
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", file.Name(), err), file.Close())
 	}
 	// The kernel releases it when the file is closed, also after a kill.
 	return func() { file.Close() }, nil

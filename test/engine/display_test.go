@@ -55,7 +55,7 @@ func TestStack_PreviewDiff(t *testing.T) {
 			_, files, found := strings.Cut(preview.text, "::traced-node-config-files]\n")
 			require.True(t, found, preview.text)
 			start, end := strings.Index(files, "~ stdin"), strings.Index(files, "        ~ command:local:Command")
-			require.Greater(t, start, 0, files)
+			require.Positive(t, start, files)
 			require.Greater(t, end, start, files)
 			files = files[start:end]
 			assert.Equal(t, test.want, files)
