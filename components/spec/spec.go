@@ -1,10 +1,11 @@
-// Package spec defines the JSON documents that components pass on standard input
+// Package spec defines the documents that components pass on standard input
 // to the kubetracing commands that the Pulumi command provider runs. Its values
 // are plain, so every document is complete, and visible, at preview.
 package spec
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"fmt"
 
@@ -71,17 +72,6 @@ type Runtime struct {
 	Receiver string `json:"receiver"`
 }
 
-// NodeFiles describes the files that all nodes of a cluster mount. The command
-// nodes write reads it.
-type NodeFiles struct {
-	// Volume is the Docker volume that holds the files and nothing else.
-	Volume string `json:"volume"`
-	// Image is an image with tar.
-	Image string `json:"image"`
-	// Files maps base names to contents.
-	Files map[string]string `json:"files"`
-}
-
 // Container describes a container to wait for. The command container wait reads
 // it.
 type Container struct {
@@ -137,20 +127,29 @@ type Verification struct {
 	Expectations []verify.Expectation `json:"expectations"`
 }
 
-// Encode renders a document as indented JSON, which Pulumi's diffs show by field.
+// Encode renders a document as indented JSON, which Pulumi's diffs show by field, or
+// as its own text if it has one.
 func Encode(document any) (string, error) {
-	text, err := json.MarshalIndent(document, "", "  ")
+	encode := func() ([]byte, error) { return json.MarshalIndent(document, "", "  ") }
+	if own, ok := document.(encoding.TextMarshaler); ok {
+		encode = own.MarshalText
+	}
+	text, err := encode()
 	if err != nil {
 		return "", fmt.Errorf("encode %T: %w", document, err)
 	}
 	return string(text), nil
 }
 
-// Decode reads a document. Unknown fields are errors.
+// Decode reads what Encode renders. Unknown fields are errors.
 func Decode(text []byte, document any) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(document); err != nil {
+	decode := func() error { return decoder.Decode(document) }
+	if own, ok := document.(encoding.TextUnmarshaler); ok {
+		decode = func() error { return own.UnmarshalText(text) }
+	}
+	if err := decode(); err != nil {
 		return fmt.Errorf("decode %T: %w", document, err)
 	}
 	return nil

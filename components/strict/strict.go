@@ -86,7 +86,7 @@ func decodeText(_, to reflect.Type, value any) (any, error) {
 		if !ok {
 			return nil, errors.New("not text")
 		}
-		return time.ParseDuration(text)
+		return time.ParseDuration(text) //nolint:wrapcheck // reported with the field and the value
 	}
 	if !ok {
 		text = Text(value)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kubetracing/kubetracing/components/poll"
 )
 
 // Check is one run of assertions.
@@ -68,22 +70,21 @@ func (c Check) Run(ctx context.Context) Report {
 		report.Results[i] = Result{Expectation: expectation, Missing: expectation.Spans}
 		searches[i] = &search{client: c.Client, query: selective(expectation, c.Since), held: map[string]bool{}}
 	}
-	for first := true; ; first = false {
+	polled := false
+	// An error means that the context has ended: what the report lacks says the rest.
+	_ = poll.Loop{Interval: c.Interval}.Until(ctx, func(ctx context.Context) (string, bool, error) {
 		reason := c.poll(ctx, &report, searches)
 		// An interrupted poll says nothing about Jaeger if an earlier one was complete.
-		if ctx.Err() == nil || first {
+		if ctx.Err() == nil || !polled {
 			report.Reason = reason
 		}
-		if report.Met() {
-			return report
+		polled = true
+		if !report.Met() {
+			c.progress(report)
 		}
-		c.progress(report)
-		select {
-		case <-ctx.Done():
-			return report
-		case <-time.After(c.Interval):
-		}
-	}
+		return "", report.Met(), nil
+	})
+	return report
 }
 
 // poll searches once for every expectation that does not hold yet.

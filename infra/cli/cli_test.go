@@ -233,11 +233,14 @@ func TestProviderCommands(t *testing.T) {
 
 	m.docker.On(dockertest.Command("k3d kubeconfig get kubetracing-dev"), dockertest.Print("a secret\n"))
 	assert.Equal(t, outcome{0, "a secret\n", ""}, m.runInput(t, "", "cluster", "kubeconfig", "kubetracing-dev"))
-	for _, command := range []string{"cluster create", "cluster update", "nodes write", "container wait", "volume chown"} {
+	for _, command := range []string{"cluster create", "cluster update", "container wait", "volume chown"} {
 		got := m.runInput(t, `{"unknown": 1}`, strings.Fields(command)...)
 		assert.Equal(t, 1, got.code, command)
 		assert.Contains(t, got.stderr, `unknown field "unknown"`, command)
 	}
+	got = m.runInput(t, "volume traced\nunknown 1\n", "nodes", "write")
+	assert.Equal(t, 1, got.code)
+	assert.Contains(t, got.stderr, `line 2 is "unknown 1\n", not image and a name`)
 	got = m.runInput(t, "", "image", "present", "node:1")
 	assert.Equal(t, 1, got.code)
 	assert.Contains(t, got.stderr, "node:1")

@@ -17,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubetracing/kubetracing/components/poll"
 	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/infra/follow"
 	"github.com/kubetracing/kubetracing/stacks"
@@ -124,8 +125,11 @@ func (a *App) runFollowed(ctx context.Context, proxy *follow.Proxy, arguments []
 func showTraces(ctx context.Context, w io.Writer, client verify.Client, requests []follow.Request) error {
 	traces := make([]follow.Trace, len(requests))
 	var reason error
-	for completed := false; ; completed = true {
-		missing := 0
+	completed := false
+	missing := 0
+	// An error means that the deadline has passed: the table shows what is missing.
+	_ = poll.Loop{Interval: pollInterval}.Until(ctx, func(ctx context.Context) (string, bool, error) {
+		missing = 0
 		var failed error
 		for i, request := range requests {
 			if traces[i].ID != "" {
@@ -144,17 +148,14 @@ func showTraces(ctx context.Context, w io.Writer, client verify.Client, requests
 		if ctx.Err() == nil || !completed {
 			reason = failed
 		}
-		if missing == 0 || wait(ctx, pollInterval) != nil {
-			break
-		}
-	}
+		completed = true
+		return "", missing == 0, nil
+	})
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "REQUEST\tSTATUS\tAUDIT-ID\tSPANS\tSERVICES\tTRACE")
-	missing := 0
 	for i, request := range requests {
 		where := verify.TraceURL(client.BaseURL, traces[i].ID)
 		if traces[i].ID == "" {
-			missing++
 			where = "MISSING"
 		}
 		fmt.Fprintf(table, "%s %s\t%d\t%s\t%d\t%s\t%s\n", request.Method, pathOf(request.Target), request.Status,
@@ -170,15 +171,6 @@ func showTraces(ctx context.Context, w io.Writer, client verify.Client, requests
 		return exitError{fmt.Errorf("no answer from Jaeger: %w", reason), exitUnreachable}
 	default:
 		return exitError{fmt.Errorf("%d of %d requests have no trace: is sampling.apiserver below 1000000?", missing, len(requests)), exitMissing}
-	}
-}
-
-func wait(ctx context.Context, pause time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(pause):
-		return nil
 	}
 }
 

@@ -39,7 +39,7 @@ type lockedWriter struct {
 func (l *lockedWriter) Write(text []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(text)
+	return l.w.Write(text) //nolint:wrapcheck // as the writer that it stands for
 }
 
 // open compares what Pulumi and Docker know of a stack while the tools are installed

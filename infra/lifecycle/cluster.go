@@ -11,10 +11,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/kubetracing/kubetracing/components/poll"
 	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/infra/docker"
-	"github.com/kubetracing/kubetracing/infra/internal/poll"
 )
 
 // Times of a cluster's creation and update.

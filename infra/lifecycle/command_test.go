@@ -118,7 +118,9 @@ func TestCommand_documents(t *testing.T) {
 		h := newHost(t)
 		h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, state)})
 		h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{})
-		require.NoError(t, h.command(encode(t, nodeFiles()), environment).NodesWrite(t.Context()))
+		document := nodeFiles()
+		document.Files = map[string]string{"kubelet.yaml": files["kubelet.yaml"]}
+		require.NoError(t, h.command(encode(t, document), environment).NodesWrite(t.Context()))
 		assert.Len(t, h.changes(), 1)
 	})
 	t.Run("container wait", func(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kubetracing/kubetracing/components/poll"
 	"github.com/kubetracing/kubetracing/infra/docker"
-	"github.com/kubetracing/kubetracing/infra/internal/poll"
 )
 
 // condition is what nodes are waited for.

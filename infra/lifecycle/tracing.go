@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubetracing/kubetracing/components/poll"
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/infra/docker"
-	"github.com/kubetracing/kubetracing/infra/internal/poll"
 )
 
 // tracingTimeout bounds the check of a cluster's tracing. A node that has just

@@ -33,8 +33,11 @@ func (w Workspace) lockFolder() string {
 // many are stale: their processes have ended without removing them.
 func (w Workspace) Locks() (held []Lock, stale int, err error) {
 	paths, err := filepath.Glob(filepath.Join(globQuote(w.lockFolder()), "*.json"))
-	if err != nil || len(paths) == 0 {
-		return nil, 0, err
+	if err != nil {
+		return nil, 0, fmt.Errorf("look for locks: %w", err)
+	}
+	if len(paths) == 0 {
+		return nil, 0, nil
 	}
 	host, err := os.Hostname()
 	if err != nil {

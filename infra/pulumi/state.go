@@ -103,13 +103,13 @@ func ReadState(text []byte) (State, error) {
 		Checkpoint apitype.CheckpointV3 `json:"checkpoint"`
 	}
 	if err := errors.Join(json.Unmarshal(text, &exported), json.Unmarshal(text, &kept)); err != nil {
-		return State{}, err
+		return State{}, fmt.Errorf("decode the state: %w", err)
 	}
 	var snapshot apitype.DeploymentV3
 	switch {
 	case exported.Deployment != nil:
 		if err := json.Unmarshal(exported.Deployment, &snapshot); err != nil {
-			return State{}, err
+			return State{}, fmt.Errorf("decode the deployment: %w", err)
 		}
 	case kept.Checkpoint.Latest != nil:
 		snapshot = *kept.Checkpoint.Latest
@@ -140,8 +140,11 @@ func withoutPending(exported []byte) ([]byte, error) {
 		return nil, fmt.Errorf("read the exported state: %w", err)
 	}
 	delete(snapshot, "pending_operations")
-	if file.Deployment, err = json.Marshal(snapshot); err != nil {
+	if file.Deployment, err = json.Marshal(snapshot); err == nil {
+		exported, err = json.Marshal(file)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("write the state: %w", err)
 	}
-	return json.Marshal(file)
+	return exported, nil
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/kubetracing/kubetracing/infra/internal/poll"
+	"github.com/kubetracing/kubetracing/components/poll"
 )
 
 func TestLoop_Until(t *testing.T) {
