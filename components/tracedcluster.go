@@ -165,6 +165,7 @@ func (c composition) compose(ctx *pulumi.Context, traced *TracedCluster) error {
 		Program:       c.program,
 		JaegerURL:     receivers.jaeger.URL,
 		Timeout:       c.stack.Settings.Verify.Timeout,
+		MaxAge:        c.stack.Settings.Jaeger.MaxAge(),
 		Containers:    c.layout.Containers,
 		Services:      c.layout.Expected.Services,
 		ServicesAfter: pulumi.Sprintf("%s %s %s", receivers.ids, config.Digest, kubernetes.Started),

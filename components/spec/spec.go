@@ -130,6 +130,9 @@ type Verification struct {
 	Containers []string `json:"containers"`
 	// OnlyNew counts only spans that started after the last of Containers did.
 	OnlyNew bool `json:"onlyNew,omitempty"`
+	// MaxAge is the age at which Jaeger's storage deletes a trace; 0 means never. Nothing
+	// older is searched for.
+	MaxAge verify.Duration `json:"maxAge,omitempty"`
 	// Once keeps an earlier result for as long as the value of AfterVariable does not
 	// change.
 	Once bool `json:"once,omitempty"`

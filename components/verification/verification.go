@@ -26,6 +26,8 @@ type Args struct {
 	JaegerURL pulumi.StringInput
 	// Timeout bounds each search. Required.
 	Timeout time.Duration
+	// MaxAge is the age at which Jaeger's storage deletes a trace; 0 means never.
+	MaxAge time.Duration
 	// Containers are the Docker names of everything that spans come from and pass
 	// through; a cause is looked for in them when spans are missing. Required.
 	Containers []string
@@ -106,6 +108,9 @@ func (a Args) newSearch(
 	ctx *pulumi.Context, name string, parent pulumi.Resource, after pulumi.StringInput, search spec.Verification,
 ) (*local.Command, error) {
 	search.Timeout, search.Containers = verify.Duration(a.Timeout), a.Containers
+	if !search.OnlyNew {
+		search.MaxAge = verify.Duration(a.MaxAge)
+	}
 	if search.Expectations == nil {
 		// An empty list, not null.
 		search.Expectations = []verify.Expectation{}

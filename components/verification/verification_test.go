@@ -28,6 +28,7 @@ func known(value string) pulumi.StringOutput { return pulumi.String(value).ToStr
 func newArgs() verification.Args {
 	return verification.Args{
 		Program: enginetest.Program, JaegerURL: pulumi.String("http://127.0.0.1:16686"), Timeout: 90 * time.Second,
+		MaxAge:        48 * time.Hour,
 		Containers:    []string{"traced-collector", "k3d-traced-server-0"},
 		Services:      []verify.Expectation{kubelet},
 		ServicesAfter: pulumi.String("collector digest start"),
@@ -94,6 +95,9 @@ func TestVerification_Searches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test.search.Timeout = verify.Duration(90 * time.Second)
+			if name != "services" {
+				test.search.MaxAge = verify.Duration(48 * time.Hour)
+			}
 			test.search.Containers = []string{"traced-collector", "k3d-traced-server-0"}
 			search := recorded.One(t, enginetest.Command, "verification-"+name)
 			assert.Equal(t, test.search, enginetest.Document[spec.Verification](t, search))

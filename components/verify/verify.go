@@ -27,6 +27,17 @@ type Check struct {
 	Progress func(met, all int, missing []string)
 }
 
+// Everything returns the earliest start of a span that a Jaeger may have, whose storage
+// deletes traces of an age; zero if that is 0, which means never. A search server is
+// asked for the index of each day since then: one more than the age, because it deletes
+// whole days.
+func Everything(maxAge time.Duration) time.Time {
+	if maxAge == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(-maxAge - 24*time.Hour)
+}
+
 // settled is how old the last span of a trace must be before its limits are
 // evaluated: a process sends its spans up to five seconds after their end
 // (OTEL_BSP_SCHEDULE_DELAY of the OpenTelemetry SDK), and the last one may break a

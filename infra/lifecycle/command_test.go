@@ -199,6 +199,14 @@ func TestSince(t *testing.T) {
 		assert.True(t, got.IsZero())
 		assert.Empty(t, h.Calls())
 	})
+	t.Run("a day before what the storage has deleted", func(t *testing.T) {
+		before := time.Now()
+		got, err := lifecycle.Since(t.Context(), newHost(t).Client(), spec.Verification{
+			Containers: []string{server}, MaxAge: verify.Duration(48 * time.Hour),
+		})
+		require.NoError(t, err)
+		assert.WithinRange(t, got, before.Add(-72*time.Hour), time.Now().Add(-72*time.Hour))
+	})
 	t.Run("an error for a container that is gone", func(t *testing.T) {
 		h := newHost(t)
 		_, err := lifecycle.Since(t.Context(), h.Client(), spec.Verification{Containers: []string{server}, OnlyNew: true})
