@@ -45,6 +45,8 @@ type verifyOptions struct {
 	timeout, lookback           time.Duration
 	// spec reports whether everything comes from the command provider.
 	spec bool
+	// asked is the stack whose Jaeger is asked; nil if that is another Jaeger.
+	asked *stacks.Stack
 }
 
 func newVerify(a *App, o *options) *cobra.Command {
@@ -77,6 +79,9 @@ Exit codes:
 			report := check.Run(ctx)
 			if err := chosen.print(command.Context(), a, check, report); err != nil {
 				return err
+			}
+			if chosen.asked != nil {
+				a.printLosses(command.Context(), *chosen.asked)
 			}
 			return verdict(report)
 		},
@@ -183,7 +188,7 @@ func (o *verifyOptions) check(a *App, options *options) (verify.Check, error) {
 			check.Expectations = layout.Expected.All()
 		}
 		if o.jaeger == "" {
-			o.jaeger = layout.JaegerURL
+			o.jaeger, o.asked = layout.JaegerURL, &stack
 			if check.Since.IsZero() {
 				check.Since = verify.Everything(stack.Settings.Jaeger.MaxAge())
 			}

@@ -95,6 +95,7 @@ func TestVerify_everything(t *testing.T) {
 			m := newMachine(t)
 			m.write(t, "mine.yaml", expectKubelet)
 			m.write(t, "Pulumi.dev.yaml", "config:\n  kubetracing:jaeger: {storage: "+storage+", uiPort: "+port+"}\n")
+			m.docker.On(collectorMetrics, dockertest.Print(""))
 			before := time.Now()
 			got := m.run(t, "verify", "-e", filepath.Join(m.root, "mine.yaml"))
 			require.Zero(t, got.code, got.stderr)
@@ -114,8 +115,10 @@ func TestVerify_expectations_of_the_stack(t *testing.T) {
 	m.write(t, "mine.yaml", expectKubelet)
 	m.write(t, "Pulumi.dev.yaml", "config:\n  kubetracing:verify: {expectations: mine.yaml}\n"+
 		"  kubetracing:workloads: []\n  kubetracing:sampling: {apiserver: 0, etcd: 0, runtime: 0}\n  kubetracing:jaeger: {uiPort: "+port+"}\n")
+	m.docker.On(collectorMetrics, dockertest.Print(vendorLost))
 	got := m.run(t, "verify", "--timeout", "10s")
 	require.Zero(t, got.code, got.stderr)
+	assert.True(t, strings.HasSuffix(got.stderr, vendorLine), got.stderr)
 	assert.Regexp(t, `(?m)^seen +kubelet .*`+jaeger+`/trace/`, got.stdout)
 	assert.Regexp(t, `(?m)^seen +the kubelet .*`+jaeger+`/trace/`, got.stdout)
 
