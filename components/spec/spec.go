@@ -30,7 +30,8 @@ const (
 	NodeConfigVariable = "KUBETRACING_NODE_CONFIG"
 	// JaegerVariable holds the URL of Jaeger's query API.
 	JaegerVariable = "KUBETRACING_JAEGER_URL"
-	// AfterVariable names what a verification depends on; a new value repeats it.
+	// AfterVariable names what a verification, or a wait for pods, depends on; a new value
+	// repeats it.
 	AfterVariable = "KUBETRACING_AFTER"
 )
 
@@ -95,6 +96,18 @@ type Container struct {
 	// it, the container's own health check decides.
 	HealthURL string `json:"healthUrl,omitempty"`
 	Probe     string `json:"probe,omitempty"`
+}
+
+// Pods describes pods to wait for. The command pods wait reads it.
+type Pods struct {
+	// Node is the Docker name of a node that has kubectl.
+	Node string `json:"node"`
+	// Namespace is where they are.
+	Namespace string `json:"namespace"`
+	// Names are the names of the pods.
+	Names []string `json:"names"`
+	// Timeout bounds the wait.
+	Timeout verify.Duration `json:"timeout"`
 }
 
 // Volume describes the owner of a volume. The command volume chown reads it.

@@ -114,6 +114,23 @@ func TestVerification_Searches(t *testing.T) {
 	}
 }
 
+// The services come after the workloads: if one of those cannot start, an update reports
+// that and not which spans it lacks.
+func TestVerification_After(t *testing.T) {
+	t.Parallel()
+	recorded := enginetest.Record(t, func(ctx *pulumi.Context) error {
+		workload, err := local.NewCommand(ctx, "workload", &local.CommandArgs{Create: pulumi.String("true")})
+		if err != nil {
+			return err
+		}
+		args := newArgs()
+		args.After = []pulumi.Resource{workload}
+		_, err = verification.New(ctx, "verification", args)
+		return err
+	})
+	assert.Contains(t, recorded.One(t, enginetest.Command, "verification-services").Dependencies(), "workload")
+}
+
 func TestVerification_NothingExpected(t *testing.T) {
 	t.Parallel()
 	args := newArgs()

@@ -129,6 +129,12 @@ func TestCommand_documents(t *testing.T) {
 		require.NoError(t, h.command(encode(t, document), nil).ContainerWait(t.Context()))
 		assert.Equal(t, []string{"docker container inspect traced-jaeger"}, h.Lines())
 	})
+	t.Run("pods wait", func(t *testing.T) {
+		h := newHost(t)
+		h.pods(func(int) dockertest.Answer { return podList(podJSON("echo", podSucceeded)) })
+		require.NoError(t, h.command(encode(t, waitFor("echo")), nil).PodsWait(t.Context()))
+		assert.Equal(t, []string{getPods}, h.Lines())
+	})
 	t.Run("volume chown", func(t *testing.T) {
 		h := newHost(t)
 		h.world.SetVolumes(docker.Volume{Name: "traced-jaeger", Labels: labels(stack, state)})

@@ -13,11 +13,9 @@ var crashLoop = Workload{
 	Name:    CrashLoop,
 	Summary: "fails whenever it starts",
 	Runs: func(Target) []Run {
-		pod := pod(CrashLoop, "Always", manifest.Map{
+		return failing(pod(CrashLoop, "Always", manifest.Map{
 			"image": image, "command": manifest.List{"sh", "-c", "echo I fail; exit 1"},
-		})
-		pod.Annotations = skipAwait()
-		return single(CrashLoop, pod)
+		}))
 	},
 	Expectations: func(target Target) []verify.Expectation {
 		if !target.podTraced() {

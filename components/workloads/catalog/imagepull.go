@@ -17,9 +17,7 @@ var imagePull = Workload{
 	Name:    ImagePull,
 	Summary: "its image does not exist",
 	Runs: func(Target) []Run {
-		pod := pod(ImagePull, "Never", manifest.Map{"image": missingImage})
-		pod.Annotations = skipAwait()
-		return single(ImagePull, pod)
+		return failing(pod(ImagePull, "Never", manifest.Map{"image": missingImage}))
 	},
 	Expectations: func(target Target) []verify.Expectation {
 		if !target.podTraced() {
