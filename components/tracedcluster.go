@@ -165,7 +165,7 @@ func (c composition) compose(ctx *pulumi.Context, traced *TracedCluster) error {
 		Program:       c.program,
 		JaegerURL:     receivers.jaeger.URL,
 		Timeout:       c.stack.Settings.Verify.Timeout,
-		MaxAge:        c.stack.Settings.Jaeger.MaxAge(),
+		MaxAge:        c.layout.MaxAge,
 		Containers:    c.layout.Containers,
 		After:         []pulumi.Resource{running},
 		Services:      c.layout.Expected.Services,

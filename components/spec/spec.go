@@ -106,6 +106,8 @@ type Pods struct {
 	Namespace string `json:"namespace"`
 	// Names are the names of the pods.
 	Names []string `json:"names"`
+	// Restarts counts those as started whose containers end again and again.
+	Restarts bool `json:"restarts,omitempty"`
 	// Timeout bounds the wait.
 	Timeout verify.Duration `json:"timeout"`
 }
@@ -143,8 +145,8 @@ type Verification struct {
 	Containers []string `json:"containers"`
 	// OnlyNew counts only spans that started after the last of Containers did.
 	OnlyNew bool `json:"onlyNew,omitempty"`
-	// MaxAge is the age at which Jaeger's storage deletes a trace; 0 means never. Nothing
-	// older is searched for.
+	// MaxAge is the age at which a search server deletes a trace, see [verify.Everything];
+	// 0 with other storage.
 	MaxAge verify.Duration `json:"maxAge,omitempty"`
 	// Once keeps an earlier result for as long as the value of AfterVariable does not
 	// change.

@@ -26,7 +26,7 @@ type Args struct {
 	JaegerURL pulumi.StringInput
 	// Timeout bounds each search. Required.
 	Timeout time.Duration
-	// MaxAge is the age at which Jaeger's storage deletes a trace; 0 means never.
+	// MaxAge is the age at which a search server deletes a trace; 0 with other storage.
 	MaxAge time.Duration
 	// Containers are the Docker names of everything that spans come from and pass
 	// through; a cause is looked for in them when spans are missing. Required.

@@ -27,10 +27,10 @@ type Check struct {
 	Progress func(met, all int, missing []string)
 }
 
-// Everything returns the earliest start of a span that a Jaeger may have, whose storage
-// deletes traces of an age; zero if that is 0, which means never. A search server is
-// asked for the index of each day since then: one more than the age, because it deletes
-// whole days.
+// Everything returns the earliest start of a span that a Jaeger may have; zero means any.
+// maxAge is the age at which a search server deletes traces, and 0 with other storage.
+// Jaeger asks a server for the index of each day since then: one more than the age,
+// because whole days are deleted.
 func Everything(maxAge time.Duration) time.Time {
 	if maxAge == 0 {
 		return time.Time{}

@@ -135,7 +135,7 @@ func (r runner) waitForPods(ctx *pulumi.Context, run catalog.Run, created []pulu
 		Create: []string{"pods", "wait"},
 		Document: spec.Pods{
 			Node: r.args.Target.Cluster.NodeNames()[0], Namespace: catalog.Namespace, Names: run.Pods,
-			Timeout: verify.Duration(catalog.Timeout),
+			Restarts: run.Restarts, Timeout: verify.Duration(catalog.Timeout),
 		},
 		Environment: pulumi.StringMap{
 			spec.AfterVariable: pulumi.Sprintf("%s %s", r.args.Cluster.Started, resources.ShortDigest(definition)),

@@ -129,26 +129,30 @@ func TestWorkloads_Echo(t *testing.T) {
 func TestWorkloads_Started(t *testing.T) {
 	t.Parallel()
 	recorded := newProgram().record(t)
-	for name, test := range map[string]struct{ pods, after []string }{
-		"echo": {[]string{"echo"}, []string{"workloads-echo"}},
+	for name, test := range map[string]struct {
+		pods, after []string
+		restarts    bool
+	}{
+		"echo":      {[]string{"echo"}, []string{"workloads-echo"}, false},
+		"crashloop": {[]string{"crashloop"}, []string{"workloads-crashloop"}, true},
 		"traced-app": {[]string{"traced-app", "traced-app-client"}, []string{
 			"workloads-traced-app-collector", "workloads-traced-app-scripts", "workloads-traced-app-service",
 			"workloads-traced-app-server", "workloads-traced-app",
-		}},
+		}, false},
 	} {
 		wait := recorded.One(t, enginetest.Command, "workloads-"+name+"-started")
 		assert.Equal(t, "../bin/kubetracing pods wait", wait.Input("create"))
 		assert.Equal(t, wait.Input("create"), wait.Input("update"))
 		assert.Equal(t, spec.Pods{
-			Node: "k3d-traced-server-0", Namespace: "kubetracing", Names: test.pods, Timeout: verify.Duration(4 * time.Minute),
+			Node: "k3d-traced-server-0", Namespace: "kubetracing", Names: test.pods, Restarts: test.restarts, Timeout: verify.Duration(4 * time.Minute),
 		}, enginetest.Document[spec.Pods](t, wait))
 		assert.Regexp(t, "^cluster-k3d-id [0-9a-f]{12}$", wait.Environment(t)[spec.AfterVariable], "they run again in another cluster")
 		assert.Subset(t, wait.Dependencies(), test.after)
 		wait.AssertChildOf(t, "Workloads", "workloads")
 	}
-	assert.Equal(t, []string{"workloads-churn", "workloads-echo-started", "workloads-traced-app-started"}, slices.DeleteFunc(
+	assert.Equal(t, []string{"workloads-churn", "workloads-crashloop-started", "workloads-echo-started", "workloads-traced-app-started"}, slices.DeleteFunc(
 		recorded.Names(enginetest.Command), func(name string) bool { return !strings.HasPrefix(name, "workloads-") },
-	), "nobody waits for what is meant to fail")
+	), "nobody waits for a pod that never starts")
 }
 
 func TestWorkloads_Options(t *testing.T) {
@@ -201,14 +205,17 @@ func TestWorkloads_RuntimeClasses(t *testing.T) {
 func TestWorkloads_Failing(t *testing.T) {
 	t.Parallel()
 	recorded := newProgram().record(t)
-	for name, want := range map[string]struct{ restart, image string }{
-		"crashloop": {"Always", "docker.io/library/busybox:1.37.0"},
-		"imagepull": {"Never", "registry.invalid/kubetracing/missing:1"},
+	for name, want := range map[string]struct {
+		restart, image string
+		annotations    map[string]any
+	}{
+		"crashloop": {"Always", "docker.io/library/busybox:1.37.0", created},
+		"imagepull": {"Never", "registry.invalid/kubetracing/missing:1", map[string]any{"pulumi.com/skipAwait": "true"}},
 	} {
 		pod := recorded.One(t, enginetest.Pod, "workloads-"+name)
 		assert.Equal(t, map[string]any{
-			"name": name, "namespace": "kubetracing", "annotations": map[string]any{"pulumi.com/skipAwait": "true"},
-		}, pod.Input("metadata"), "nobody waits for them")
+			"name": name, "namespace": "kubetracing", "annotations": want.annotations,
+		}, pod.Input("metadata"))
 		spec, ok := pod.Input("spec").(map[string]any)
 		require.True(t, ok)
 		assert.Equal(t, want.restart, spec["restartPolicy"], name)

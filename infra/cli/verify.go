@@ -190,7 +190,7 @@ func (o *verifyOptions) check(a *App, options *options) (verify.Check, error) {
 		if o.jaeger == "" {
 			o.jaeger, o.asked = layout.JaegerURL, &stack
 			if check.Since.IsZero() {
-				check.Since = verify.Everything(stack.Settings.Jaeger.MaxAge())
+				check.Since = verify.Everything(layout.MaxAge)
 			}
 		}
 		if o.containers == nil {

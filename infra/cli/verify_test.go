@@ -85,12 +85,15 @@ func TestVerify(t *testing.T) {
 	assert.Equal(t, time.Unix(0, 0).UTC(), since(), "spans of any age count by default")
 }
 
-// Everything that a Jaeger has goes back to what its storage has deleted, and a day:
-// Jaeger asks a search server for the index of each day.
+// Everything that a Jaeger has goes back to what a search server has deleted, and a day:
+// Jaeger asks it for the index of each day.
 func TestVerify_everything(t *testing.T) {
 	jaeger, since := newJaeger(t)
 	port := jaeger[strings.LastIndex(jaeger, ":")+1:]
-	for storage, age := range map[string]time.Duration{"memory": 0, "badger, retention: 72h": 96 * time.Hour} {
+	for storage, age := range map[string]time.Duration{
+		"memory": 0, "badger, retention: 72h": 0,
+		"opensearch, retention: 72h, server: {url: 'http://search.test:9200'}": 96 * time.Hour,
+	} {
 		t.Run(storage, func(t *testing.T) {
 			m := newMachine(t)
 			m.write(t, "mine.yaml", expectKubelet)

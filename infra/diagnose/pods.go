@@ -50,11 +50,24 @@ type Pod struct {
 
 // Describe says why the pod does not start.
 func (p Pod) Describe() string {
-	what := fmt.Sprintf("pod %s does not start: %s", p.Name, Shorten(p.Reason, widest))
+	what := fmt.Sprintf("pod %s does not start: %s", p.Name, shortenMiddle(p.Reason, widestReason))
 	if cause, known := LikelyCause(p.Reason); known {
 		what += "; likely cause: " + cause
 	}
 	return what
+}
+
+// widestReason is how many characters of a reason are shown.
+const widestReason = 400
+
+// shortenMiddle cuts a text to a number of characters. What went wrong is said at its
+// end, and of what at its beginning.
+func shortenMiddle(text string, longest int) string {
+	runes := []rune(text)
+	if len(runes) <= longest {
+		return text
+	}
+	return string(runes[:longest/2]) + "…" + string(runes[len(runes)-longest/2:])
 }
 
 // Look returns the command that shows more of a pod.
@@ -105,6 +118,9 @@ type (
 			Waiting    *containerReason `json:"waiting"`
 			Terminated *containerReason `json:"terminated"`
 		} `json:"state"`
+		LastState struct {
+			Terminated *containerReason `json:"terminated"`
+		} `json:"lastState"`
 	}
 	containerReason struct {
 		Reason   string `json:"reason"`
@@ -136,6 +152,14 @@ var (
 	final    = []string{"InvalidImageName", "ErrImageNeverPull"}
 )
 
+// unstarted are the reasons of a container that the runtime could not start, which the
+// kubelet counts as restarts.
+//
+// Sources: github.com/containerd/containerd internal/cri/server/container_start.go
+// (errorStartReason); k8s.io/kubernetes
+// pkg/kubelet/kuberuntime/kuberuntime_container.go (ContainerCannotRun).
+var unstarted = []string{"StartError", "ContainerCannotRun"}
+
 // progress are the reasons of events that say that a start goes on.
 //
 // Source: k8s.io/kubernetes pkg/kubelet/events/event.go.
@@ -155,6 +179,8 @@ func (p pod) state(events []event) PodState {
 		case waiting == nil:
 		case slices.Contains(final, waiting.Reason):
 			return Failed
+		case c.LastState.Terminated != nil && slices.Contains(unstarted, c.LastState.Terminated.Reason):
+			state = Stuck
 		case c.RestartCount > 0 || waiting.Reason == "CrashLoopBackOff":
 			state = Restarting
 		case !slices.Contains(underWay, waiting.Reason):

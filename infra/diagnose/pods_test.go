@@ -2,6 +2,7 @@ package diagnose_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -70,6 +71,11 @@ func TestNamespace_Pods(t *testing.T) {
 			`"phase":"Running",` + container(2, waits("CrashLoopBackOff", "back-off 20s")), "",
 			diagnose.Restarting, "CrashLoopBackOff: back-off 20s",
 		},
+		"one whose command does not exist": {
+			`"phase":"Running","containerStatuses":[{"restartCount":2,"state":` + waits("CrashLoopBackOff", "back-off 20s") +
+				`,"lastState":{"terminated":{"reason":"StartError","exitCode":128}}}]`, "",
+			diagnose.Stuck, "CrashLoopBackOff: back-off 20s",
+		},
 		"one with an image's name that is none": {
 			`"phase":"Pending",` + container(0, waits("InvalidImageName", "couldn't parse image name")), "",
 			diagnose.Failed, "InvalidImageName: couldn't parse image name",
@@ -96,4 +102,15 @@ func TestNamespace_Pods(t *testing.T) {
 			assert.Equal(t, []diagnose.Pod{{Name: "echo", State: test.want, Reason: test.reason}}, pods)
 		})
 	}
+}
+
+func TestPod_Describe(t *testing.T) {
+	t.Parallel()
+	reason := "Failed to pull image: " + strings.Repeat("ä", 1000) + ": no such host"
+	got := diagnose.Pod{Name: "echo", Reason: reason}.Describe()
+	assert.True(t, strings.HasPrefix(got, "pod echo does not start: Failed to pull image: "), got)
+	assert.True(t, strings.HasSuffix(got, "ä: no such host"), got)
+	assert.Less(t, len([]rune(got)), 450)
+	assert.Equal(t, "pod echo does not start: no space left on device; likely cause: the disk of the Docker host is full",
+		diagnose.Pod{Name: "echo", Reason: "no space left on device"}.Describe())
 }

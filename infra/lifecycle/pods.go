@@ -41,7 +41,7 @@ func (m *Manager) WaitPods(ctx context.Context, document spec.Pods) error {
 			// Kubernetes may not answer for a moment.
 			return "", false, nil
 		}
-		waiting := missingPods(document.Names, all)
+		waiting := missingPods(document, all)
 		giveUp := late
 		for _, pod := range waiting {
 			switch pod.State {
@@ -66,16 +66,16 @@ func (m *Manager) WaitPods(ctx context.Context, document spec.Pods) error {
 	})
 }
 
-// missingPods returns those of the named pods that have not started. One that does not
+// missingPods returns those of a document's pods that have not started. One that does not
 // exist may have been deleted behind Pulumi's back.
-func missingPods(names []string, all []diagnose.Pod) []diagnose.Pod {
+func missingPods(document spec.Pods, all []diagnose.Pod) []diagnose.Pod {
 	var missing []diagnose.Pod
-	for _, name := range names {
+	for _, name := range document.Names {
 		i := slices.IndexFunc(all, func(p diagnose.Pod) bool { return p.Name == name })
 		switch {
 		case i < 0:
 			missing = append(missing, diagnose.Pod{Name: name, State: diagnose.Stuck, Reason: "it does not exist"})
-		case all[i].State != diagnose.Started:
+		case all[i].State != diagnose.Started && (all[i].State != diagnose.Restarting || !document.Restarts):
 			missing = append(missing, all[i])
 		}
 	}

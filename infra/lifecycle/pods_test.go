@@ -157,6 +157,14 @@ func TestManager_WaitPods_several(t *testing.T) {
 			"pod c does not start: InvalidImageName: not a name", "pod d does not start: CreateContainerError: create container: no",
 		}, lines)
 	})
+	inBubble(t, "a pod that is meant to end again and again has started", func(t *testing.T, h *host) {
+		h.pods(func(int) dockertest.Answer { return podList(podJSON("crashloop", podCrashing)) })
+		document := waitFor("crashloop")
+		document.Restarts = true
+		require.NoError(t, h.manager().WaitPods(t.Context(), document))
+		h.pods(func(int) dockertest.Answer { return podList(podJSON("crashloop", podBroken)) })
+		require.ErrorContains(t, h.manager().WaitPods(t.Context(), document), "pod crashloop does not start: CreateContainerError: create container: no")
+	})
 	inBubble(t, "the events say why", func(t *testing.T, h *host) {
 		h.pods(func(int) dockertest.Answer { return podList(podJSON("echo", podNew)) })
 		h.On(dockertest.Command(getEvents), podList(`{"type":"Warning","reason":"FailedCreatePodSandBox","message":"no\n  network",`+

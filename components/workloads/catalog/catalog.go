@@ -57,6 +57,9 @@ type Run struct {
 	// Pods are the names of its pods that must start. The workload has run when they have
 	// ended or, if they never end, are ready.
 	Pods []string
+	// Restarts reports whether they are meant to end again and again. They have started
+	// then, too.
+	Restarts bool
 	// Script is a shell script that runs in the cluster's first node instead: see
 	// churn.
 	Script string
@@ -126,12 +129,6 @@ func single(name string, resources ...Resource) []Run {
 		}
 	}
 	return []Run{run}
-}
-
-// failing returns the only run of a workload whose pod is meant to fail.
-func failing(pod Resource) []Run {
-	pod.Annotations = skipAwait()
-	return []Run{{Name: pod.Name, Resources: []Resource{pod}}}
 }
 
 // pod returns a bare pod with one container of its name, as the published recipe has
