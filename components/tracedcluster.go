@@ -165,7 +165,9 @@ func (c composition) compose(ctx *pulumi.Context, traced *TracedCluster) error {
 		Program:       c.program,
 		JaegerURL:     receivers.jaeger.URL,
 		Timeout:       c.stack.Settings.Verify.Timeout,
+		MaxAge:        c.layout.MaxAge,
 		Containers:    c.layout.Containers,
+		After:         []pulumi.Resource{running},
 		Services:      c.layout.Expected.Services,
 		ServicesAfter: pulumi.Sprintf("%s %s %s", receivers.ids, config.Digest, kubernetes.Started),
 		Workloads:     c.layout.Expected.Workloads,
@@ -266,7 +268,7 @@ func (c composition) newStorage(ctx *pulumi.Context, network *backend.Network) (
 func (c composition) newWorkloads(
 	ctx *pulumi.Context, kubernetes *cluster.Cluster, receiver pulumi.Resource,
 ) (*workloads.Workloads, error) {
-	args := workloads.Args{Cluster: kubernetes, Target: c.layout.Workloads, Receiver: receiver}
+	args := workloads.Args{Program: c.program, Cluster: kubernetes, Target: c.layout.Workloads, Receiver: receiver}
 	for _, name := range c.stack.Settings.Workloads {
 		args.Names = append(args.Names, string(name))
 	}

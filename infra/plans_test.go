@@ -133,6 +133,7 @@ func TestPlan_Files(t *testing.T) {
 		"traced-node-config-files (standard input)",
 		"traced-verification-echo (standard input)",
 		"traced-verification-services (standard input)",
+		"traced-workloads-echo-started (standard input)",
 	}, slices.Sorted(maps.Keys(planned.Files)))
 	k3d := planned.Files["traced-cluster-k3d (standard input)"]
 	assert.Contains(t, k3d, "  servers: 2\n")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/kubetracing/kubetracing/components/expectations"
 	"github.com/kubetracing/kubetracing/components/spec"
@@ -300,6 +301,9 @@ type Layout struct {
 	Containers []string
 	// JaegerURL is the URL of Jaeger's UI and query API on this machine.
 	JaegerURL string
+	// MaxAge is the age at which a search server deletes a trace, beyond which it must not
+	// be asked; 0 with other storage, which can be asked for everything that it has.
+	MaxAge time.Duration
 	// Workloads decides how the workloads run.
 	Workloads catalog.Target
 	// Expected is what the traces must show.
@@ -333,6 +337,9 @@ func (s Stack) Layout() Layout {
 		if workload, known := catalog.Find(string(name)); known {
 			layout.Expected.Workloads = append(layout.Expected.Workloads, workload.Expectations(layout.Workloads)...)
 		}
+	}
+	if s.Settings.Jaeger.Storage.IsServer() {
+		layout.MaxAge = s.Settings.Jaeger.MaxAge()
 	}
 	if s.Settings.OwnServer() {
 		layout.Containers = append(layout.Containers, s.Names.Server(s.Settings.Jaeger.Storage))

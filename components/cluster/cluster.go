@@ -61,7 +61,7 @@ type Cluster struct {
 func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Cluster, error) {
 	return resources.Register(ctx, "Cluster", name, args.inputs(), &Cluster{}, opts, func(cluster *Cluster) error {
 		// Everything in k3d's configuration is fixed once the cluster exists.
-		identity := shortDigest([]byte(args.Files.K3d))
+		identity := resources.ShortDigest([]byte(args.Files.K3d))
 		lifecycle, err := args.newLifecycle(ctx, name+"-k3d", identity, cluster)
 		if err != nil {
 			return err

@@ -1,8 +1,6 @@
 package cluster
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 
@@ -41,13 +39,7 @@ func Digest(files []tracing.File) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("digest of files: %w", err)
 	}
-	return shortDigest(encoded), nil
-}
-
-// shortDigest returns the first digits of a text's SHA-256.
-func shortDigest(text []byte) string {
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])[:12]
+	return resources.ShortDigest(encoded), nil
 }
 
 // NewNodeConfig creates the volume and writes the files; changed files are

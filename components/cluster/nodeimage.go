@@ -228,7 +228,7 @@ func (s NodeImageSpec) Tag(root string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("digest of node image: %w", err)
 	}
-	return s.Repository + ":" + shortDigest(inputs), nil
+	return s.Repository + ":" + resources.ShortDigest(inputs), nil
 }
 
 // directoryDigest names the content of the bundle's directory: the names and

@@ -31,7 +31,8 @@ const (
 	NodeConfigVariable = "KUBETRACING_NODE_CONFIG"
 	// JaegerVariable holds the URL of Jaeger's query API.
 	JaegerVariable = "KUBETRACING_JAEGER_URL"
-	// AfterVariable names what a verification depends on; a new value repeats it.
+	// AfterVariable names what a verification, or a wait for pods, depends on; a new value
+	// repeats it.
 	AfterVariable = "KUBETRACING_AFTER"
 )
 
@@ -87,6 +88,20 @@ type Container struct {
 	Probe     string `json:"probe,omitempty"`
 }
 
+// Pods describes pods to wait for. The command pods wait reads it.
+type Pods struct {
+	// Node is the Docker name of a node that has kubectl.
+	Node string `json:"node"`
+	// Namespace is where they are.
+	Namespace string `json:"namespace"`
+	// Names are the names of the pods.
+	Names []string `json:"names"`
+	// Restarts counts those as started whose containers end again and again.
+	Restarts bool `json:"restarts,omitempty"`
+	// Timeout bounds the wait.
+	Timeout verify.Duration `json:"timeout"`
+}
+
 // Volume describes the owner of a volume. The command volume chown reads it.
 type Volume struct {
 	// Volume is its name in Docker.
@@ -120,6 +135,9 @@ type Verification struct {
 	Containers []string `json:"containers"`
 	// OnlyNew counts only spans that started after the last of Containers did.
 	OnlyNew bool `json:"onlyNew,omitempty"`
+	// MaxAge is the age at which a search server deletes a trace, see [verify.Everything];
+	// 0 with other storage.
+	MaxAge verify.Duration `json:"maxAge,omitempty"`
 	// Once keeps an earlier result for as long as the value of AfterVariable does not
 	// change.
 	Once bool `json:"once,omitempty"`

@@ -29,6 +29,17 @@ type Check struct {
 	Progress func(met, all int, missing []string)
 }
 
+// Everything returns the earliest start of a span that a Jaeger may have; zero means any.
+// maxAge is the age at which a search server deletes traces, and 0 with other storage.
+// Jaeger asks a server for the index of each day since then: one more than the age,
+// because whole days are deleted.
+func Everything(maxAge time.Duration) time.Time {
+	if maxAge == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(-maxAge - 24*time.Hour)
+}
+
 // settled is how old the last span of a trace must be before its limits are
 // evaluated: a process sends its spans up to five seconds after their end
 // (OTEL_BSP_SCHEDULE_DELAY of the OpenTelemetry SDK), and the last one may break a

@@ -3,6 +3,7 @@
 package workloads
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -12,11 +13,15 @@ import (
 	"github.com/kubetracing/kubetracing/components/cluster"
 	"github.com/kubetracing/kubetracing/components/internal/manifest"
 	"github.com/kubetracing/kubetracing/components/internal/resources"
+	"github.com/kubetracing/kubetracing/components/spec"
+	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/components/workloads/catalog"
 )
 
 // Args describe the test workloads.
 type Args struct {
+	// Program is the kubetracing binary. Required.
+	Program resources.Program
 	// Cluster is where they run. Required.
 	Cluster *cluster.Cluster
 	// Target is what decides how they run. Required.
@@ -95,27 +100,47 @@ func (r runner) start(ctx *pulumi.Context, run catalog.Run) (pulumi.CustomResour
 		return r.runScript(ctx, run.Script)
 	}
 	created := map[string]pulumi.Resource{}
+	var all []pulumi.Resource
 	var last pulumi.CustomResource
 	for _, resource := range run.Resources {
 		after := slices.Clone(r.after)
 		for _, id := range resource.After {
 			after = append(after, created[id])
 		}
-		options := []pulumi.ResourceOption{pulumi.DependsOn(after)}
-		if resource.Timeout > 0 {
-			options = append(options, timeout(resource.Timeout.String()))
-		}
 		var err error
 		last, err = r.args.Cluster.NewObject(ctx, r.name+resource.Suffix, resource.Object, pulumi.Map{
 			// As an output of the namespace, it lets a replaced namespace replace the object.
 			"namespace": resources.After(ctx, catalog.Namespace, r.namespace),
-		}, r.parent, options...)
+		}, r.parent, pulumi.DependsOn(after))
 		if err != nil {
 			return nil, err
 		}
 		created[resource.ID()] = last
+		all = append(all, last)
 	}
-	return last, nil
+	if len(run.Pods) == 0 {
+		return last, nil
+	}
+	return r.waitForPods(ctx, run, all)
+}
+
+// waitForPods waits until the pods of a run, whose objects have been created, have
+// started. Changed objects or another cluster are waited for again.
+func (r runner) waitForPods(ctx *pulumi.Context, run catalog.Run, created []pulumi.Resource) (pulumi.CustomResource, error) {
+	definition, err := json.Marshal(run.Resources)
+	if err != nil {
+		return nil, fmt.Errorf("encode its objects: %w", err)
+	}
+	return resources.NewCommand(ctx, r.name+"-started", r.args.Program, resources.CommandArgs{
+		Create: []string{"pods", "wait"},
+		Document: spec.Pods{
+			Node: r.args.Target.Cluster.NodeNames()[0], Namespace: catalog.Namespace, Names: run.Pods,
+			Restarts: run.Restarts, Timeout: verify.Duration(catalog.Timeout),
+		},
+		Environment: pulumi.StringMap{
+			spec.AfterVariable: pulumi.Sprintf("%s %s", r.args.Cluster.Started, resources.ShortDigest(definition)),
+		},
+	}, pulumi.Parent(r.parent), pulumi.DependsOn(created))
 }
 
 // runScript runs a script in the cluster's first node, where kubectl is.
@@ -126,10 +151,5 @@ func (r runner) runScript(ctx *pulumi.Context, script string) (pulumi.CustomReso
 		// A new cluster has not seen it yet.
 		Triggers: pulumi.Array{r.args.Cluster.Started},
 		Logging:  local.LoggingStderr,
-	}, pulumi.Parent(r.parent), pulumi.DependsOn(r.after), timeout(catalog.Timeout.String()))
-}
-
-// timeout bounds the creation of a resource.
-func timeout(duration string) pulumi.ResourceOption {
-	return pulumi.Timeouts(&pulumi.CustomTimeouts{Create: duration})
+	}, pulumi.Parent(r.parent), pulumi.DependsOn(r.after), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: catalog.Timeout.String()}))
 }

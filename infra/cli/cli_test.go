@@ -149,6 +149,8 @@ func TestApp_Run_wrong_arguments(t *testing.T) {
 		"pulumi without a command":  {[]string{"pulumi"}, "kubetracing: requires at least 1 arg(s)"},
 		"unknown form of output":    {[]string{"verify", "--output", "xml", "--timeout", "1ms"}, `kubetracing: --output: "xml"`},
 		"duration without a unit":   {[]string{"verify", "--timeout", "5"}, "kubetracing: invalid argument \"5\""},
+		"two earliest starts":       {[]string{"verify", "--since", "2026-01-01T10:00:07Z", "--lookback", "1h"}, "kubetracing: --since and --lookback exclude each other"},
+		"negative lookback":         {[]string{"verify", "--lookback", "-1h"}, "kubetracing: --lookback: -1h0m0s: must not be negative"},
 		"empty identity":            {[]string{"destroy", "--orphans", ""}, "kubetracing: --orphans: the identity is empty"},
 	}
 	for name, test := range tests {

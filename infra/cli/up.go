@@ -63,5 +63,10 @@ func (a *App) up(ctx context.Context, o *options, verbose bool, flags []string) 
 		return err
 	}
 	// A Ctrl-C that came too late for Pulumi is too late for this.
-	return a.grantAccess(context.WithoutCancel(ctx), s.stack)
+	ctx = context.WithoutCancel(ctx)
+	granted, err := a.grantAccess(ctx, s.stack)
+	if granted {
+		a.printLosses(ctx, stack)
+	}
+	return err
 }

@@ -264,6 +264,35 @@ func TestUp_mistakes(t *testing.T) {
 	assert.Equal(t, []string{destroy + follow}, m.pulumi.Lines())
 }
 
+// collectorMetrics is how the Collector of stack dev is asked for its metrics.
+var collectorMetrics = dockertest.Command("docker exec kubetracing-dev-jaeger wget -q -O - http://otel-collector:8888/metrics")
+
+// vendorLost are the metrics of a Collector one of whose destinations refuses spans.
+const vendorLost = `otelcol_exporter_send_failed_spans{exporter="otlp_http/vendor"} 12` + "\n"
+
+// vendorLine is what is said about it.
+const vendorLine = "kubetracing: destination vendor has lost 12 spans since the Collector started (12 that it did not accept): " +
+	"docker logs --tail 100 kubetracing-dev-collector\n"
+
+func TestUp_lost_spans(t *testing.T) {
+	m := newMachine(t)
+	m.traced(t)
+	m.docker.On(collectorMetrics, dockertest.Print(vendorLost))
+	got := m.run(t, "up")
+	require.Zero(t, got.code, "what an extra destination loses is not Jaeger's")
+	assert.True(t, strings.HasSuffix(got.stderr, vendorLine), got.stderr)
+
+	m.docker.On(collectorMetrics, dockertest.Fail("wget: server returned error: HTTP/1.1 404 Not Found"))
+	got = m.run(t, "up")
+	require.Zero(t, got.code)
+	assert.Contains(t, got.stderr, "kubetracing: whether destinations have lost spans is not known: metrics of container kubetracing-dev-collector: ")
+	assert.Contains(t, got.stderr, "404 Not Found")
+
+	m.write(t, "Pulumi.dev.yaml", "config:\n  kubetracing:collector: {enabled: false}\n")
+	require.Zero(t, m.run(t, "up").code)
+	assert.Len(t, m.docker.Lines("docker", "exec"), 2, "there is no Collector to ask")
+}
+
 const tracedOutputs = `{"clusterName": "kubetracing-dev", "jaegerUrl": "JAEGER", "kubeconfig": "client-key-data: hunter2\n",
   "services": {"apiserver": 46}, "traces": {"echo": "JAEGER/trace/0af7", "churn": "JAEGER/trace/1bf7"}}`
 
@@ -276,6 +305,7 @@ func (m *machine) traced(t *testing.T) (jaeger *httptest.Server) {
 		}
 	}))
 	t.Cleanup(jaeger.Close)
+	m.docker.On(collectorMetrics, dockertest.Print(""))
 	m.pulumi.On("stack output", pulumitest.Answer{Stdout: strings.ReplaceAll(tracedOutputs, "JAEGER", jaeger.URL)})
 	return jaeger
 }
@@ -296,7 +326,7 @@ kubectl   eval "$(make --silent env)" && kubectl get pods --all-namespaces
 	require.NoError(t, err)
 	assert.Equal(t, "client-key-data: hunter2\n", string(kubeconfig))
 
-	m.write(t, "Pulumi.ci.yaml", "config: {}\n")
+	m.write(t, "Pulumi.ci.yaml", "config:\n  kubetracing:collector: {enabled: false}\n")
 	assert.Contains(t, m.run(t, "up", "--stack", "ci").stdout, `eval "$(make --silent env STACK=ci)"`)
 
 	jaeger.Close()

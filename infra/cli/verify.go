@@ -45,6 +45,8 @@ type verifyOptions struct {
 	timeout, lookback           time.Duration
 	// spec reports whether everything comes from the command provider.
 	spec bool
+	// asked is the stack whose Jaeger is asked; nil if that is another Jaeger.
+	asked *stacks.Stack
 }
 
 func newVerify(a *App, o *options) *cobra.Command {
@@ -78,6 +80,9 @@ Exit codes:
 			if err := chosen.print(command.Context(), a, check, report); err != nil {
 				return err
 			}
+			if chosen.asked != nil {
+				a.printLosses(command.Context(), *chosen.asked)
+			}
 			return verdict(report)
 		},
 	}
@@ -86,7 +91,7 @@ Exit codes:
 	flags.StringVarP(&chosen.file, "expectations", "e", "", "a YAML file with expectations; - for standard input (default: the stack's)")
 	flags.StringVarP(&chosen.output, "output", "o", outputTable, outputTable+" or "+outputJSON)
 	flags.DurationVar(&chosen.timeout, "timeout", 2*time.Minute, "how long to search")
-	flags.DurationVar(&chosen.lookback, "lookback", time.Hour, "how old a span may be")
+	flags.DurationVar(&chosen.lookback, "lookback", 0, "how old a span may be (default: any age)")
 	flags.StringVar(&chosen.since, "since", "", "the earliest start of a span that counts, as RFC 3339 (default: the lookback)")
 	flags.StringArrayVar(&chosen.containers, "container", nil,
 		"a Docker container to search for a cause, repeated in the order in which spans are read (default: the stack's)")
@@ -147,11 +152,17 @@ func (o *verifyOptions) check(a *App, options *options) (verify.Check, error) {
 		return verify.Check{}, fmt.Errorf("--output: %q: must be %s or %s", o.output, outputTable, outputJSON)
 	}
 	check := verify.Check{
-		Since:    time.Now().Add(-o.lookback),
 		Interval: pollInterval,
 		Progress: printProgress(a.Stderr),
 	}
-	if o.since != "" {
+	switch {
+	case o.since != "" && o.lookback != 0:
+		return check, errors.New("--since and --lookback exclude each other")
+	case o.lookback < 0:
+		return check, fmt.Errorf("--lookback: %s: must not be negative", o.lookback)
+	case o.lookback > 0:
+		check.Since = time.Now().Add(-o.lookback)
+	case o.since != "":
 		since, err := time.Parse(time.RFC3339Nano, o.since)
 		if err != nil {
 			return check, fmt.Errorf("--since: %w", err)
@@ -177,7 +188,10 @@ func (o *verifyOptions) check(a *App, options *options) (verify.Check, error) {
 			check.Expectations = layout.Expected.All()
 		}
 		if o.jaeger == "" {
-			o.jaeger = layout.JaegerURL
+			o.jaeger, o.asked = layout.JaegerURL, &stack
+			if check.Since.IsZero() {
+				check.Since = verify.Everything(layout.MaxAge)
+			}
 		}
 		if o.containers == nil {
 			o.containers = layout.Containers

@@ -97,6 +97,15 @@ func (c Command) ContainerWait(ctx context.Context) error {
 	return c.manager().WaitHealthy(ctx, document)
 }
 
+// PodsWait is `pods wait`. It reads a spec.Pods.
+func (c Command) PodsWait(ctx context.Context) error {
+	var document spec.Pods
+	if err := c.read(&document); err != nil {
+		return err
+	}
+	return c.manager().WaitPods(ctx, document)
+}
+
 // VolumeChown is `volume chown`. It reads a spec.Volume.
 func (c Command) VolumeChown(ctx context.Context) error {
 	var document spec.Volume

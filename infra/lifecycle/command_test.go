@@ -130,6 +130,12 @@ func TestCommand_documents(t *testing.T) {
 		require.NoError(t, h.command(encode(t, document), nil).ContainerWait(t.Context()))
 		assert.Equal(t, []string{"docker container inspect traced-jaeger"}, h.Lines())
 	})
+	t.Run("pods wait", func(t *testing.T) {
+		h := newHost(t)
+		h.pods(func(int) dockertest.Answer { return podList(podJSON("echo", podSucceeded)) })
+		require.NoError(t, h.command(encode(t, waitFor("echo")), nil).PodsWait(t.Context()))
+		assert.Equal(t, []string{getPods}, h.Lines())
+	})
 	t.Run("volume chown", func(t *testing.T) {
 		h := newHost(t)
 		h.world.SetVolumes(docker.Volume{Name: "traced-jaeger", Labels: labels(stack, state)})
@@ -200,6 +206,14 @@ func TestSince(t *testing.T) {
 		require.NoError(t, err)
 		assert.True(t, got.IsZero())
 		assert.Empty(t, h.Calls())
+	})
+	t.Run("a day before what the storage has deleted", func(t *testing.T) {
+		before := time.Now()
+		got, err := lifecycle.Since(t.Context(), newHost(t).Client(), spec.Verification{
+			Containers: []string{server}, MaxAge: verify.Duration(48 * time.Hour),
+		})
+		require.NoError(t, err)
+		assert.WithinRange(t, got, before.Add(-72*time.Hour), time.Now().Add(-72*time.Hour))
 	})
 	t.Run("an error for a container that is gone", func(t *testing.T) {
 		h := newHost(t)
