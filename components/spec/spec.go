@@ -28,6 +28,9 @@ const (
 	// NodeConfigVariable holds the digest of the files that the nodes mount. Nodes
 	// that were started with another digest are restarted.
 	NodeConfigVariable = "KUBETRACING_NODE_CONFIG"
+	// NodeSecretsVariable holds, as a JSON object, the contents of those files of the nodes
+	// that must not be shown, by base name.
+	NodeSecretsVariable = "KUBETRACING_NODE_SECRETS" //nolint:gosec // the name of a variable
 	// JaegerVariable holds the URL of Jaeger's query API.
 	JaegerVariable = "KUBETRACING_JAEGER_URL"
 	// AfterVariable names what a verification depends on; a new value repeats it.

@@ -10,10 +10,26 @@ export PATH="$BUNDLE:$PATH"
 # It names a file of k3s' that does not exist yet, which crictl would not forgive.
 unset CRI_CONFIG_FILE
 
+# run runs CRI-O with what the files here say of pulls when it starts.
+run() {
+  if [ -e "$FILES/pulls.env" ]; then
+    set -a
+    . "$FILES/pulls.env"
+    set +a
+  fi
+  mkdir -p "$REGISTRIES"
+  if [ -e "$FILES/registries.conf" ]; then
+    ln -sf "$FILES/registries.conf" "$REGISTRIES/kubetracing.conf"
+  else
+    rm -f "$REGISTRIES/kubetracing.conf"
+  fi
+  exec crio --config "$FILES/crio.conf" > /proc/1/fd/1 2>&1
+}
+
 # A CRI-O that ends is started again, as its systemd unit would.
 supervise() {
   while :; do
-    crio --config "$FILES/crio.conf" > /proc/1/fd/1 2>&1 &
+    run &
     echo "$!" > "$PID_FILE"
     code=0
     wait "$!" || code=$?
