@@ -261,8 +261,8 @@ func TestNew_DecodingMistakes(t *testing.T) {
 			}},
 		},
 		"a text where a section belongs": {
-			config: section("cluster", `dev`),
-			want:   []stacks.Problem{{"kubetracing:cluster", "dev", "must be an object"}},
+			config: section("network", `dev`),
+			want:   []stacks.Problem{{"kubetracing:network", "dev", "must be an object"}},
 		},
 		"a list where a section belongs": {
 			config: section("runtime", `{"bundle": [1]}`),

@@ -33,6 +33,10 @@ type Stack struct {
 	// Expectations are those of the file that Settings.Verify.Expectations names.
 	Expectations []verify.Expectation
 
+	// authorities are the certificates of Settings.Cluster.CertificateAuthorities, in PEM.
+	authorities string
+	// secretProxy keeps the URLs of the nodes' proxies out of what is shown.
+	secretProxy bool
 	// secretEndpoints keeps the endpoints of exporters out of the Collector's
 	// configuration.
 	secretEndpoints bool
@@ -56,7 +60,8 @@ func OpenConfig(root, project, stack string, config Config) (Stack, error) {
 	settings, secret, problems := decode(project, config)
 	problems = append(names.validate(), problems...)
 	problems = append(problems, secret.problems(project, settings)...)
-	rules := append(validate(project, settings, secret), validateDestinations(project, names, settings, secret)...)
+	authorities, unusable := readAuthorities(root, project, settings.Cluster.CertificateAuthorities)
+	rules := slices.Concat(validate(project, settings, secret), validateDestinations(project, names, settings, secret), unusable)
 	problems = append(problems, slices.DeleteFunc(rules, func(p Problem) bool {
 		// A value that could not be decoded is empty now; that is no second mistake.
 		return slices.ContainsFunc(problems, func(decoded Problem) bool { return decoded.Field == p.Field })
@@ -79,7 +84,7 @@ func OpenConfig(root, project, stack string, config Config) (Stack, error) {
 	return Stack{
 		Project: project, Names: names, Settings: settings, Release: release, Subnet: subnet,
 		Root: root, Expectations: expectations,
-		secretEndpoints: secret.has("collector"),
+		authorities: authorities, secretProxy: secret.has("cluster"), secretEndpoints: secret.has("collector"),
 	}, nil
 }
 
@@ -126,6 +131,7 @@ func (s Stack) ClusterSpec() tracing.ClusterSpec {
 		APIPort:      s.Settings.Cluster.APIPort,
 		OwnerLabel:   spec.StackLabel + "=" + s.Names.Owner,
 		Sampling:     tracing.Sampling(s.Settings.Sampling),
+		Pulls:        s.pulls(),
 	}
 }
 

@@ -82,6 +82,7 @@ func (v *validator) isSecret(key string) bool { return v.secret.has(v.secret.sec
 func validate(project string, s Settings, secret secretSections) []Problem {
 	v := &validator{project: project, secret: secret}
 	v.cluster(s.Cluster)
+	v.pulls(s.Cluster)
 	v.network(s)
 	v.runtime(s)
 	v.sampling(s.Sampling)

@@ -29,6 +29,9 @@ const (
 	// NodeConfigVariable holds the digest of the files that the nodes mount. Another
 	// digest is an update of the cluster.
 	NodeConfigVariable = "KUBETRACING_NODE_CONFIG"
+	// NodeSecretsVariable holds, as a JSON object, the contents of those files of the nodes
+	// that must not be shown, by base name.
+	NodeSecretsVariable = "KUBETRACING_NODE_SECRETS" //nolint:gosec // the name of a variable
 	// JaegerVariable holds the URL of Jaeger's query API.
 	JaegerVariable = "KUBETRACING_JAEGER_URL"
 	// AfterVariable names what a verification, or a wait for pods, depends on; a new value

@@ -114,7 +114,8 @@ func (a *App) pullImages(stack stacks.Stack) task {
 			return nil
 		}
 		group, ctx := errgroup.WithContext(ctx)
-		for _, image := range images(stack) {
+		needed := append(stack.Images(), tools.K3dImages(ctx, stack.ClusterSpec().LoadBalancer())...)
+		for _, image := range needed {
 			group.Go(func() error {
 				if _, err := a.Docker.InspectImage(ctx, image); !errors.Is(err, docker.ErrNotFound) {
 					return err

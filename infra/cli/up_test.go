@@ -236,17 +236,19 @@ func TestUp_pulls_missing_images(t *testing.T) {
 	m.write(t, "Pulumi.dev.yaml", "config:\n  kubetracing:collector: {enabled: false}\n  kubetracing:jaeger: {image: \"jaeger:2\"}\n"+
 		"  kubetracing:cluster: {image: \"k3s:1\"}\n")
 	m.world.SetImages(docker.Image{ID: "sha256:1", Tags: []string{"busybox:1.37.0"}})
+	t.Setenv("K3D_IMAGE_TOOLS", "mirror.example/k3d-tools:1")
 	m.docker.On(dockertest.Command("docker pull --quiet jaeger:2"), dockertest.Answer{})
+	m.docker.On(dockertest.Command("docker pull --quiet mirror.example/k3d-tools:1"), dockertest.Answer{})
 	m.docker.On(dockertest.Command("docker pull --quiet k3s:1"), dockertest.Fail("no such host"))
 	got := m.run(t, "up")
 	require.Zero(t, got.code, "%s", got.stderr)
 	assert.Contains(t, got.stderr, "kubetracing: pulling jaeger:2\n")
 	assert.Contains(t, got.stderr, "kubetracing: pulled jaeger:2 in 0s\n")
 	assert.Contains(t, got.stderr, "kubetracing: pull image k3s:1: docker pull --quiet k3s:1: exit status 1: no such host\n")
-	assert.Len(t, m.docker.Lines("docker", "pull"), 2)
+	assert.Len(t, m.docker.Lines("docker", "pull"), 3)
 
 	require.Zero(t, m.run(t, "preview").code)
-	assert.Len(t, m.docker.Lines("docker", "pull"), 2, "a preview needs none")
+	assert.Len(t, m.docker.Lines("docker", "pull"), 3, "a preview needs none")
 }
 
 func TestUp_mistakes(t *testing.T) {

@@ -2,6 +2,8 @@ package lifecycle
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -79,13 +81,28 @@ func (c Command) ClusterKubeconfig(ctx context.Context, name string) error {
 	return nil
 }
 
-// NodesWrite is `nodes write`. It reads a spec.NodeFiles.
+// NodesWrite is `nodes write`. It reads a spec.NodeFiles. If some of the files are
+// secret, it prints a random text, by which those who use them know that they may have
+// changed.
 func (c Command) NodesWrite(ctx context.Context) error {
 	var document spec.NodeFiles
 	if err := c.read(&document); err != nil {
 		return err
 	}
-	return c.manager().WriteNodeFiles(ctx, document, docker.Owner{State: c.state()})
+	var secrets map[string]string
+	if text := c.Getenv(spec.NodeSecretsVariable); text != "" {
+		if err := json.Unmarshal([]byte(text), &secrets); err != nil {
+			// Without the error, which quotes the text.
+			return fmt.Errorf("%s must be a JSON object of texts", spec.NodeSecretsVariable)
+		}
+	}
+	if err := c.manager().WriteNodeFiles(ctx, document, secrets, docker.Owner{State: c.state()}); err != nil {
+		return err
+	}
+	if len(secrets) == 0 {
+		return nil
+	}
+	return c.print(rand.Text())
 }
 
 // ContainerWait is `container wait`. It reads a spec.Container.

@@ -1,6 +1,9 @@
 package lifecycle_test
 
 import (
+	"archive/tar"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -122,6 +125,38 @@ func TestCommand_documents(t *testing.T) {
 		document.Files = map[string]string{"kubelet.yaml": files["kubelet.yaml"]}
 		require.NoError(t, h.command(encode(t, document), environment).NodesWrite(t.Context()))
 		assert.Len(t, h.changes(), 1)
+		assert.Empty(t, h.stdout.String())
+	})
+	t.Run("nodes write with secrets", func(t *testing.T) {
+		h := newHost(t)
+		h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, state)})
+		h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{})
+		with := func(secrets string) map[string]string {
+			return map[string]string{spec.StateVariable: state, spec.NodeSecretsVariable: secrets}
+		}
+		require.NoError(t, h.command(encode(t, nodeFiles()), with(`{"registries.yaml": "hunter2"}`)).NodesWrite(t.Context()))
+		calls := h.Calls("docker", "run")
+		require.Len(t, calls, 1)
+		assert.NotContains(t, calls[0].String(), "hunter2")
+		modes := map[string]int64{}
+		for reader := tar.NewReader(strings.NewReader(calls[0].Stdin)); ; {
+			header, err := reader.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			require.NoError(t, err)
+			modes[header.Name] = header.Mode
+		}
+		assert.Equal(t, map[string]int64{"a-b.txt": 0o644, "k3s-agent.yml": 0o644, "kubelet.yaml": 0o644, "registries.yaml": 0o600}, modes)
+		first := h.stdout.String()
+		assert.Regexp(t, `^[A-Z0-9]{26}\n$`, first)
+		h.stdout.Reset()
+		require.NoError(t, h.command(encode(t, nodeFiles()), with(`{"registries.yaml": "hunter2"}`)).NodesWrite(t.Context()))
+		assert.NotEqual(t, first, h.stdout.String(), "who uses the files cannot know whether they changed")
+
+		err := h.command(encode(t, nodeFiles()), with(`{"registries.yaml": hunter2}`)).NodesWrite(t.Context())
+		require.EqualError(t, err, "KUBETRACING_NODE_SECRETS must be a JSON object of texts")
+		assert.Len(t, h.Calls("docker", "run"), 2)
 	})
 	t.Run("container wait", func(t *testing.T) {
 		h := newHost(t)

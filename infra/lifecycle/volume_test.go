@@ -36,7 +36,7 @@ func TestManager_WriteNodeFiles(t *testing.T) {
 		h := newHost(t)
 		h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, state)})
 		h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{})
-		require.NoError(t, h.manager().WriteNodeFiles(t.Context(), nodeFiles(), owner))
+		require.NoError(t, h.manager().WriteNodeFiles(t.Context(), nodeFiles(), nil, owner))
 		calls := h.Calls("docker", "run")
 		require.Len(t, calls, 1)
 		assert.Equal(t, []string{
@@ -64,7 +64,7 @@ func TestManager_WriteNodeFiles(t *testing.T) {
 		t.Run("refuses a volume that is "+name, func(t *testing.T) {
 			h := newHost(t)
 			h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels})
-			err := h.manager().WriteNodeFiles(t.Context(), nodeFiles(), owner)
+			err := h.manager().WriteNodeFiles(t.Context(), nodeFiles(), nil, owner)
 			require.ErrorContains(t, err, "write the files of the nodes: volume traced-tracing is not this stack's: it seems to belong to ")
 			assert.Empty(t, h.changes())
 		})
@@ -72,7 +72,7 @@ func TestManager_WriteNodeFiles(t *testing.T) {
 	t.Run("refuses without an identity", func(t *testing.T) {
 		h := newHost(t)
 		h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, "")})
-		require.ErrorContains(t, h.manager().WriteNodeFiles(t.Context(), nodeFiles(), docker.Owner{}), "KUBETRACING_STATE")
+		require.ErrorContains(t, h.manager().WriteNodeFiles(t.Context(), nodeFiles(), nil, docker.Owner{}), "KUBETRACING_STATE")
 		assert.Empty(t, h.changes())
 	})
 	for _, name := range []string{"../kubelet.yaml", "a/b", ".new", "", "a b", "$(id)"} {
@@ -81,7 +81,7 @@ func TestManager_WriteNodeFiles(t *testing.T) {
 			h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, state)})
 			document := nodeFiles()
 			document.Files = map[string]string{name: ""}
-			require.ErrorContains(t, h.manager().WriteNodeFiles(t.Context(), document, owner), "is not the base name of a file")
+			require.ErrorContains(t, h.manager().WriteNodeFiles(t.Context(), document, nil, owner), "is not the base name of a file")
 			assert.Empty(t, h.changes())
 		})
 	}
@@ -89,7 +89,7 @@ func TestManager_WriteNodeFiles(t *testing.T) {
 		h := newHost(t)
 		h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, state)})
 		h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{Stderr: "no space left on device", Code: 125})
-		err := h.manager().WriteNodeFiles(t.Context(), nodeFiles(), owner)
+		err := h.manager().WriteNodeFiles(t.Context(), nodeFiles(), nil, owner)
 		require.ErrorContains(t, err, "write the files of the nodes to volume traced-tracing: ")
 		require.ErrorContains(t, err, "exit status 125: no space left on device")
 	})
@@ -101,7 +101,7 @@ func TestManager_WriteNodeFiles_script(t *testing.T) {
 	h := newHost(t)
 	h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, state)})
 	h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{})
-	require.NoError(t, h.manager().WriteNodeFiles(t.Context(), nodeFiles(), owner))
+	require.NoError(t, h.manager().WriteNodeFiles(t.Context(), nodeFiles(), nil, owner))
 	call := h.Calls("docker", "run")[0]
 
 	shells := [][]string{{"/bin/sh"}}

@@ -61,6 +61,7 @@ func New(name string, stack stacks.Stack, compose Compose) (Plan, error) {
 		Stack:      name,
 		Kubernetes: stack.Release.Kubernetes,
 		Notes:      stack.Notes(),
+		Images:     stack.ClusterSpec().K3dImages(),
 		Ports:      map[string]string{},
 		Files:      map[string]string{},
 	}

@@ -35,6 +35,11 @@ type Needs struct {
 	// Subnet is the range of its network, and SubnetKey the key that chooses it.
 	Subnet    netip.Prefix
 	SubnetKey string
+	// Images are what its containers are created from and its nodes' image is built
+	// from, but for k3d's own.
+	Images []string
+	// LoadBalancer reports whether k3d balances the load of several servers.
+	LoadBalancer bool
 }
 
 // NeedsOf returns what a stack needs. The caller sets State or New if it knows.
@@ -45,6 +50,7 @@ func NeedsOf(stack stacks.Stack) Needs {
 		},
 		Architectures: stack.Architectures(), Ports: stack.Settings.Ports(),
 		Subnet: stack.Subnet.Prefix, SubnetKey: stack.Project + ":network.subnet",
+		Images: stack.Images(), LoadBalancer: stack.ClusterSpec().LoadBalancer(),
 	}
 	for i := range needs.Ports {
 		// In full, as a message names it.
@@ -66,11 +72,15 @@ type Machine struct {
 	Docker *docker.Client
 	// K3d returns what is wrong with the k3d on PATH, if anything.
 	K3d func(context.Context) error
+	// K3dImages returns the images that k3d uses for containers of its own.
+	K3dImages func(ctx context.Context, loadBalancer bool) []string
+	// Offline reports whether nothing may be downloaded: every image must be there.
+	Offline bool
 }
 
 // Check returns an error for everything that would make an update fail halfway.
 func Check(ctx context.Context, client *docker.Client, needs Needs) error {
-	return Machine{client, tools.K3d().OnPath}.Check(ctx, needs)
+	return Machine{client, tools.K3d().OnPath, tools.K3dImages, tools.Offline()}.Check(ctx, needs)
 }
 
 // Docker returns an error unless there is a Docker daemon to connect to.
@@ -83,7 +93,7 @@ func Docker(ctx context.Context, client *docker.Client) error {
 func (m Machine) Check(ctx context.Context, needs Needs) error {
 	// Each runs a program or two, so they run side by side.
 	var group sync.WaitGroup
-	var k3d, archErr, haveErr, endpointErr error
+	var k3d, archErr, haveErr, endpointErr, imageErr error
 	var arch string
 	var have docker.Inventory
 	var remote bool
@@ -91,6 +101,7 @@ func (m Machine) Check(ctx context.Context, needs Needs) error {
 	group.Go(func() { arch, archErr = m.Docker.Architecture(ctx) })
 	group.Go(func() { have, haveErr = m.Docker.Inventory(ctx) })
 	group.Go(func() { _, remote, endpointErr = m.Docker.Endpoint(ctx) })
+	group.Go(func() { imageErr = m.missingImages(ctx, needs) })
 	group.Wait()
 	// The others could not ask either.
 	for _, err := range []error{archErr, haveErr, endpointErr} {
@@ -99,7 +110,7 @@ func (m Machine) Check(ctx context.Context, needs Needs) error {
 		}
 	}
 	problems := slices.Concat(
-		[]error{k3d, architecture(needs, arch)},
+		[]error{k3d, architecture(needs, arch), imageErr},
 		docker.Strangers(needs.Names, have, needs.owns),
 		takenSubnets(needs, have.Networks),
 	)

@@ -26,8 +26,9 @@ const stack = "kubetracing/dev"
 // machine has a k3d that is new enough and a Docker daemon with nothing in it.
 type machine struct {
 	*dockertest.Runner
-	world *dockertest.World
-	k3d   error
+	world   *dockertest.World
+	k3d     error
+	offline bool
 }
 
 func versionOf(arch string) dockertest.Answer {
@@ -51,7 +52,15 @@ func newMachine(t *testing.T) *machine {
 
 func (m *machine) check(t *testing.T, needs preflight.Needs) error {
 	t.Helper()
-	return preflight.Machine{Docker: m.Client(), K3d: func(context.Context) error { return m.k3d }}.Check(t.Context(), needs)
+	return preflight.Machine{
+		Docker: m.Client(), K3d: func(context.Context) error { return m.k3d }, Offline: m.offline,
+		K3dImages: func(_ context.Context, loadBalancer bool) []string {
+			if loadBalancer {
+				return []string{"k3d-tools:1", "k3d-proxy:1"}
+			}
+			return []string{"k3d-tools:1"}
+		},
+	}.Check(t.Context(), needs)
 }
 
 func labels(stack, state string) map[string]string {
@@ -114,7 +123,41 @@ func TestNeedsOf(t *testing.T) {
 			{Key: "traced:collector.otlpGrpcPort", Number: 24317},
 		},
 		SubnetKey: "traced:network.subnet", Subnet: netip.MustParsePrefix("10.112.4.0/22"),
+		Images: stack.Images(),
 	}, preflight.NeedsOf(stack))
+
+	stack, err = stacks.New("traced", "dev", map[string]string{"traced:cluster": `{"servers":3}`})
+	require.NoError(t, err)
+	assert.True(t, preflight.NeedsOf(stack).LoadBalancer)
+}
+
+func TestCheck_Images(t *testing.T) {
+	t.Parallel()
+	digest := "@sha256:" + strings.Repeat("a", 64)
+	wanted := needs()
+	wanted.Images = []string{"rancher/k3s:1", "jaeger:2" + digest, "collector:3" + digest, "busybox:1", "busybox:1"}
+	wanted.LoadBalancer = true
+	m := newMachine(t)
+	require.NoError(t, m.check(t, wanted), "Docker pulls them")
+
+	m.offline = true
+	m.world.SetImages(
+		docker.Image{ID: "sha256:1", Tags: []string{"rancher/k3s:1"}}, docker.Image{ID: "sha256:2", Tags: []string{"k3d-tools:1"}},
+		docker.Image{ID: "sha256:3", Tags: []string{"jaeger:2"}},
+	)
+	err := m.check(t, wanted)
+	require.EqualError(t, err, "OFFLINE forbids downloads, and Docker lacks 4 of the images that an update needs: "+
+		"busybox:1, collector:3"+digest+", jaeger:2"+digest+
+		" (jaeger:2 is there without a digest, as docker load leaves it: name it so in the stack's file), k3d-proxy:1. "+
+		"Where there is a network, run `for image in busybox:1 collector:3 k3d-proxy:1; do docker pull $image; done; "+
+		"docker save --output images.tar busybox:1 collector:3 k3d-proxy:1`; here, `docker load --input images.tar`")
+
+	wanted.Images = []string{"rancher/k3s:1", "jaeger:2"}
+	wanted.LoadBalancer = false
+	require.NoError(t, m.check(t, wanted))
+
+	m.On(dockertest.Command("docker image inspect "+dockertest.Rest), dockertest.Fail("disk on fire"))
+	require.ErrorContains(t, m.check(t, wanted), "disk on fire")
 }
 
 func TestCheck_Empty(t *testing.T) {

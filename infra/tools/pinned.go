@@ -1,6 +1,10 @@
 package tools
 
-import "runtime"
+import (
+	"runtime"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
 
 // Pinned returns the tools that a stack needs, at the releases that this version of
 // kubetracing was tested with. A suitable tool on PATH is used instead.
@@ -37,10 +41,10 @@ func Pulumi() Tool {
 func K3d() Tool {
 	return Tool{
 		Name:        "k3d",
-		Version:     "5.8.3",
-		Minimum:     "5.8.3",
+		Version:     tracing.K3dRelease,
+		Minimum:     tracing.K3dRelease,
 		VersionArgs: []string{"version"},
-		URL: "https://github.com/k3d-io/k3d/releases/download/v5.8.3/k3d-" +
+		URL: "https://github.com/k3d-io/k3d/releases/download/v" + tracing.K3dRelease + "/k3d-" +
 			runtime.GOOS + "-" + runtime.GOARCH,
 		SHA256: map[string]string{
 			"linux/amd64":  "dbaa79a76ace7f4ca230a1ff41dc7d8a5036a8ad0309e9c54f9bf3836dbe853e",

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/infra/tools"
 )
 
@@ -395,4 +396,44 @@ func TestEnsure_two_first_runs_side_by_side(t *testing.T) {
 	group.Wait()
 	assert.Equal(t, make([]error, runs), errs)
 	assert.Equal(t, map[string]string{"k3d-5.8.3/k3d": string(binary)}, contents(t, folder))
+}
+
+func TestK3dImages(t *testing.T) {
+	const toolbox, proxy = "ghcr.io/k3d-io/k3d-tools:", "ghcr.io/k3d-io/k3d-proxy:"
+	pinned := tracing.K3dRelease
+	for name, test := range map[string]struct {
+		// printed is what the k3d on PATH prints; empty means that there is none.
+		printed     string
+		environment map[string]string
+		balanced    bool
+		want        []string
+	}{
+		"of the pinned release where none is on PATH": {want: []string{toolbox + pinned}},
+		"of several servers":                          {balanced: true, want: []string{toolbox + pinned, proxy + pinned}},
+		"of the release on PATH":                      {printed: "k3d version v5.9.1", balanced: true, want: []string{toolbox + "5.9.1", proxy + "5.9.1"}},
+		"of the pinned release where that on PATH is too old": {
+			printed: "k3d version v5.0.0", want: []string{toolbox + pinned},
+		},
+		"of a k3d that prints no release": {printed: "k3d version v5-dev", want: []string{toolbox + pinned}},
+		"with the tag that the environment chooses": {
+			environment: map[string]string{"K3D_HELPER_IMAGE_TAG": "mine"}, balanced: true, want: []string{toolbox + "mine", proxy + "mine"},
+		},
+		"that the environment chooses": {
+			environment: map[string]string{"K3D_IMAGE_TOOLS": "a:1", "K3D_IMAGE_LOADBALANCER": "b:2", "K3D_HELPER_IMAGE_TAG": "mine"},
+			balanced:    true, want: []string{"a:1", "b:2"},
+		},
+		"but for an empty variable": {environment: map[string]string{"K3D_IMAGE_TOOLS": ""}, want: []string{toolbox + pinned}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, variable := range []string{"K3D_IMAGE_TOOLS", "K3D_IMAGE_LOADBALANCER", "K3D_HELPER_IMAGE_TAG"} {
+				t.Setenv(variable, test.environment[variable])
+			}
+			if test.printed == "" {
+				t.Setenv("PATH", t.TempDir())
+			} else {
+				putOnPath(t, "k3d", "echo '"+test.printed+"'")
+			}
+			assert.Equal(t, test.want, tools.K3dImages(t.Context(), test.balanced))
+		})
+	}
 }

@@ -8,19 +8,30 @@
 #
 # k3s.sh changed: prints k3s, crio or both if they were started with other files than
 # those here.
+#
+# k3s.sh files k3s|crio: prints the files that CRI-O reads, or k3s with what it starts.
 set -u
 cd /run/kubetracing || exit 1
 
-# Prints what is read by k3s and by what it starts.
-k3s_files() {
+files() {
   for file in /etc/kubetracing/*; do
-    case $file in */crio.*) ;; *) echo "$file" && cat "$file" ;; esac
+    reader=k3s
+    if [ -e /etc/kubetracing/crio.sh ]; then
+      case ${file##*/} in crio.* | pulls.env | certificates.pem | registries*) reader=crio ;; esac
+    fi
+    if [ "$reader" = "$1" ]; then echo "$file" && cat "$file"; fi
   done
 }
 
+if [ "$1" = files ]; then
+  files "$2"
+  exit
+fi
+
 if [ "$1" = changed ]; then
-  if [ "$(k3s_files)" != "$(cat k3s.files)" ]; then echo k3s; fi
-  if [ -e /etc/kubetracing/crio.sh ] && [ "$(cat /etc/kubetracing/crio.*)" != "$(cat crio.files)" ]; then echo crio; fi
+  for process in k3s crio; do
+    if [ "$(files "$process")" != "$(cat "$process.files" 2> /dev/null)" ]; then echo "$process"; fi
+  done
   exit 0
 fi
 
@@ -62,7 +73,7 @@ trap 'again=yes; kill -TERM "$k3s"' HUP
 trap 'asked=yes again=""; kill -TERM "$k3s"' TERM INT QUIT
 while :; do
   again=''
-  k3s_files > k3s.files
+  files k3s > k3s.files
   bin/k3s "$@" &
   k3s=$!
   date -u +%Y-%m-%dT%H:%M:%SZ > k3s.started
