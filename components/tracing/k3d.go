@@ -9,7 +9,7 @@ import (
 
 // k3dConfig is the part of k3d.io/v1alpha5 SimpleConfig that this package sets.
 //
-// Source: github.com/k3d-io/k3d/v5@v5.8.3/pkg/config/v1alpha5/{types.go,schema.json}.
+// Source: github.com/k3d-io/k3d/v5@v5.9.0/pkg/config/v1alpha5/{types.go,schema.json}.
 type k3dConfig struct {
 	APIVersion string      `json:"apiVersion"`
 	Kind       string      `json:"kind"`
