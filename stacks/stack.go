@@ -233,13 +233,16 @@ func (s Stack) JaegerSpec() tracing.JaegerSpec {
 // server returns how Jaeger reaches the OpenSearch or Elasticsearch.
 func (s Stack) server() *tracing.JaegerServer {
 	storage, server := s.Settings.Jaeger.Storage, s.Settings.Jaeger.Server
+	synchronous := writesSynchronously(s.Settings.Jaeger.Image)
 	if s.Settings.OwnServer() {
 		return &tracing.JaegerServer{
 			URL: storage.OwnURL(), Username: storage.Superuser(), IndexPrefix: s.Names.Cluster, SingleNode: true,
+			Synchronous: synchronous,
 		}
 	}
 	return &tracing.JaegerServer{
 		URL: server.URL, Username: server.Username, CA: server.CA, IndexPrefix: s.Names.Cluster,
+		Synchronous: synchronous,
 	}
 }
 

@@ -59,7 +59,7 @@ func (s ClusterSpec) ReceiverGRPC() string { return grpcTarget(s.Receiver) }
 
 // Nodes lists the cluster's nodes, servers first, named as k3d names them.
 //
-// Source: github.com/k3d-io/k3d/v5@v5.8.3/pkg/client/cluster.go (GenerateNodeName).
+// Source: github.com/k3d-io/k3d/v5@v5.9.0/pkg/client/cluster.go (GenerateNodeName).
 func (s ClusterSpec) Nodes() []Node {
 	nodes := make([]Node, 0, s.Servers+s.Agents)
 	add := func(role string, count int) {

@@ -7,15 +7,14 @@ import (
 	"strings"
 )
 
-// K3dRelease is the release of k3d for which the configuration is made. Later ones read
-// it, too.
-const K3dRelease = "5.8.3"
+// K3dRelease is the release of k3d that is installed where there is none.
+const K3dRelease = "5.9.0"
 
 // Images that k3d creates containers of its own from, tagged with its release. The
 // tools run for a moment whenever a cluster is created; the proxy balances the load of
 // several servers.
 //
-// Source: github.com/k3d-io/k3d/v5@v5.8.3/pkg/types/images.go (GetToolsImage,
+// Source: github.com/k3d-io/k3d/v5@v5.9.0/pkg/types/images.go (GetToolsImage,
 // GetLoadbalancerImage) and pkg/client/cluster.go (ClusterRun).
 const (
 	K3dToolsRepository = "ghcr.io/k3d-io/k3d-tools"
@@ -37,7 +36,7 @@ func (s ClusterSpec) K3dImages() []string {
 
 // k3dConfig is the part of k3d.io/v1alpha5 SimpleConfig that this package sets.
 //
-// Source: github.com/k3d-io/k3d/v5@v5.8.3/pkg/config/v1alpha5/{types.go,schema.json}.
+// Source: github.com/k3d-io/k3d/v5@v5.9.0/pkg/config/v1alpha5/{types.go,schema.json}.
 type k3dConfig struct {
 	APIVersion string      `json:"apiVersion"`
 	Kind       string      `json:"kind"`

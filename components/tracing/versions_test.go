@@ -38,10 +38,10 @@ func TestRules_Minors(t *testing.T) {
 		"1.30": {"v1.30.14+k3s2", rules{v1beta1, false, false, false, true, experimental, "3.5.18", "1.7"}},
 		"1.31": {"v1.31.14+k3s1", rules{v1beta1, false, false, false, true, experimental, "3.5.21", "2.1"}},
 		"1.32": {"v1.32.13+k3s1", rules{v1beta1, false, false, false, true, experimental, "3.5.25", "2.1"}},
-		"1.33": {"v1.33.13+k3s1", rules{v1beta1, false, false, false, true, stable, "3.6.12", "2.2"}},
-		"1.34": {"v1.34.11+k3s1", rules{v1, false, false, false, true, stable, "3.6.12", "2.2"}},
-		"1.35": {"v1.35.8+k3s1", rules{v1, false, false, true, true, stable, "3.6.12", "2.2"}},
-		"1.36": {"v1.36.4+k3s1", rules{v1, false, false, true, true, stable, "3.6.12", "2.3"}},
+		"1.33": {"v1.33.13+k3s2", rules{v1beta1, false, false, false, true, stable, "3.6.14", "2.2"}},
+		"1.34": {"v1.34.11+k3s1", rules{v1, false, false, false, true, stable, "3.6.14", "2.2"}},
+		"1.35": {"v1.35.9+k3s1", rules{v1, false, false, true, true, stable, "3.6.14", "2.2"}},
+		"1.36": {"v1.36.4+k3s1", rules{v1, false, false, true, true, stable, "3.6.14", "2.3"}},
 		"1.37": {"v1.37.1+k3s1", rules{v1, false, false, true, true, stable, "3.7.1", "2.3"}},
 	}
 	for minor, test := range tests {
@@ -112,6 +112,21 @@ func TestRules_PatchReleases(t *testing.T) {
 			assert.Equal(t, test.etcd, rules.EtcdTracing)
 			assert.Equal(t, test.containerd, rules.Containerd)
 		})
+	}
+}
+
+// Each version is that of k3s' release page.
+func TestRules_Etcd(t *testing.T) {
+	t.Parallel()
+
+	for version, etcd := range map[string]string{
+		"v1.33.13+k3s1": "3.6.12", "v1.33.13+k3s2": "3.6.14", "v1.33.12+k3s2": "3.6.7",
+		"v1.34.9+k3s1": "3.6.12", "v1.34.10+k3s1": "3.6.14", "v1.34.11+k3s1": "3.6.14",
+		"v1.35.6+k3s1": "3.6.12", "v1.35.7+k3s1": "3.6.14", "v1.35.8+k3s1": "3.6.14",
+		"v1.36.2+k3s1": "3.6.12", "v1.36.3+k3s1": "3.6.14", "v1.36.4+k3s1": "3.6.14",
+		"v1.37.0+k3s1": "3.7.1", "v1.37.1+k3s1": "3.7.1",
+	} {
+		assert.Equal(t, etcd, resolve(t, version).Rules.Etcd, version)
 	}
 }
 

@@ -145,7 +145,7 @@ func (m *Manager) CreateCluster(ctx context.Context, document spec.Cluster, stat
 // config returns the configuration for k3d, with the labels of the owner on every
 // node.
 func (c *cluster) config() (string, error) {
-	// Source: github.com/k3d-io/k3d/v5@v5.8.3/pkg/config/v1alpha5/types.go.
+	// Source: github.com/k3d-io/k3d/v5@v5.9.0/pkg/config/v1alpha5/types.go.
 	var config map[string]any
 	if err := json.Unmarshal(c.K3d, &config); err != nil {
 		return "", fmt.Errorf("read the k3d configuration of cluster %s: %w", c.Name, err)

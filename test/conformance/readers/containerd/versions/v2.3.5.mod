@@ -3,7 +3,7 @@ module github.com/kubetracing/kubetracing/test/conformance/readers/containerd
 go 1.26.6
 
 require (
-	github.com/containerd/containerd/v2 v2.3.4
+	github.com/containerd/containerd/v2 v2.3.5
 	github.com/containerd/plugin v1.1.0
 	go.opentelemetry.io/otel v1.43.0
 	go.opentelemetry.io/otel/trace v1.43.0
