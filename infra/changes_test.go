@@ -76,7 +76,7 @@ func TestPlan_ChangedLines(t *testing.T) {
 			},
 		},
 		"Jaeger's image: where it is used": {
-			map[string]string{"kubetracing:jaeger": `{"image":"registry.example/jaeger:3"}`},
+			map[string]string{"kubetracing:jaeger": `{"image":"registry.example/jaeger:2.20.0"}`},
 			[]string{
 				"- jaegertracing/jaeger:2.20.0@sha256:46a886260e04002d8f45e213fc39063fa11a50446048fdaa64786fc0840cb9f8",
 				"image: jaegertracing/jaeger:2.20.0@sha256:46a886260e04002d8f45e213fc39063fa11a50446048fdaa64786fc0840cb9f8",
@@ -84,8 +84,8 @@ func TestPlan_ChangedLines(t *testing.T) {
 				"name: jaegertracing/jaeger:2.20.0@sha256:46a886260e04002d8f45e213fc39063fa11a50446048fdaa64786fc0840cb9f8",
 			},
 			[]string{
-				"- registry.example/jaeger:3", "image: registry.example/jaeger:3", "image: registry.example/jaeger:3",
-				"name: registry.example/jaeger:3",
+				"- registry.example/jaeger:2.20.0", "image: registry.example/jaeger:2.20.0", "image: registry.example/jaeger:2.20.0",
+				"name: registry.example/jaeger:2.20.0",
 			},
 		},
 		"a port": {

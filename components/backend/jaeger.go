@@ -13,9 +13,6 @@ import (
 	"github.com/kubetracing/kubetracing/components/verify"
 )
 
-// jaegerConfigPath is where the configuration is in Jaeger's container.
-const jaegerConfigPath = "/etc/jaeger/config.yaml"
-
 // healthTimeout bounds the wait for a container to become healthy. Jaeger and the
 // Collector need a second or two on an idle machine.
 const healthTimeout = 2 * time.Minute
@@ -69,9 +66,13 @@ type Jaeger struct {
 // NewJaeger creates the trace backend and waits until it is healthy.
 func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi.ResourceOption) (*Jaeger, error) {
 	return resources.Register(ctx, "Jaeger", name, args.inputs(), &Jaeger{}, opts, func(jaeger *Jaeger) error {
-		config, err := tracing.RenderJaeger(args.Spec)
+		files, err := tracing.RenderJaegerFiles(args.Spec)
 		if err != nil {
 			return err
+		}
+		var uploads docker.ContainerUploadArray
+		for _, file := range files {
+			uploads = append(uploads, resources.Upload(file.Path, file.Content)...)
 		}
 		image, err := resources.NewImage(ctx, name+"-image", args.Image, jaeger)
 		if err != nil {
@@ -90,11 +91,11 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 		container, err := docker.NewContainer(ctx, name+"-container", &docker.ContainerArgs{
 			Name:        pulumi.String(args.ContainerName),
 			Image:       pulumi.String(args.Image),
-			Command:     resources.StringArray("--config", jaegerConfigPath),
+			Command:     resources.StringArray("--config", tracing.JaegerConfigPath),
 			Restart:     pulumi.String("unless-stopped"),
 			Labels:      args.Owner.ContainerLabels(),
 			Envs:        args.environment(),
-			Uploads:     resources.Upload(jaegerConfigPath, config),
+			Uploads:     uploads,
 			NetworkMode: pulumi.String("bridge"),
 			NetworksAdvanced: docker.ContainerNetworksAdvancedArray{docker.ContainerNetworksAdvancedArgs{
 				Name: args.NetworkName, Aliases: resources.StringArray(tracing.JaegerAlias),
