@@ -266,7 +266,7 @@ func (c composition) newStorage(ctx *pulumi.Context, network *backend.Network) (
 func (c composition) newWorkloads(
 	ctx *pulumi.Context, kubernetes *cluster.Cluster, receiver pulumi.Resource,
 ) (*workloads.Workloads, error) {
-	args := workloads.Args{Cluster: kubernetes, Target: c.layout.Workloads, Receiver: receiver}
+	args := workloads.Args{Program: c.program, Cluster: kubernetes, Target: c.layout.Workloads, Receiver: receiver}
 	for _, name := range c.stack.Settings.Workloads {
 		args.Names = append(args.Names, string(name))
 	}

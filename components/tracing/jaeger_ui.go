@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strings"
 )
 
 // Attributes that the UI links from.
@@ -44,7 +45,11 @@ type jaegerLink struct {
 // traces that belong to the same pod, request or node but not to the same trace.
 func renderJaegerUI() (string, error) {
 	podPath := "/api/v1/namespaces/" + parameter(attributeNamespace) + "/pods/" + parameter(attributePodName)
-	encoded, err := json.MarshalIndent(jaegerUI{LinkPatterns: []jaegerLink{
+	var text strings.Builder
+	encoder := json.NewEncoder(&text)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	err := encoder.Encode(jaegerUI{LinkPatterns: []jaegerLink{
 		{"tags", attributePod, searchPath(ServiceKubelet, attributePod, parameter(attributePod)),
 			"What the kubelet did for pod " + parameter(attributePod)},
 		{"tags", attributePod, searchPath(ServiceAPIServer, attributeTarget, podPath+"/binding"),
@@ -57,11 +62,11 @@ func renderJaegerUI() (string, error) {
 			"The request with audit ID " + parameter(attributeAuditID)},
 		{"process", attributeHost, searchPath(ServiceKubelet, attributeHost, parameter(attributeHost)),
 			"What the kubelet of " + parameter(attributeHost) + " did"},
-	}}, "", "  ")
+	}})
 	if err != nil {
 		return "", fmt.Errorf("encode the configuration of Jaeger's UI: %w", err)
 	}
-	return string(encoded) + "\n", nil
+	return text.String(), nil
 }
 
 // parameter is replaced by the UI with the value of an attribute.
