@@ -76,7 +76,7 @@ func TestPlan_ChangedLines(t *testing.T) {
 			},
 		},
 		"Jaeger's image: where it is used": {
-			map[string]string{"kubetracing:jaeger": `{"image":"registry.example/jaeger:3"}`},
+			map[string]string{"kubetracing:jaeger": `{"image":"registry.example/jaeger:2.21.0"}`},
 			[]string{
 				"- jaegertracing/jaeger:2.21.0@sha256:3d0ac795ff98aa04d1be04311d2dac6c25b4bfc8322dc02e53bc5b170c5018c3",
 				"image: jaegertracing/jaeger:2.21.0@sha256:3d0ac795ff98aa04d1be04311d2dac6c25b4bfc8322dc02e53bc5b170c5018c3",
@@ -84,8 +84,8 @@ func TestPlan_ChangedLines(t *testing.T) {
 				"name: jaegertracing/jaeger:2.21.0@sha256:3d0ac795ff98aa04d1be04311d2dac6c25b4bfc8322dc02e53bc5b170c5018c3",
 			},
 			[]string{
-				"- registry.example/jaeger:3", "image: registry.example/jaeger:3", "image: registry.example/jaeger:3",
-				"name: registry.example/jaeger:3",
+				"- registry.example/jaeger:2.21.0", "image: registry.example/jaeger:2.21.0", "image: registry.example/jaeger:2.21.0",
+				"name: registry.example/jaeger:2.21.0",
 			},
 		},
 		"a port": {

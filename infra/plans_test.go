@@ -108,6 +108,7 @@ func TestPlan_Files(t *testing.T) {
 	planned, err := plan.New("test", newStack(t, map[string]string{
 		"kubetracing:cluster":   `{"kubernetes":"1.37","servers":2,"agents":2,"apiPort":6551}`,
 		"kubetracing:collector": `{"otlpGrpcPort":24317,"otlpHttpPort":24318}`,
+		"kubetracing:jaeger":    `{"image":"jaegertracing/jaeger:2.20.0"}`,
 	}), compose)
 	require.NoError(t, err)
 	assert.Equal(t, map[string]string{
@@ -129,6 +130,7 @@ func TestPlan_Files(t *testing.T) {
 		"traced-collector-healthy (standard input)",
 		"traced-identity (standard input)",
 		"traced-jaeger-container:/etc/jaeger/config.yaml",
+		"traced-jaeger-container:/etc/jaeger/ui.json",
 		"traced-jaeger-healthy (standard input)",
 		"traced-node-config-files (standard input)",
 		"traced-verification-echo (standard input)",

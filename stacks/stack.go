@@ -223,7 +223,10 @@ func (s Stack) receiver() string {
 // JaegerSpec returns what decides Jaeger's configuration.
 func (s Stack) JaegerSpec() tracing.JaegerSpec {
 	jaeger := s.Settings.Jaeger
-	spec := tracing.JaegerSpec{Storage: jaeger.Storage, Retention: jaeger.Retention.String(), MaxTraces: jaeger.MaxTraces}
+	spec := tracing.JaegerSpec{
+		Version: jaegerVersion(jaeger.Image),
+		Storage: jaeger.Storage, Retention: jaeger.Retention.String(), MaxTraces: jaeger.MaxTraces,
+	}
 	if jaeger.Server != nil {
 		spec.Server = s.server()
 	}

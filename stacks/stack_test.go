@@ -111,6 +111,32 @@ func TestStack_CollectorSpec(t *testing.T) {
 	}, stack.CollectorSpec())
 }
 
+func TestStack_JaegerSpec_Version(t *testing.T) {
+	t.Parallel()
+
+	assert.NotEmpty(t, jaegerVersionOf(t, stacks.DefaultJaegerImage))
+	for image, version := range map[string]string{
+		"jaegertracing/jaeger:2.22.0":                                   "2.22.0",
+		"registry.example.com/mirror/jaeger:2.21":                       "2.21.0",
+		"jaegertracing/jaeger:v2.21.0-rc1":                              "2.21.0-rc1",
+		"jaegertracing/jaeger:2.20.0@sha256:" + strings.Repeat("a", 64): "2.20.0",
+		"jaegertracing/jaeger@sha256:" + strings.Repeat("a", 64):        "",
+		"jaegertracing/jaeger:latest":                                   "",
+		"example.com/our-jaeger:2.21.0":                                 "",
+	} {
+		assert.Equal(t, version, jaegerVersionOf(t, image), image)
+	}
+}
+
+// jaegerVersionOf returns the release of Jaeger for which the files of a stack with an
+// image are rendered.
+func jaegerVersionOf(t *testing.T, image string) string {
+	t.Helper()
+	stack, err := stacks.New("kubetracing", "dev", section("jaeger", `{"image": "`+image+`"}`))
+	require.NoError(t, err)
+	return stack.JaegerSpec().Version
+}
+
 func TestOpen_Expectations(t *testing.T) {
 	t.Parallel()
 

@@ -88,10 +88,24 @@ var jaegerV1Images = []string{
 	"jaeger-collector", "jaeger-query", "jaeger-agent", "jaeger-ingester",
 }
 
+// jaegerName is the last part of the name of Jaeger's image.
+const jaegerName = "jaeger"
+
+// jaegerVersion returns the release of an image of Jaeger, as its name and tag tell;
+// empty if they do not.
+func jaegerVersion(image string) string {
+	name, tag := nameAndTag(image)
+	version, err := semver.NewVersion(tag)
+	if name != jaegerName || err != nil {
+		return ""
+	}
+	return version.String()
+}
+
 func (v *validator) jaegerImage(image string) {
 	name, tag := nameAndTag(image)
 	version, err := semver.NewVersion(tag)
-	if slices.Contains(jaegerV1Images, name) || (name == "jaeger" && err == nil && version.Major() < 2) {
+	if slices.Contains(jaegerV1Images, name) || (name == jaegerName && err == nil && version.Major() < 2) {
 		v.reject("jaeger.image", image, "is Jaeger v1, which does not read the configuration: must be a jaegertracing/jaeger 2.x")
 	}
 }

@@ -182,7 +182,7 @@ func TestNew_Invalid(t *testing.T) {
 		},
 		"an unknown workload": {
 			config: section("workloads", `["echo", "ping"]`),
-			want:   []stacks.Problem{{"kubetracing:workloads[1]", "ping", "must be one of: echo, crashloop, imagepull, churn, traced-app"}},
+			want:   []stacks.Problem{{"kubetracing:workloads[1]", "ping", "must be one of: echo, crashloop, imagepull, churn, traced-app, traced-operator"}},
 		},
 		"a workload that is listed twice": {
 			config: section("workloads", `["echo", "echo"]`),

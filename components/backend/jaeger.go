@@ -13,9 +13,6 @@ import (
 	"github.com/kubetracing/kubetracing/components/verify"
 )
 
-// jaegerConfigPath is where the configuration is in Jaeger's container.
-const jaegerConfigPath = "/etc/jaeger/config.yaml"
-
 // healthTimeout bounds the wait for a container to become healthy. Jaeger and the
 // Collector need a second or two on an idle machine.
 const healthTimeout = 2 * time.Minute
@@ -69,9 +66,13 @@ type Jaeger struct {
 // NewJaeger creates the trace backend and waits until it is healthy.
 func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi.ResourceOption) (*Jaeger, error) {
 	return resources.Register(ctx, "Jaeger", name, args.inputs(), &Jaeger{}, opts, func(jaeger *Jaeger) error {
-		config, err := tracing.RenderJaeger(args.Spec)
+		files, err := tracing.RenderJaegerFiles(args.Spec)
 		if err != nil {
 			return err
+		}
+		var uploads docker.ContainerUploadArray
+		for _, file := range files {
+			uploads = append(uploads, resources.Upload(file.Path, file.Content)...)
 		}
 		backend := service{
 			program: args.Program, container: args.ContainerName, image: args.Image,
@@ -82,9 +83,9 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 			backend.dataPath, backend.dataUser = tracing.JaegerDataDirectory, imageUser
 		}
 		container, healthy, err := backend.createHealthy(ctx, name, docker.ContainerArgs{
-			Command: resources.StringArray("--config", jaegerConfigPath),
+			Command: resources.StringArray("--config", tracing.JaegerConfigPath),
 			Envs:    args.environment(),
-			Uploads: resources.Upload(jaegerConfigPath, config),
+			Uploads: uploads,
 			// Jaeger writes what it holds before it ends.
 			DestroyGraceSeconds: pulumi.Int(resources.StopSeconds),
 			Ports:               docker.ContainerPortArray{resources.Publish(args.UIPort, tracing.JaegerUIPort)},

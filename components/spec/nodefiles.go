@@ -21,9 +21,9 @@ type NodeFiles struct {
 
 // MarshalText renders the volume and the image in a line each, and then every line of
 // every file behind the file's name, as grep does for several files. So every file must
-// end with a newline. Pulumi shows a
-// changed JSON or YAML document whole, with all the files that stay the same; of other
-// text it shows the changed lines and a few around them.
+// end with a newline. Pulumi shows a changed JSON or YAML document whole, with all the
+// files that stay the same; of other text it shows the changed lines and a few around
+// them.
 //
 // Source: pulumi pkg/backend/display/object_diff.go (printTextDiff, printLineDiff).
 func (f NodeFiles) MarshalText() ([]byte, error) {

@@ -105,6 +105,23 @@ type Pods struct {
 	Timeout verify.Duration `json:"timeout"`
 }
 
+// ClientCertificate describes a user of the Kubernetes API who has a certificate of the
+// cluster. The command certificate issue reads it and prints a KeyPair.
+type ClientCertificate struct {
+	// Node is the container of a server, in which kubectl runs.
+	Node string `json:"node"`
+	// User is the user's name.
+	User string `json:"user"`
+	// Groups are the groups that the user belongs to.
+	Groups []string `json:"groups"`
+}
+
+// KeyPair is a certificate and its private key, both in PEM.
+type KeyPair struct {
+	Certificate string `json:"certificate"`
+	Key         string `json:"key"`
+}
+
 // Volume describes the owner of a volume. The command volume chown reads it.
 type Volume struct {
 	// Volume is its name in Docker.

@@ -206,8 +206,10 @@ func TestRenderJaeger_Golden(t *testing.T) {
 	t.Parallel()
 
 	for file, spec := range map[string]tracing.JaegerSpec{
-		"jaeger-memory.yaml.golden": {Storage: tracing.StorageMemory, MaxTraces: 100_000},
-		"jaeger-badger.yaml.golden": {Storage: tracing.StorageBadger, Retention: "72h0m0s"},
+		"jaeger-memory.yaml.golden":      {Storage: tracing.StorageMemory, MaxTraces: 100_000},
+		"jaeger-2.20-memory.yaml.golden": {Version: "2.20.0", Storage: tracing.StorageMemory, MaxTraces: 100_000},
+		"jaeger-2.21-memory.yaml.golden": {Version: "2.21.0", Storage: tracing.StorageMemory, MaxTraces: 100_000},
+		"jaeger-badger.yaml.golden":      {Storage: tracing.StorageBadger, Retention: "72h0m0s"},
 		"jaeger-opensearch-own.yaml.golden": {
 			Storage: tracing.StorageOpenSearch, Retention: "72h0m0s", Server: &tracing.JaegerServer{
 				URL: tracing.StorageOpenSearch.OwnURL(), Username: tracing.StorageOpenSearch.Superuser(),

@@ -43,6 +43,9 @@ type Rules struct {
 	RefusesCgroupV1 bool
 	// SyncPodSpans: the kubelet wraps its work in syncPod spans that name the pod.
 	SyncPodSpans bool
+	// ContinuesTraces: kube-apiserver continues the trace of a caller in
+	// MonitoringGroup. It starts a trace of its own for the request of anybody else.
+	ContinuesTraces bool
 	// EtcdTracing is the form of the embedded etcd's arguments.
 	EtcdTracing EtcdTracing
 	// Etcd is the embedded etcd's version.
@@ -51,6 +54,15 @@ type Rules struct {
 	// of the upstream containerd that can stand in for it.
 	Containerd string
 }
+
+// MonitoringGroup is a group whose traces kube-apiserver continues, like those of
+// system:masters, and to which a certificate request may ask to belong. It may read
+// health checks and metrics.
+//
+// Sources: k8s.io/apiserver pkg/endpoints/filters/traces.go (notSystemPrivilegedGroup);
+// kubernetes plugin/pkg/admission/certificates/subjectrestriction;
+// https://kubernetes.io/docs/reference/access-authn-authz/rbac/#discovery-roles.
+const MonitoringGroup = "system:monitoring"
 
 // Release is one k3s release.
 type Release struct {
@@ -254,7 +266,8 @@ func ResolveRelease(version string) (Release, error) {
 // 1.27, removed in 1.37 and 1.38); kubernetes/kubernetes#112979 (fixed in 1.26);
 // https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/
 // (failCgroupV1, default true from 1.35); pkg/kubelet/kubelet.go (syncPod spans
-// from 1.27); go.etcd.io/etcd/server/v3 embed/config.go at v3.5.10, v3.5.11,
+// from 1.27); k8s.io/apiserver pkg/endpoints/filters/traces.go at v0.32.13 and v0.33.13
+// (notSystemPrivilegedGroup); go.etcd.io/etcd/server/v3 embed/config.go at v3.5.10, v3.5.11,
 // v3.6.0.
 func rulesFor(row minorRow, version *semver.Version) Rules {
 	minor, etcd := version.Minor(), row.etcdOf(version)
@@ -266,6 +279,7 @@ func rulesFor(row minorRow, version *semver.Version) Rules {
 		SyncPodSpans:            minor >= 27,
 		EtcdTracing:             etcdTracing(semver.MustParse(etcd)),
 		Etcd:                    etcd,
+		ContinuesTraces:         minor >= 33,
 		Containerd:              at(row.containerd, version.Patch()),
 	}
 	switch {

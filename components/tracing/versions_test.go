@@ -30,19 +30,19 @@ func TestRules_Minors(t *testing.T) {
 		release string
 		want    rules
 	}{
-		"1.25": {"v1.25.16+k3s4", rules{v1alpha1, true, true, false, false, withoutRate, "3.5.3", "1.7"}},
-		"1.26": {"v1.26.15+k3s1", rules{v1alpha1, true, false, false, false, withoutRate, "3.5.9", "1.7"}},
-		"1.27": {"v1.27.16+k3s1", rules{v1beta1, false, false, false, true, experimental, "3.5.13", "1.7"}},
-		"1.28": {"v1.28.15+k3s1", rules{v1beta1, false, false, false, true, experimental, "3.5.13", "1.7"}},
-		"1.29": {"v1.29.15+k3s1", rules{v1beta1, false, false, false, true, experimental, "3.5.18", "1.7"}},
-		"1.30": {"v1.30.14+k3s2", rules{v1beta1, false, false, false, true, experimental, "3.5.18", "1.7"}},
-		"1.31": {"v1.31.14+k3s1", rules{v1beta1, false, false, false, true, experimental, "3.5.21", "2.1"}},
-		"1.32": {"v1.32.13+k3s1", rules{v1beta1, false, false, false, true, experimental, "3.5.25", "2.1"}},
-		"1.33": {"v1.33.13+k3s2", rules{v1beta1, false, false, false, true, stable, "3.6.14", "2.2"}},
-		"1.34": {"v1.34.11+k3s1", rules{v1, false, false, false, true, stable, "3.6.14", "2.2"}},
-		"1.35": {"v1.35.9+k3s1", rules{v1, false, false, true, true, stable, "3.6.14", "2.2"}},
-		"1.36": {"v1.36.4+k3s1", rules{v1, false, false, true, true, stable, "3.6.14", "2.3"}},
-		"1.37": {"v1.37.1+k3s1", rules{v1, false, false, true, true, stable, "3.7.1", "2.3"}},
+		"1.25": {"v1.25.16+k3s4", rules{v1alpha1, true, true, false, false, false, withoutRate, "3.5.3", "1.7"}},
+		"1.26": {"v1.26.15+k3s1", rules{v1alpha1, true, false, false, false, false, withoutRate, "3.5.9", "1.7"}},
+		"1.27": {"v1.27.16+k3s1", rules{v1beta1, false, false, false, true, false, experimental, "3.5.13", "1.7"}},
+		"1.28": {"v1.28.15+k3s1", rules{v1beta1, false, false, false, true, false, experimental, "3.5.13", "1.7"}},
+		"1.29": {"v1.29.15+k3s1", rules{v1beta1, false, false, false, true, false, experimental, "3.5.18", "1.7"}},
+		"1.30": {"v1.30.14+k3s2", rules{v1beta1, false, false, false, true, false, experimental, "3.5.18", "1.7"}},
+		"1.31": {"v1.31.14+k3s1", rules{v1beta1, false, false, false, true, false, experimental, "3.5.21", "2.1"}},
+		"1.32": {"v1.32.13+k3s1", rules{v1beta1, false, false, false, true, false, experimental, "3.5.25", "2.1"}},
+		"1.33": {"v1.33.13+k3s2", rules{v1beta1, false, false, false, true, true, stable, "3.6.14", "2.2"}},
+		"1.34": {"v1.34.11+k3s1", rules{v1, false, false, false, true, true, stable, "3.6.14", "2.2"}},
+		"1.35": {"v1.35.9+k3s1", rules{v1, false, false, true, true, true, stable, "3.6.14", "2.2"}},
+		"1.36": {"v1.36.4+k3s1", rules{v1, false, false, true, true, true, stable, "3.6.14", "2.3"}},
+		"1.37": {"v1.37.1+k3s1", rules{v1, false, false, true, true, true, stable, "3.7.1", "2.3"}},
 	}
 	for minor, test := range tests {
 		t.Run(minor, func(t *testing.T) {

@@ -3,6 +3,7 @@
 package workloads
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -99,6 +100,13 @@ func (r runner) start(ctx *pulumi.Context, run catalog.Run) (pulumi.CustomResour
 	if run.Script != "" {
 		return r.runScript(ctx, run.Script)
 	}
+	if run.Client != nil {
+		credentials, err := r.newCredentials(ctx, run)
+		if err != nil {
+			return nil, err
+		}
+		r.after = append(slices.Clone(r.after), credentials)
+	}
 	created := map[string]pulumi.Resource{}
 	var all []pulumi.Resource
 	var last pulumi.CustomResource
@@ -108,10 +116,7 @@ func (r runner) start(ctx *pulumi.Context, run catalog.Run) (pulumi.CustomResour
 			after = append(after, created[id])
 		}
 		var err error
-		last, err = r.args.Cluster.NewObject(ctx, r.name+resource.Suffix, resource.Object, pulumi.Map{
-			// As an output of the namespace, it lets a replaced namespace replace the object.
-			"namespace": resources.After(ctx, catalog.Namespace, r.namespace),
-		}, r.parent, pulumi.DependsOn(after))
+		last, err = r.args.Cluster.NewObject(ctx, r.name+resource.Suffix, resource.Object, r.metadata(ctx), r.parent, pulumi.DependsOn(after))
 		if err != nil {
 			return nil, err
 		}
@@ -141,6 +146,49 @@ func (r runner) waitForPods(ctx *pulumi.Context, run catalog.Run, created []pulu
 			spec.AfterVariable: pulumi.Sprintf("%s %s", r.args.Cluster.Started, resources.ShortDigest(definition)),
 		},
 	}, pulumi.Parent(r.parent), pulumi.DependsOn(created))
+}
+
+// newCredentials creates the Secret with the certificate and the key of a run's user.
+func (r runner) newCredentials(ctx *pulumi.Context, run catalog.Run) (pulumi.Resource, error) {
+	document, err := spec.Encode(spec.ClientCertificate{
+		Node: r.args.Target.Cluster.NodeNames()[0], User: run.Client.User, Groups: run.Client.Groups,
+	})
+	if err != nil {
+		return nil, err
+	}
+	issued, err := local.NewCommand(ctx, r.name+"-certificate", &local.CommandArgs{
+		Create: pulumi.String(r.args.Program.Command("certificate", "issue")),
+		Stdin:  pulumi.String(document),
+		// A new cluster has another certificate authority.
+		Triggers: pulumi.Array{r.args.Cluster.Started},
+		// The key on stdout must be in no log, and in the environment of no later command.
+		Logging:                local.LoggingStderr,
+		AddPreviousOutputInEnv: pulumi.Bool(false),
+	},
+		pulumi.Parent(r.parent), pulumi.DependsOn(r.after), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: catalog.Timeout.String()}),
+		pulumi.AdditionalSecretOutputs([]string{"stdout"}),
+	)
+	if err != nil {
+		return nil, err
+	}
+	data := issued.Stdout.ApplyT(func(stdout string) (map[string]string, error) {
+		var pair spec.KeyPair
+		if err := spec.Decode([]byte(stdout), &pair); err != nil {
+			return nil, fmt.Errorf("certificate of user %s: %w", run.Client.User, err)
+		}
+		encode := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+		return map[string]string{"tls.crt": encode(pair.Certificate), "tls.key": encode(pair.Key)}, nil
+	})
+	return r.args.Cluster.NewObject(ctx, r.name+"-credentials", manifest.Object{
+		APIVersion: "v1", Kind: "Secret", Name: run.Name,
+		Fields: manifest.Map{"type": "kubernetes.io/tls", "data": pulumi.ToSecret(data)},
+	}, r.metadata(ctx), r.parent, pulumi.DependsOn(r.after))
+}
+
+// metadata returns what every object of a run has: as an output of the namespace, its
+// name lets a replaced namespace replace the object.
+func (r runner) metadata(ctx *pulumi.Context) pulumi.Map {
+	return pulumi.Map{"namespace": resources.After(ctx, catalog.Namespace, r.namespace)}
 }
 
 // runScript runs a script in the cluster's first node, where kubectl is.

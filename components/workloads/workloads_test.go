@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -150,7 +151,8 @@ func TestWorkloads_Started(t *testing.T) {
 		assert.Subset(t, wait.Dependencies(), test.after)
 		wait.AssertChildOf(t, "Workloads", "workloads")
 	}
-	assert.Equal(t, []string{"workloads-churn", "workloads-crashloop-started", "workloads-echo-started", "workloads-traced-app-started"}, slices.DeleteFunc(
+	assert.Equal(t, []string{"workloads-churn", "workloads-crashloop-started", "workloads-echo-started", "workloads-traced-app-started",
+		"workloads-traced-operator-certificate", "workloads-traced-operator-started"}, slices.DeleteFunc(
 		recorded.Names(enginetest.Command), func(name string) bool { return !strings.HasPrefix(name, "workloads-") },
 	), "nobody waits for a pod that never starts")
 }
@@ -181,7 +183,7 @@ func TestWorkloads_Options(t *testing.T) {
 		assert.Equal(t, []string{"workloads-namespace"}, object.PropertyDependencies("metadata"), "%s: it goes with its namespace", name)
 		assert.Contains(t, object.Dependencies(), "network-bridge", "%s waits for the receiver of its spans", name)
 	}
-	assert.Equal(t, 10, objects)
+	assert.Equal(t, 16, objects)
 	assert.Contains(t, recorded.One(t, enginetest.Command, "workloads-churn").Dependencies(), "network-bridge")
 }
 
@@ -266,6 +268,55 @@ func TestWorkloads_TracedApp(t *testing.T) {
 	assert.Equal(t, []any{map[string]any{"name": "scripts", "configMap": map[string]any{"name": "traced-app"}}}, spec["volumes"])
 	client := recorded.One(t, enginetest.Pod, "workloads-traced-app")
 	assert.Contains(t, client.Dependencies(), "workloads-traced-app-server")
+}
+
+func TestWorkloads_TracedOperator(t *testing.T) {
+	t.Parallel()
+	recorder := &enginetest.Recorder{Stdout: map[string]string{
+		"workloads-traced-operator-certificate": `{"certificate": "CERTIFICATE", "key": "KEY"}`,
+	}}
+	require.NoError(t, recorder.Run(func(ctx *pulumi.Context) error {
+		return program{names: []string{"traced-operator"}}.compose(t, ctx, "")
+	}))
+	issued := recorder.One(t, enginetest.Command, "workloads-traced-operator-certificate")
+	assert.Equal(t, map[string]any{
+		"create":                 enginetest.Program.Command("certificate", "issue"),
+		"stdin":                  "{\n  \"node\": \"k3d-traced-server-0\",\n  \"user\": \"traced-operator\",\n  \"groups\": [\n    \"system:monitoring\"\n  ]\n}",
+		"triggers":               []any{"cluster-k3d-id"},
+		"logging":                "stderr",
+		"addPreviousOutputInEnv": false,
+	}, issued.Plain())
+	assert.Equal(t, []string{"stdout"}, issued.RegisterRPC.GetAdditionalSecretOutputs())
+	assert.Contains(t, issued.Dependencies(), "workloads-namespace")
+
+	credentials := recorder.One(t, enginetest.Secret, "workloads-traced-operator-credentials")
+	assert.True(t, credentials.Inputs["data"].IsSecret())
+	assert.Equal(t, resource.PropertyMap{
+		"tls.crt": resource.NewProperty("Q0VSVElGSUNBVEU="), "tls.key": resource.NewProperty("S0VZ"),
+	}, credentials.Inputs["data"].SecretValue().Element.ObjectValue())
+	assert.Equal(t, "kubernetes.io/tls", credentials.Input("type"))
+	assert.Equal(t, map[string]any{"name": "traced-operator", "namespace": "kubetracing"}, credentials.Input("metadata"))
+
+	operator := recorder.One(t, enginetest.Pod, "workloads-traced-operator")
+	assert.Subset(t, operator.Dependencies(), []string{
+		"workloads-traced-operator-credentials", "workloads-traced-operator-role-binding",
+		"workloads-traced-operator-scripts", "workloads-traced-operator-object",
+	})
+	assert.Equal(t, []any{map[string]any{
+		"apiGroups": []any{""}, "resources": []any{"configmaps"}, "verbs": []any{"get", "list", "watch", "create", "patch"},
+	}}, recorder.One(t, enginetest.Role, "workloads-traced-operator-role").Input("rules"))
+	binding := recorder.One(t, enginetest.RoleBinding, "workloads-traced-operator-role-binding")
+	assert.Equal(t, []any{map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "traced-operator"}},
+		binding.Input("subjects"))
+}
+
+func TestWorkloads_TracedOperator_BrokenCertificate(t *testing.T) {
+	t.Parallel()
+	recorder := &enginetest.Recorder{Stdout: map[string]string{"workloads-traced-operator-certificate": "oops"}}
+	err := recorder.Run(func(ctx *pulumi.Context) error {
+		return program{names: []string{"traced-operator"}}.compose(t, ctx, "")
+	})
+	require.ErrorContains(t, err, "certificate of user traced-operator: decode *spec.KeyPair")
 }
 
 func TestWorkloads_Unknown(t *testing.T) {

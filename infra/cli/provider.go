@@ -25,6 +25,7 @@ func newProviderCommands(a *App) []*cobra.Command {
 		}
 	}
 	return []*cobra.Command{
+		group("certificate", plain("issue", "Issue a client certificate of a cluster", provided.CertificateIssue)),
 		group("cluster",
 			plain("create", "Create a k3d cluster", provided.ClusterCreate),
 			plain("update", "Give a k3d cluster its configuration", provided.ClusterUpdate),

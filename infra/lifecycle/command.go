@@ -123,6 +123,24 @@ func (c Command) PodsWait(ctx context.Context) error {
 	return c.manager().WaitPods(ctx, document)
 }
 
+// CertificateIssue is `certificate issue`. It reads a spec.ClientCertificate. Its result,
+// a spec.KeyPair, is a secret.
+func (c Command) CertificateIssue(ctx context.Context) error {
+	var document spec.ClientCertificate
+	if err := c.read(&document); err != nil {
+		return err
+	}
+	pair, err := c.manager().IssueCertificate(ctx, document)
+	if err != nil {
+		return err
+	}
+	text, err := spec.Encode(pair)
+	if err != nil {
+		return err
+	}
+	return c.print(text)
+}
+
 // VolumeChown is `volume chown`. It reads a spec.Volume.
 func (c Command) VolumeChown(ctx context.Context) error {
 	var document spec.Volume

@@ -131,10 +131,12 @@ func TestCommand_documents(t *testing.T) {
 		h := newHost(t)
 		h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, state)})
 		h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{})
+		document := nodeFiles()
+		document.Files = map[string]string{"kubelet.yaml": files["kubelet.yaml"]}
 		with := func(secrets string) map[string]string {
 			return map[string]string{spec.StateVariable: state, spec.NodeSecretsVariable: secrets}
 		}
-		require.NoError(t, h.command(encode(t, nodeFiles()), with(`{"registries.yaml": "hunter2"}`)).NodesWrite(t.Context()))
+		require.NoError(t, h.command(encode(t, document), with(`{"registries.yaml": "hunter2"}`)).NodesWrite(t.Context()))
 		calls := h.Calls("docker", "run")
 		require.Len(t, calls, 1)
 		assert.NotContains(t, calls[0].String(), "hunter2")
@@ -147,14 +149,14 @@ func TestCommand_documents(t *testing.T) {
 			require.NoError(t, err)
 			modes[header.Name] = header.Mode
 		}
-		assert.Equal(t, map[string]int64{"a-b.txt": 0o644, "k3s-agent.yml": 0o644, "kubelet.yaml": 0o644, "registries.yaml": 0o600}, modes)
+		assert.Equal(t, map[string]int64{"kubelet.yaml": 0o644, "registries.yaml": 0o600}, modes)
 		first := h.stdout.String()
 		assert.Regexp(t, `^[A-Z0-9]{26}\n$`, first)
 		h.stdout.Reset()
-		require.NoError(t, h.command(encode(t, nodeFiles()), with(`{"registries.yaml": "hunter2"}`)).NodesWrite(t.Context()))
+		require.NoError(t, h.command(encode(t, document), with(`{"registries.yaml": "hunter2"}`)).NodesWrite(t.Context()))
 		assert.NotEqual(t, first, h.stdout.String(), "who uses the files cannot know whether they changed")
 
-		err := h.command(encode(t, nodeFiles()), with(`{"registries.yaml": hunter2}`)).NodesWrite(t.Context())
+		err := h.command(encode(t, document), with(`{"registries.yaml": hunter2}`)).NodesWrite(t.Context())
 		require.EqualError(t, err, "KUBETRACING_NODE_SECRETS must be a JSON object of texts")
 		assert.Len(t, h.Calls("docker", "run"), 2)
 	})

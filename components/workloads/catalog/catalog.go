@@ -51,6 +51,9 @@ type Run struct {
 	// Name is the workload's name, as echo, or that of the workload under a RuntimeClass,
 	// as echo-crun.
 	Name string
+	// Client is a user of the Kubernetes API that the resources need; nil if they need
+	// none. A Secret of the run's name has its tls.crt and tls.key before they are created.
+	Client *Client
 	// Resources are created in the order of their dependencies. Nobody waits until they
 	// are ready.
 	Resources []Resource
@@ -65,6 +68,13 @@ type Run struct {
 	Script string
 }
 
+// Client is a user of the Kubernetes API with a client certificate.
+type Client struct {
+	// User is the user's name, and Groups are those that it belongs to.
+	User   string
+	Groups []string
+}
+
 // Resource is an object of a run.
 type Resource struct {
 	manifest.Object
@@ -76,7 +86,7 @@ type Resource struct {
 }
 
 // all are the workloads in the order in which the documentation lists them.
-var all = []Workload{echo, crashLoop, imagePull, churn, tracedApp}
+var all = []Workload{echo, crashLoop, imagePull, churn, tracedApp, tracedOperator}
 
 // All returns the workloads.
 func All() []Workload { return slices.Clone(all) }

@@ -12,6 +12,8 @@ now() {
 # Kinds of spans.
 # Source: opentelemetry-proto trace/v1/trace.proto.
 # shellcheck disable=SC2034 # for the scripts that this one precedes
+INTERNAL=1
+# shellcheck disable=SC2034
 SERVER=2
 # shellcheck disable=SC2034
 CLIENT=3
@@ -22,7 +24,7 @@ send_span() {
   wget -q -O /dev/null --header 'Content-Type: application/json' --post-data '{"resourceSpans":[{
 "resource":{"attributes":[{"key":"service.name","value":{"stringValue":"'"$OTEL_SERVICE_NAME"'"}},
 {"key":"k8s.pod.name","value":{"stringValue":"'"$HOSTNAME"'"}}]},
-"scopeSpans":[{"scope":{"name":"kubetracing/traced-app"},"spans":[{
+"scopeSpans":[{"scope":{"name":"kubetracing/workloads"},"spans":[{
 "traceId":"'"$1"'","spanId":"'"$2"'","parentSpanId":"'"$3"'","kind":'"$4"',"name":"'"$5"'",
 "startTimeUnixNano":"'"$6"'","endTimeUnixNano":"'"$7"'"}]}]}]}' "$OTEL_EXPORTER_OTLP_ENDPOINT/v1/traces"
 }
