@@ -194,7 +194,8 @@ func (l linter) golangci(module string, environment []string, tags string) error
 	if err != nil {
 		return err
 	}
-	arguments := []string{"run", "--config", filepath.Join(l.root, ".golangci.yml")}
+	// Another checkout may be checked at the same time.
+	arguments := []string{"run", "--allow-parallel-runners", "--config", filepath.Join(l.root, ".golangci.yml")}
 	if tags != "" {
 		arguments = append(arguments, "--build-tags", tags)
 	}
