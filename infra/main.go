@@ -72,18 +72,12 @@ func openStack(ctx *pulumi.Context) (stacks.Stack, error) {
 	return stack, preflight.Check(ctx.Context(), docker.New(), preflight.NeedsOf(stack))
 }
 
-// compose creates a stack's resources and exports what people need of them.
+// compose creates a stack's resources and exports their outputs.
 func compose(ctx *pulumi.Context, stack stacks.Stack) error {
 	traced, err := components.NewTracedCluster(ctx, clusterName, components.TracedClusterArgs{Stack: stack})
 	if err != nil {
 		return err
 	}
-	ctx.Export("jaegerUrl", traced.JaegerURL)
-	ctx.Export("kubeconfig", traced.Kubeconfig)
-	ctx.Export("clusterName", traced.ClusterName)
-	if stack.Settings.Verify.Enabled {
-		ctx.Export("services", traced.Services)
-		ctx.Export("traces", traced.Traces)
-	}
+	traced.Export(ctx)
 	return nil
 }

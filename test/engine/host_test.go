@@ -124,13 +124,7 @@ func compose(ctx *pulumi.Context, settings stacks.Stack) error {
 	if err != nil {
 		return err
 	}
-	ctx.Export("jaegerUrl", traced.JaegerURL)
-	ctx.Export("kubeconfig", traced.Kubeconfig)
-	ctx.Export("clusterName", traced.ClusterName)
-	if settings.Settings.Verify.Enabled {
-		ctx.Export("services", traced.Services)
-		ctx.Export("traces", traced.Traces)
-	}
+	traced.Export(ctx)
 	return nil
 }
 
