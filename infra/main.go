@@ -40,7 +40,7 @@ func run(ctx *pulumi.Context) error {
 			return err
 		}
 		// Nothing is registered yet: this status tells Pulumi that the reason is logged, so
-		// that it does not repeat it in words of its own.
+		// that it does not report it again.
 		os.Exit(constant.ExitStatusLoggedError)
 	}
 	for _, note := range stack.Notes() {

@@ -17,7 +17,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
-var update = flag.Bool("update", false, "write docs/configuration.md anew")
+var update = flag.Bool("update", false, "rewrite docs/configuration.md")
 
 const referencePath = "../docs/configuration.md"
 

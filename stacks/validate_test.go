@@ -369,7 +369,7 @@ func TestNew_Invalid(t *testing.T) {
 			}},
 		},
 
-		"an exporter whose name is no label": {
+		"an exporter whose name is not a label": {
 			config: exporters(`{"name": "my_tempo", "protocol": "grpc", "endpoint": "tempo:4317"}`),
 			want:   []stacks.Problem{{"kubetracing:collector.exporters[0].name", "my_tempo", "must be an RFC 1123 label"}},
 		},

@@ -22,7 +22,7 @@ func (a *App) grantAccess(ctx context.Context, stack pulumi.Stack) error {
 		return err
 	}
 	if outputs.Kubeconfig == "" {
-		// An update that was told to leave the cluster out.
+		// An update with --target may leave the cluster out.
 		return nil
 	}
 	if err := stack.WriteKubeconfig(outputs.Kubeconfig); err != nil {

@@ -227,11 +227,11 @@ func TestEarlier(t *testing.T) {
 		once            bool
 		after, previous string
 	}{
-		"for what has run again":            {true, "cluster-2 echo", previous},
-		"for what is verified every time":   {false, "cluster echo", previous},
-		"without a previous result":         {true, "cluster echo", ""},
-		"for a result of another form":      {true, "cluster echo", previous + "\nafter cluster echo"},
-		"where nothing says what came last": {true, "", `{"traces":{}}`},
+		"for what has run again":               {true, "cluster-2 echo", previous},
+		"for what is verified every time":      {false, "cluster echo", previous},
+		"without a previous result":            {true, "cluster echo", ""},
+		"for a result of another form":         {true, "cluster echo", previous + "\nafter cluster echo"},
+		"without an earlier result's identity": {true, "", `{"traces":{}}`},
 	} {
 		t.Run("does not hold "+name, func(t *testing.T) {
 			_, holds := lifecycle.Earlier(spec.Verification{Once: test.once}, test.after, test.previous, "http://127.0.0.1:16686")

@@ -85,7 +85,7 @@ func TestManager_WriteNodeFiles(t *testing.T) {
 			assert.Empty(t, h.changes())
 		})
 	}
-	t.Run("fails with what docker says", func(t *testing.T) {
+	t.Run("fails with docker's error", func(t *testing.T) {
 		h := newHost(t)
 		h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, state)})
 		h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{Stderr: "no space left on device", Code: 125})

@@ -299,7 +299,7 @@ func TestFindDrift_unfinished_creation(t *testing.T) {
 	state := completeState(t)
 	state.Creating = []pulumi.Resource{newResource("workloads-echo", "kubernetes:core/v1:Pod", "", nil)}
 	found := pulumi.FindDrift(state, completeSnapshot(), names)
-	const message = "an update has not finished creating workloads-echo: if it no longer runs, the next one starts that anew"
+	const message = "an update has not finished creating workloads-echo: if it no longer runs, the next one creates it again"
 	assert.Equal(t, []string{message}, found.Messages)
 	assert.Empty(t, found.UpFlags())
 
