@@ -130,8 +130,8 @@ func holdsSecret(kind reflect.Type) bool {
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		return holdsSecret(kind.Elem())
 	case reflect.Struct:
-		for i := range kind.NumField() {
-			if holdsSecret(kind.Field(i).Type) {
+		for field := range kind.Fields() {
+			if holdsSecret(field.Type) {
 				return true
 			}
 		}

@@ -183,8 +183,7 @@ func fields(kind reflect.Type, tag, prefix string) map[string]reflect.Type {
 	if kind.Kind() != reflect.Struct {
 		return types
 	}
-	for i := range kind.NumField() {
-		field := kind.Field(i)
+	for field := range kind.Fields() {
 		name, _, _ := strings.Cut(field.Tag.Get(tag), ",")
 		types[prefix+name] = field.Type
 		maps.Copy(types, fields(field.Type, tag, prefix+name+"."))

@@ -1,6 +1,7 @@
 package tracing_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -192,9 +193,7 @@ func TestRenderCluster_Kubelet(t *testing.T) {
 				"kind":       "KubeletConfiguration",
 				"tracing":    map[string]any{"endpoint": "otel-collector:4317", "samplingRatePerMillion": 1e6},
 			}
-			for key, value := range test.want {
-				want[key] = value
-			}
+			maps.Copy(want, test.want)
 			assert.Equal(t, want, decoded(t, nodeFiles(t, single(t, test.version))["kubelet.yaml"]))
 		})
 	}

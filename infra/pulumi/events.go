@@ -58,8 +58,7 @@ func (s Stack) change(ctx context.Context, follow Follower, command string, flag
 	close(done)
 	<-followed
 	follow.End(err, result.Stdout+result.Stderr)
-	var exit *ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*ExitError](err); ok {
 		exit.Shown = true
 	}
 	return err
