@@ -99,7 +99,7 @@ func TestOpen_SearchServer_Invalid(t *testing.T) {
 				{Field: server + ".ca", Rule: "is only valid with TLS, which is off"},
 			},
 		},
-		"an address that is no URL": {
+		"an address that is not a URL": {
 			config: jaegerServer(t, "opensearch", map[string]any{"url": "search.test:9200"}),
 			want:   []stacks.Problem{{server + ".url", "search.test:9200", "must be an http or https URL"}},
 		},
@@ -123,7 +123,7 @@ func TestOpen_SearchServer_Invalid(t *testing.T) {
 			config: jaegerServer(t, "opensearch", map[string]any{"url": "http://search.test:9200", "username": "a:b", "password": "hunter2"}),
 			want:   []stacks.Problem{{server + ".username", "a:b", "must be one line without '$' and ':'"}},
 		},
-		"certificates that are none": {
+		"certificates that are malformed": {
 			config: jaegerServer(t, "opensearch", map[string]any{"url": "https://search.test:9200", "ca": "x"}),
 			want:   hidden(server+".ca", "must be certificates in PEM: PEM block 1 is malformed"),
 		},

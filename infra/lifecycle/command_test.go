@@ -46,7 +46,7 @@ func TestCommand_IdentityCreate(t *testing.T) {
 		assert.Len(t, identities, 3)
 	})
 
-	t.Run("refuses every stranger with a sentence", func(t *testing.T) {
+	t.Run("names each object of another stack in a sentence", func(t *testing.T) {
 		h := newHost(t)
 		h.world.Set(
 			node("traced", "tools", "noRole", nil), node("traced", "server-0", "server", labels(stack, "STATE-B")),
@@ -85,7 +85,7 @@ func TestCommand_IdentityCreate(t *testing.T) {
 		require.ErrorContains(t, h.command(encode(t, names()), update).IdentityCreate(t.Context()), `container "traced-collector" exists already`)
 		assert.Empty(t, h.stdout.String())
 	})
-	t.Run("fails when Docker does", func(t *testing.T) {
+	t.Run("fails if Docker fails", func(t *testing.T) {
 		h := newHost(t)
 		h.On(dockertest.Command("docker volume ls "+dockertest.Rest), dockertest.Fail("driver failed"))
 		require.ErrorContains(t, h.command(encode(t, names()), nil).IdentityCreate(t.Context()),

@@ -164,7 +164,7 @@ func TestManager_ChownVolume(t *testing.T) {
 			"it seems to belong to stack kubetracing/test with another state (STATE-B)")
 		assert.Empty(t, h.changes())
 	})
-	t.Run("refuses a user that is no number", func(t *testing.T) {
+	t.Run("refuses a user that is not a number", func(t *testing.T) {
 		h := newHost(t)
 		named := document
 		named.User = "--reference=/etc/shadow"

@@ -194,7 +194,7 @@ func TestEnsure_failed_download_leaves_nothing_behind(t *testing.T) {
 			},
 			[]string{`install pulumi 1: read archive: it has no ["pulumi/pulumi"]`},
 		},
-		"something that is no archive": {
+		"a file that is not an archive": {
 			tools.Tool{
 				Name: "pulumi", Version: "1", URL: "https://get.example/page", SHA256: sumOf(notArchive), Members: []string{"pulumi/pulumi"},
 			},
