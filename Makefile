@@ -41,7 +41,7 @@ docs: ## Rewrite what docs say about settings and versions, after a change of ei
 # Modules beside the root one whose tests need only Go and little time.
 LIGHT := infra/bench infra/pullrequest test/tools
 
-test: lint ## Run every test and linter that needs only Go
+test: lint ## Run the linters and every test that needs little time; needs only Go
 	go test ./...
 	@for module in $(LIGHT); do (set -x; cd $$module && go test ./...) || exit 1; done
 

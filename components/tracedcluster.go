@@ -54,6 +54,21 @@ type TracedCluster struct {
 	// Traces links to a trace per workload and per expectation of the user's own; empty
 	// without verification.
 	Traces pulumi.StringMapOutput `pulumi:"traces"`
+
+	// verified reports whether Services and Traces are those of a verification.
+	verified bool
+}
+
+// Export makes the outputs those of the stack: jaegerUrl, kubeconfig, clusterName and,
+// with verification, services and traces.
+func (t *TracedCluster) Export(ctx *pulumi.Context) {
+	ctx.Export("jaegerUrl", t.JaegerURL)
+	ctx.Export("kubeconfig", t.Kubeconfig)
+	ctx.Export("clusterName", t.ClusterName)
+	if t.verified {
+		ctx.Export("services", t.Services)
+		ctx.Export("traces", t.Traces)
+	}
 }
 
 // NewTracedCluster creates a traced cluster. Unless the stack turns verification off,
@@ -178,7 +193,7 @@ func (c composition) compose(ctx *pulumi.Context, traced *TracedCluster) error {
 	if err != nil {
 		return err
 	}
-	traced.Services, traced.Traces = seen.Services, seen.Traces
+	traced.Services, traced.Traces, traced.verified = seen.Services, seen.Traces, true
 	return nil
 }
 

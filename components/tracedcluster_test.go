@@ -106,7 +106,7 @@ func TestTracedCluster_WaitsForIdentity(t *testing.T) {
 	for _, registration := range recorded.All() {
 		switch {
 		case strings.HasPrefix(registration.TypeToken, "kubetracing:"):
-		case registration.TypeToken == enginetest.RemoteImage: // somebody else's, which is only pulled
+		case registration.TypeToken == enginetest.RemoteImage: // a published image, which is only pulled
 		default:
 			assert.True(t, waits(registration.Name), "%s %s", registration.TypeToken, registration.Name)
 		}
@@ -132,7 +132,7 @@ func TestTracedCluster_Labels(t *testing.T) {
 			} {
 				assert.Equal(t, value, build[argument].StringValue())
 			}
-		case enginetest.RemoteImage: // somebody else's
+		case enginetest.RemoteImage: // a published image
 			continue
 		default:
 			assert.False(t, strings.HasPrefix(registration.TypeToken, "docker:"), "is %s labelled?", registration.TypeToken)

@@ -115,7 +115,7 @@ func TestPlan_ReplacedCluster(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		config map[string]string
-		says   []string
+		lines  []string
 	}{
 		"the Kubernetes version": {
 			map[string]string{"kubetracing:cluster": `{"kubernetes":"1.36"}`},
@@ -131,7 +131,7 @@ func TestPlan_ReplacedCluster(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			removed, added := changedLines(t, test.config)
-			for _, line := range test.says {
+			for _, line := range test.lines {
 				assert.Contains(t, added, line)
 			}
 			assert.LessOrEqual(t, len(removed)+len(added), 60, "%q\n%q", removed, added)

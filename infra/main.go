@@ -40,7 +40,7 @@ func run(ctx *pulumi.Context) error {
 			return err
 		}
 		// Nothing is registered yet: this status tells Pulumi that the reason is logged, so
-		// that it does not repeat it in words of its own.
+		// that it does not report it again.
 		os.Exit(constant.ExitStatusLoggedError)
 	}
 	for _, note := range stack.Notes() {
@@ -72,18 +72,12 @@ func openStack(ctx *pulumi.Context) (stacks.Stack, error) {
 	return stack, preflight.Check(ctx.Context(), docker.New(), preflight.NeedsOf(stack))
 }
 
-// compose creates a stack's resources and exports what people need of them.
+// compose creates a stack's resources and exports their outputs.
 func compose(ctx *pulumi.Context, stack stacks.Stack) error {
 	traced, err := components.NewTracedCluster(ctx, clusterName, components.TracedClusterArgs{Stack: stack})
 	if err != nil {
 		return err
 	}
-	ctx.Export("jaegerUrl", traced.JaegerURL)
-	ctx.Export("kubeconfig", traced.Kubeconfig)
-	ctx.Export("clusterName", traced.ClusterName)
-	if stack.Settings.Verify.Enabled {
-		ctx.Export("services", traced.Services)
-		ctx.Export("traces", traced.Traces)
-	}
+	traced.Export(ctx)
 	return nil
 }

@@ -79,7 +79,7 @@ func decode(project string, config Config) (Settings, secretSections, []Problem)
 	return settings, secret, problems
 }
 
-// pathRule says what is wrong with a path that is a key of its own.
+// pathRule describes what is wrong with a path that is written as a key.
 func pathRule(project, path string, known strict.Types) string {
 	if known.TypeOf(path) == nil {
 		return fmt.Sprintf("unknown key; the nearest valid one is %s:%s, which `pulumi config set` sets with --path",
@@ -130,8 +130,8 @@ func holdsSecret(kind reflect.Type) bool {
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		return holdsSecret(kind.Elem())
 	case reflect.Struct:
-		for i := range kind.NumField() {
-			if holdsSecret(kind.Field(i).Type) {
+		for field := range kind.Fields() {
+			if holdsSecret(field.Type) {
 				return true
 			}
 		}

@@ -134,11 +134,11 @@ func OpenFiles(root, stack string) (Stack, error) {
 
 // UnknownKeys returns a [Problems] with the top-level keys of a stack's file that
 // Pulumi ignores, with everything below them; nil if there are none. A file that
-// cannot be read is none of its problems.
+// cannot be read has none: opening the stack reports it.
 func UnknownKeys(root, stack string) error {
 	files, err := ReadFiles(root, stack)
 	if err != nil || len(files.Stack.unknown) == 0 {
-		return nil //nolint:nilerr // whoever opens the stack reports it
+		return nil //nolint:nilerr // opening the stack reports it
 	}
 	return Problems(files.Stack.unknown)
 }

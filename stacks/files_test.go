@@ -188,7 +188,7 @@ func TestOpenFiles_problems(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct{ file, want string }{
-		"a misspelt top-level key": {
+		"a misspelled top-level key": {
 			"confg:\n  lab:cluster: {servers: 3}\n",
 			"the stack configuration has 1 mistake:\n  - Pulumi.dev.yaml: confg: unknown top-level key; the nearest valid one is config",
 		},

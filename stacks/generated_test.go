@@ -112,8 +112,7 @@ func settingsIn(kind reflect.Type, path string) []setting {
 		if path != "" {
 			keys = append(keys, setting{path, kind})
 		}
-		for i := range kind.NumField() {
-			field := kind.Field(i)
+		for field := range kind.Fields() {
 			keys = append(keys, settingsIn(field.Type, strings.TrimPrefix(path+"."+field.Tag.Get("mapstructure"), "."))...)
 		}
 		return keys

@@ -83,7 +83,7 @@ type RuntimeSettings struct {
 	// RuntimeClasses are the OCI runtimes that get a RuntimeClass of their name, side
 	// by side.
 	RuntimeClasses []tracing.OCIRuntime `mapstructure:"runtimeClasses"`
-	// Bundle says where the container runtime's release comes from; nil means the
+	// Bundle is where the container runtime's release comes from; nil means the
 	// pinned official release.
 	Bundle *BundleSettings `mapstructure:"bundle"`
 	// Version is the CRI-O release that Bundle holds; empty means that of the
@@ -224,7 +224,7 @@ type ExporterSettings struct {
 	Headers map[string]Secret `mapstructure:"headers"`
 }
 
-// Queue says where spans wait for their destinations.
+// Queue is where spans wait for their destinations.
 type Queue string
 
 const (

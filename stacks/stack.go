@@ -304,7 +304,7 @@ func (e ExporterSettings) spec() tracing.OTLPExporter {
 // Layout is what follows from a stack's settings alone: where its parts are found,
 // and what their traces must show. The program and the command line share it.
 type Layout struct {
-	// Cluster decides the cluster's files, but for the image of its nodes.
+	// Cluster decides the cluster's files, except the image of its nodes.
 	Cluster tracing.ClusterSpec
 	// Nodes are the Docker names of the cluster's nodes, servers first.
 	Nodes []string

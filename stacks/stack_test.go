@@ -203,7 +203,7 @@ func TestStack_Notes(t *testing.T) {
 		"a conmon-rs with traces of its own": {"1.36", `{"name": "crio"}`, []string{
 			"conmon-rs 0.8.0 sends its spans in traces of its own, not in those of CRI-O: runtime.monitor.crio 1.31.13 chooses one that joins them.",
 		}},
-		"a conmon-rs that a bundle of one's own is said to hold": {
+		"a conmon-rs that a custom bundle declares": {
 			"1.36", `{"name": "crio", ` + bundle + `"monitor": {"version": "0.6.6"}}`, nil,
 		},
 		"a bundle without conmon-rs": {"1.27", `{"name": "crio"}`, []string{

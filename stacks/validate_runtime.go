@@ -213,7 +213,7 @@ func (v *validator) oneDirectory(r RuntimeSettings) {
 	}
 }
 
-// runtime returns what the settings choose, but for CRI-O's release.
+// runtime returns what the settings choose, except CRI-O's release.
 func (r RuntimeSettings) runtime() tracing.Runtime {
 	return tracing.Runtime{Name: r.Name, Default: r.OCI, Classes: r.RuntimeClasses}
 }

@@ -69,7 +69,8 @@ func (s service) create(
 	return docker.NewContainer(ctx, name+"-container", &settings, append(resources.ContainerOptions(parent, after...), opts...)...)
 }
 
-// createHealthy creates the container and waits until it is healthy, as the wait says.
+// createHealthy creates the container and waits until it is healthy; wait describes how
+// to check that.
 func (s service) createHealthy(
 	ctx *pulumi.Context, name string, settings docker.ContainerArgs, wait spec.Container, parent pulumi.Resource, opts ...pulumi.ResourceOption,
 ) (*docker.Container, *local.Command, error) {

@@ -249,16 +249,16 @@ func TestCluster_Delete(t *testing.T) {
 		stderr string
 		fails  bool
 	}{
-		"an absent cluster":                           {nil, "STATE", []string{list}, "", false},
-		"its own cluster":                             {[]string{"server STATE", "loadbalancer "}, "STATE", []string{list, k3d}, "", false},
-		"its own cluster with agents":                 {[]string{"agent STATE", "server STATE", "server STATE"}, "STATE", []string{list, k3d}, "", false},
-		"a cluster of another state is left":          {[]string{"server OTHER", "loadbalancer "}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
-		"a cluster of nobody is left":                 {[]string{"server ", "loadbalancer "}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
-		"a cluster with another's node is left":       {[]string{"server STATE", "server OTHER"}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
-		"a cluster with an agent of nobody is left":   {[]string{"server STATE", "agent "}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
-		"a cluster without servers is left":           {[]string{"agent STATE", "loadbalancer "}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
-		"an identity that begins with ours is not it": {[]string{"server STATE2"}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
-		"without an identity nothing is deleted":      {[]string{"server ", "loadbalancer "}, "", []string{""}, "must name the state of the cluster to delete", true},
+		"an absent cluster":                              {nil, "STATE", []string{list}, "", false},
+		"its own cluster":                                {[]string{"server STATE", "loadbalancer "}, "STATE", []string{list, k3d}, "", false},
+		"its own cluster with agents":                    {[]string{"agent STATE", "server STATE", "server STATE"}, "STATE", []string{list, k3d}, "", false},
+		"a cluster of another state is left":             {[]string{"server OTHER", "loadbalancer "}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
+		"a cluster without labels is left":               {[]string{"server ", "loadbalancer "}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
+		"a cluster with another's node is left":          {[]string{"server STATE", "server OTHER"}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
+		"a cluster with an agent without labels is left": {[]string{"server STATE", "agent "}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
+		"a cluster without servers is left":              {[]string{"agent STATE", "loadbalancer "}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
+		"an identity of which ours is a prefix":          {[]string{"server STATE2"}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
+		"without an identity nothing is deleted":         {[]string{"server ", "loadbalancer "}, "", []string{""}, "must name the state of the cluster to delete", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

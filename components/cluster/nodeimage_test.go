@@ -276,7 +276,7 @@ func TestNodeImage_Delete(t *testing.T) {
 		"leaves an image of another state": {
 			"", "STATE", 0, []string{list + "reference=" + tag, list + "dangling=true"}, "",
 		},
-		"removes images that lost their name, but for those in use": {
+		"removes images that lost their name, except those in use": {
 			`case "$2 $*" in "ls "*dangling*) echo used; echo unused ;; *"rm used") echo 'image is in use' >&2; exit 1 ;; esac`, "STATE", 0,
 			[]string{list + "reference=" + tag, list + "dangling=true", "docker image rm used", "docker image rm unused"},
 			"",

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -27,7 +28,8 @@ type NodeFiles struct {
 //
 // Source: pulumi pkg/backend/display/object_diff.go (printTextDiff, printLineDiff).
 func (f NodeFiles) MarshalText() ([]byte, error) {
-	text := fmt.Sprintf("volume %s\nimage %s\n", f.Volume, f.Image)
+	var text bytes.Buffer
+	fmt.Fprintf(&text, "volume %s\nimage %s\n", f.Volume, f.Image)
 	for _, name := range slices.Sorted(maps.Keys(f.Files)) {
 		if name == "" || strings.ContainsAny(name, ":\n") {
 			return nil, fmt.Errorf("%q is not the base name of a file", name)
@@ -36,10 +38,10 @@ func (f NodeFiles) MarshalText() ([]byte, error) {
 			return nil, fmt.Errorf("file %s does not end with a newline", name)
 		}
 		for line := range strings.Lines(f.Files[name]) {
-			text += name + ":" + line
+			fmt.Fprintf(&text, "%s:%s", name, line)
 		}
 	}
-	return []byte(text), nil
+	return text.Bytes(), nil
 }
 
 // UnmarshalText reads what MarshalText renders.

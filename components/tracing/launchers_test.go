@@ -34,8 +34,8 @@ const (
 )
 
 // startContainerd runs the script that k3s starts as containerd, with a containerd
-// that says how it was started.
-func startContainerd(t *testing.T, spec tracing.ClusterSpec, k3sConfig string) (said string, config map[string]any) {
+// that prints how it was started.
+func startContainerd(t *testing.T, spec tracing.ClusterSpec, k3sConfig string) (arguments string, config map[string]any) {
 	t.Helper()
 	folder := t.TempDir()
 	write := func(name, content string, mode os.FileMode) string {
@@ -99,8 +99,8 @@ func TestContainerdScript_Handlers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			spec := withRuntimes(single(t, test.kubernetes), tracing.OCICrun)
-			said, config := startContainerd(t, spec, test.config)
-			assert.Equal(t, "-c /kubetracing-containerd.toml --root /somewhere", said)
+			arguments, config := startContainerd(t, spec, test.config)
+			assert.Equal(t, "-c /kubetracing-containerd.toml --root /somewhere", arguments)
 			containerd := table(t, config, "plugins", test.plugin, "containerd")
 			assert.Equal(t, "crun", containerd["default_runtime_name"])
 			for _, oci := range []string{"crun", "youki"} {
@@ -115,8 +115,8 @@ func TestContainerdScript_Handlers(t *testing.T) {
 
 	t.Run("runc alone leaves k3s' configuration to containerd", func(t *testing.T) {
 		t.Parallel()
-		said, config := startContainerd(t, single(t, "1.36"), k3sConfigV3)
-		assert.Equal(t, "-c /config.toml --root /somewhere", said)
+		arguments, config := startContainerd(t, single(t, "1.36"), k3sConfigV3)
+		assert.Equal(t, "-c /config.toml --root /somewhere", arguments)
 		assert.NotContains(t, table(t, config, "plugins", "io.containerd.cri.v1.runtime", "containerd"), "default_runtime_name")
 	})
 

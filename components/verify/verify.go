@@ -82,7 +82,7 @@ func (c Check) Run(ctx context.Context) Report {
 		searches[i] = &search{client: c.Client, query: selective(expectation, c.Since), held: map[string]bool{}}
 	}
 	polled := false
-	// An error means that the context has ended: what the report lacks says the rest.
+	// An error means that the context has ended: the report lists what is missing.
 	_ = poll.Loop{Interval: c.Interval}.Until(ctx, func(ctx context.Context) (string, bool, error) {
 		reason := c.poll(ctx, &report, searches)
 		// An interrupted poll says nothing about Jaeger if an earlier one was complete.

@@ -46,7 +46,7 @@ func (a *App) grantAccess(ctx context.Context, stack pulumi.Stack) (bool, error)
 		return false, err
 	}
 	if outputs.Kubeconfig == "" {
-		// An update that was told to leave the cluster out.
+		// An update with --target may leave the cluster out.
 		return false, nil
 	}
 	if err := stack.WriteKubeconfig(outputs.Kubeconfig); err != nil {

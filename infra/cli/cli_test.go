@@ -101,7 +101,7 @@ const (
 )
 
 // createStack gives stack dev a state with a container and a cluster of one node, and
-// Docker what it says.
+// Docker its output.
 func (m *machine) createStack(t *testing.T) {
 	t.Helper()
 	document, err := spec.Encode(spec.Cluster{
@@ -259,7 +259,7 @@ func TestPulumi(t *testing.T) {
 	assert.Contains(t, call.Env, "PULUMI_BACKEND_URL=file://"+m.root+"/.kubetracing/state")
 
 	m.pulumi.On("refresh", pulumitest.Answer{Code: 7})
-	assert.Equal(t, outcome{code: 7}, m.run(t, "pulumi", "refresh"), "an interactive Pulumi has said why")
+	assert.Equal(t, outcome{code: 7}, m.run(t, "pulumi", "refresh"), "an interactive Pulumi has reported it")
 
 	m.toolsErr = assert.AnError
 	assert.Equal(t, outcome{code: 1, stderr: "kubetracing: " + assert.AnError.Error() + "\n"}, m.run(t, "pulumi", "refresh"))

@@ -98,7 +98,7 @@ func (a *App) printAll(messages []string) {
 	}
 }
 
-// follower returns what renders an update; nil if Pulumi's own words are wanted.
+// follower returns what renders an update; nil if Pulumi's own output is wanted.
 func (a *App) follower(verbose bool) pulumi.Follower {
 	if verbose {
 		return nil
@@ -107,7 +107,7 @@ func (a *App) follower(verbose bool) pulumi.Follower {
 }
 
 // pullImages pulls the images that the stack needs and Docker lacks. What cannot be
-// pulled may be built, or imported, elsewhere: the update says so if it is not.
+// pulled may be built, or imported, elsewhere: the update reports it if it is not.
 func (a *App) pullImages(stack stacks.Stack) task {
 	return func(ctx context.Context, w io.Writer) error {
 		if tools.Offline() {

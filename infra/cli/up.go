@@ -25,7 +25,7 @@ func newUp(a *App, o *options) *cobra.Command {
 }
 
 func addVerbose(command *cobra.Command, verbose *bool) {
-	command.Flags().BoolVarP(verbose, "verbose", "v", false, "show everything that Pulumi says instead of phases")
+	command.Flags().BoolVarP(verbose, "verbose", "v", false, "show everything that Pulumi prints instead of phases")
 }
 
 func (a *App) up(ctx context.Context, o *options, verbose bool, flags []string) error {

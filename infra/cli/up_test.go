@@ -47,7 +47,7 @@ func TestUp_flags(t *testing.T) {
 	call := m.pulumi.Calls()[2]
 	assert.Equal(t, up, strings.Join(call.Args, " "))
 	assert.True(t, call.Interactive)
-	assert.Empty(t, got.stderr, "Pulumi says it all")
+	assert.Empty(t, got.stderr, "Pulumi prints everything")
 }
 
 func TestPreview(t *testing.T) {
@@ -89,7 +89,7 @@ func TestDrift(t *testing.T) {
 			assert.Equal(t, test.messages+"kubetracing: done in 0s\n", got.stderr)
 			got = m.run(t, "destroy")
 			require.Zero(t, got.code, got.stderr)
-			assert.Equal(t, "kubetracing: removed in 0s\n", got.stderr, "whoever destroys does not ask what is missing")
+			assert.Equal(t, "kubetracing: removed in 0s\n", got.stderr, "destroy does not report what is missing")
 			assert.Equal(t, []string{preview + test.preview, up + test.up + follow, output, destroy + test.destroy + follow}, m.pulumi.Lines(),
 				"the local state is read without Pulumi")
 		})
@@ -170,14 +170,14 @@ func TestUp_failure(t *testing.T) {
 		m.pulumi.On("up", pulumitest.Answer{Code: 255, Stderr: "error: the disk is full"})
 		got := m.run(t, "up")
 		assert.Equal(t, 255, got.code)
-		assert.Equal(t, "kubetracing: the update failed after 0s (--verbose shows everything that Pulumi says)\nerror: the disk is full\n", got.stderr)
+		assert.Equal(t, "kubetracing: the update failed after 0s (--verbose shows everything that Pulumi prints)\nerror: the disk is full\n", got.stderr)
 		assert.Len(t, m.pulumi.Lines(), 1, "nothing runs after a failure")
 	})
 	t.Run("of a verbose update", func(t *testing.T) {
 		m := newMachine(t)
 		m.createStack(t)
 		m.pulumi.On("up", pulumitest.Answer{Code: 7})
-		assert.Equal(t, outcome{code: 7}, m.run(t, "up", "--verbose"), "an interactive Pulumi has said why")
+		assert.Equal(t, outcome{code: 7}, m.run(t, "up", "--verbose"), "an interactive Pulumi has reported it")
 	})
 	for _, test := range [][2]string{{"up", "stack select"}, {"preview", "stack select"}, {"up", "stack output"}} {
 		command, fails := test[0], test[1]
@@ -298,7 +298,7 @@ func TestUp_lost_spans(t *testing.T) {
 const tracedOutputs = `{"clusterName": "kubetracing-dev", "jaegerUrl": "JAEGER", "kubeconfig": "client-key-data: hunter2\n",
   "services": {"apiserver": 46}, "traces": {"echo": "JAEGER/trace/0af7", "churn": "JAEGER/trace/1bf7"}}`
 
-// traced gives the stack outputs, with a Jaeger that has lost one of two traces.
+// traced sets the outputs of the stack, with a Jaeger that has lost one of two traces.
 func (m *machine) traced(t *testing.T) (jaeger *httptest.Server) {
 	t.Helper()
 	jaeger = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -168,15 +168,15 @@ func (p Program) compile(ctx context.Context, w io.Writer) error {
 	})
 	defer stop()
 	// With -v, go names a package on a line of its own when it compiles it.
-	var said bytes.Buffer
+	var messages bytes.Buffer
 	for lines := bufio.NewScanner(output); lines.Scan(); {
 		if line := lines.Text(); strings.ContainsAny(line, " \t") || strings.HasPrefix(line, "#") {
-			fmt.Fprintln(&said, line)
+			fmt.Fprintln(&messages, line)
 		}
 		compiled.Add(1)
 	}
 	if err := command.Wait(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, said.String())
+		return fmt.Errorf("go build: %w\n%s", err, messages.String())
 	}
 	return os.Rename(binary, p.Binary)
 }

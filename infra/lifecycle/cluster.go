@@ -199,7 +199,7 @@ func (c *cluster) makeRoom(ctx context.Context) error {
 	return c.remove(ctx)
 }
 
-// stranger is the error of a cluster that is somebody else's.
+// stranger returns the error about a cluster of the same name that is not the owner's.
 func (c *cluster) stranger(found []docker.Container) error {
 	return fmt.Errorf("a k3d cluster named %s exists and is not this stack's (%s): it seems to belong to %s. "+
 		"Rename the stack, or delete that cluster where it was created or with `k3d cluster delete %s`",
@@ -354,7 +354,7 @@ func (c *cluster) watchRestarts(ctx context.Context) error {
 		return "", false, nil
 	})
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // whoever ended the watch knows why
+		return nil //nolint:nilerr // the watch was ended on purpose
 	}
 	return err
 }

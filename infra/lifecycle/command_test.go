@@ -49,7 +49,7 @@ func TestCommand_IdentityCreate(t *testing.T) {
 		assert.Len(t, identities, 3)
 	})
 
-	t.Run("refuses every stranger with a sentence", func(t *testing.T) {
+	t.Run("names each object of another stack in a sentence", func(t *testing.T) {
 		h := newHost(t)
 		h.world.Set(
 			node("traced", "tools", "noRole", nil), node("traced", "server-0", "server", labels(stack, "STATE-B")),
@@ -88,7 +88,7 @@ func TestCommand_IdentityCreate(t *testing.T) {
 		require.ErrorContains(t, h.command(encode(t, names()), update).IdentityCreate(t.Context()), `container "traced-collector" exists already`)
 		assert.Empty(t, h.stdout.String())
 	})
-	t.Run("fails when Docker does", func(t *testing.T) {
+	t.Run("fails if Docker fails", func(t *testing.T) {
 		h := newHost(t)
 		h.On(dockertest.Command("docker volume ls "+dockertest.Rest), dockertest.Fail("driver failed"))
 		require.ErrorContains(t, h.command(encode(t, names()), nil).IdentityCreate(t.Context()),
@@ -278,11 +278,11 @@ func TestEarlier(t *testing.T) {
 		once            bool
 		after, previous string
 	}{
-		"for what has run again":            {true, "cluster-2 echo", previous},
-		"for what is verified every time":   {false, "cluster echo", previous},
-		"without a previous result":         {true, "cluster echo", ""},
-		"for a result of another form":      {true, "cluster echo", previous + "\nafter cluster echo"},
-		"where nothing says what came last": {true, "", `{"traces":{}}`},
+		"for what has run again":               {true, "cluster-2 echo", previous},
+		"for what is verified every time":      {false, "cluster echo", previous},
+		"without a previous result":            {true, "cluster echo", ""},
+		"for a result of another form":         {true, "cluster echo", previous + "\nafter cluster echo"},
+		"without an earlier result's identity": {true, "", `{"traces":{}}`},
 	} {
 		t.Run("does not hold "+name, func(t *testing.T) {
 			_, holds := lifecycle.Earlier(spec.Verification{Once: test.once}, test.after, test.previous, "http://127.0.0.1:16686")

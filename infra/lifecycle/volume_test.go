@@ -85,7 +85,7 @@ func TestManager_WriteNodeFiles(t *testing.T) {
 			assert.Empty(t, h.changes())
 		})
 	}
-	t.Run("fails with what docker says", func(t *testing.T) {
+	t.Run("fails with docker's error", func(t *testing.T) {
 		h := newHost(t)
 		h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, state)})
 		h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{Stderr: "no space left on device", Code: 125})
@@ -164,7 +164,7 @@ func TestManager_ChownVolume(t *testing.T) {
 			"it seems to belong to stack kubetracing/test with another state (STATE-B)")
 		assert.Empty(t, h.changes())
 	})
-	t.Run("refuses a user that is no number", func(t *testing.T) {
+	t.Run("refuses a user that is not a number", func(t *testing.T) {
 		h := newHost(t)
 		named := document
 		named.User = "--reference=/etc/shadow"

@@ -84,7 +84,7 @@ func (l Lock) alive() bool {
 	return err != nil || l.Timestamp.IsZero() || !started.After(l.Timestamp.Add(clockStep))
 }
 
-// Explain says who holds a lock and what to do if that is no longer so.
+// Explain describes who holds a lock, and what to do if it is stale.
 func (l Lock) Explain(stack string) string {
 	return fmt.Sprintf("the stack is locked by %s@%s (process %d, since %s). Wait for that update to end; "+
 		"if it no longer runs, remove its lock: ./kubetracing pulumi --stack %s -- cancel --yes --stack %s",

@@ -26,7 +26,7 @@ type Stack struct {
 	Env []string
 	// Local reports whether the state is in the workspace's own folder.
 	Local bool
-	// Log gets what is said about the work.
+	// Log receives progress messages.
 	Log io.Writer
 }
 
@@ -63,7 +63,7 @@ func (s Stack) run(ctx context.Context, command Command) (Result, error) {
 	return result, err
 }
 
-// incorrectPassphrase is what Pulumi says about a wrong passphrase.
+// incorrectPassphrase matches Pulumi's error about a wrong passphrase.
 //
 // Source: pulumi/pulumi pkg/secrets/passphrase/manager.go (ErrIncorrectPassphrase).
 var incorrectPassphrase = regexp.MustCompile(`incorrect passphrase`)
@@ -163,7 +163,7 @@ func (s Stack) Outputs(ctx context.Context) (Outputs, error) {
 	}
 	var outputs Outputs
 	if json.Unmarshal([]byte(text), &outputs) != nil {
-		// Not the text itself, nor the decoder's words: it contains the kubeconfig.
+		// Neither the text nor the decoder's error: they contain the kubeconfig.
 		return Outputs{}, errors.New("read the stack's outputs: pulumi stack output did not print JSON")
 	}
 	return outputs, nil
@@ -176,14 +176,14 @@ func (s Stack) Preview(ctx context.Context, flags ...string) error {
 	return err
 }
 
-// Up updates the stack. Its events go to follow, or its own words to the terminal if
+// Up updates the stack. Its events go to follow, or its own output to the terminal if
 // that is nil.
 func (s Stack) Up(ctx context.Context, follow Follower, flags ...string) error {
 	return s.change(ctx, follow, "up", append([]string{"--yes", "--skip-preview", "--stack", s.Stack}, flags...))
 }
 
 // Destroy removes everything of the stack, and the stack. Its events go to follow, or
-// its own words to the terminal if that is nil.
+// its own output to the terminal if that is nil.
 //
 // It also removes what disappears while it does so: Pulumi then refreshes and tries
 // again, unless flags make it refresh at once.

@@ -111,9 +111,8 @@ var versionNumber = regexp.MustCompile(`\d+\.\d+\.\d+[-+.0-9A-Za-z]*`)
 // versionLimit bounds how long a tool may take to print its version.
 const versionLimit = 20 * time.Second
 
-// OnPath returns nil if a suitable release is on PATH, else what is wrong with what
-// is there. A tool that does not print its release was built by somebody who knows
-// what they do.
+// OnPath returns nil if a suitable release is on PATH, else what is wrong with the one
+// there. A tool that prints no release number is a custom build and accepted.
 func (t Tool) OnPath(ctx context.Context) error {
 	path, err := exec.LookPath(t.Name)
 	if err != nil {

@@ -37,7 +37,7 @@ type Target struct {
 type Workload struct {
 	// Name is how a stack chooses it.
 	Name string
-	// Summary says what it does, in the words of a verb: "prints hi".
+	// Summary describes what it does, beginning with a verb: "prints hi".
 	Summary string
 	// Runs returns what runs in a cluster.
 	Runs func(Target) []Run

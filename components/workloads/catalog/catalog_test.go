@@ -296,7 +296,7 @@ func TestEcho_Expectations(t *testing.T) {
 	}{
 		"a new kubelet names the pod":              {"1.37", full, all, []verify.Expectation{{Name: "echo", Spans: append(sandbox[:2:2], named), Hint: describe}}},
 		"the oldest kubelet does not name the pod": {"1.25", full, all, []verify.Expectation{{Name: "echo", Spans: sandbox, Hint: describe}}},
-		"kube-apiserver and etcd have no say": {
+		"the rates of kube-apiserver and etcd do not matter": {
 			"1.25", tracing.Sampling{Kubelet: all, Runtime: all}, all, []verify.Expectation{{Name: "echo", Spans: sandbox, Hint: describe}},
 		},
 		"a kubelet that drops one trace in a million may drop this one": {
