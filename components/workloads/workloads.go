@@ -115,8 +115,15 @@ func (r runner) start(ctx *pulumi.Context, run catalog.Run) (pulumi.CustomResour
 		for _, id := range resource.After {
 			after = append(after, created[id])
 		}
+		options := []pulumi.ResourceOption{pulumi.DependsOn(after)}
+		if resource.Kind == "Pod" {
+			// Kubernetes can change the image of a pod that has run, which does not run again
+			// then; nor does its kubelet say that it has seen the change, for which the
+			// provider would wait.
+			options = append(options, pulumi.ReplaceOnChanges([]string{"spec"}))
+		}
 		var err error
-		last, err = r.args.Cluster.NewObject(ctx, r.name+resource.Suffix, resource.Object, r.metadata(ctx), r.parent, pulumi.DependsOn(after))
+		last, err = r.args.Cluster.NewObject(ctx, r.name+resource.Suffix, resource.Object, r.metadata(ctx), r.parent, options...)
 		if err != nil {
 			return nil, err
 		}

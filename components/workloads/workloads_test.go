@@ -180,6 +180,9 @@ func TestWorkloads_Options(t *testing.T) {
 			assert.Equal(t, []string{"metadata"}, request.GetReplaceOnChanges())
 			continue
 		}
+		if object.TypeToken == enginetest.Pod {
+			assert.Equal(t, []string{"spec"}, request.GetReplaceOnChanges(), "%s: a changed pod runs again", name)
+		}
 		assert.Equal(t, []string{"workloads-namespace"}, object.PropertyDependencies("metadata"), "%s: it goes with its namespace", name)
 		assert.Contains(t, object.Dependencies(), "network-bridge", "%s waits for the receiver of its spans", name)
 	}

@@ -88,7 +88,22 @@ func (s *session) drift() pulumi.Drift {
 
 // strangers describes what carries the stack's label and another state created.
 func (s *session) strangers() []string {
-	return pulumi.DescribeStrangers(s.snapshot.Strangers(s.owner()), s.stack.Stack)
+	strangers := s.snapshot.Strangers(s.owner())
+	if s.state.Former() {
+		// What has no identity is the state's own.
+		delete(strangers, "")
+	}
+	return pulumi.DescribeStrangers(strangers, s.stack.Stack)
+}
+
+// checkVersion returns an error if a former version created the state. An update would
+// create everything again before it removes anything, under names that are taken.
+func (s *session) checkVersion() error {
+	if !s.state.Former() {
+		return nil
+	}
+	return fmt.Errorf("stack %q was created by a former version of kubetracing, whose stacks this one cannot update: "+
+		"remove it with ./kubetracing destroy --stack %s, then create it again", s.stack.Stack, s.stack.Stack)
 }
 
 // printAll prints messages.

@@ -41,6 +41,9 @@ func (a *App) up(ctx context.Context, o *options, verbose bool, flags []string) 
 	if err != nil {
 		return err
 	}
+	if err := s.checkVersion(); err != nil {
+		return err
+	}
 	if strangers := s.strangers(); len(strangers) > 0 && s.state.Identity() == "" {
 		// What has the stack's names cannot be created.
 		return errors.New(strings.Join(strangers, "\nkubetracing: "))

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/infra/docker"
 	"github.com/kubetracing/kubetracing/infra/docker/dockertest"
 	"github.com/kubetracing/kubetracing/infra/pulumi/pulumitest"
@@ -161,6 +162,44 @@ func TestUp_strangers(t *testing.T) {
 	assert.Equal(t, []string{create, preview}, m.pulumi.Lines())
 	assert.Empty(t, m.docker.Lines("docker", "rm"))
 	assert.Empty(t, m.docker.Lines("k3d"))
+}
+
+// A former version had neither an identity nor a component around all others, and its
+// command for the cluster had no document.
+func TestUp_former_version(t *testing.T) {
+	m := newMachine(t)
+	const component = "urn:pulumi:dev::kubetracing::kubetracing:components:"
+	m.writeState(t, apitype.DeploymentV3{Resources: []apitype.ResourceV3{
+		{URN: "urn:pulumi:dev::kubetracing::pulumi:pulumi:Stack::kubetracing-dev", Type: "pulumi:pulumi:Stack"},
+		{URN: component + "Network::network", Type: "kubetracing:components:Network"},
+		{
+			URN: component + "Network$docker:index/network:Network::network-bridge", Type: "docker:index/network:Network", Custom: true, ID: "bbb",
+			Inputs: map[string]any{"name": "kubetracing-dev"},
+		},
+		{
+			URN: component + "Jaeger$docker:index/container:Container::jaeger-container", Type: "docker:index/container:Container", Custom: true, ID: "aaa",
+			Inputs: map[string]any{"name": "kubetracing-dev-jaeger"},
+		},
+		{
+			URN: component + "Cluster$command:local:Command::cluster-k3d", Type: "command:local:Command", Custom: true, ID: "c",
+			Inputs: map[string]any{"create": "k3d cluster create", "delete": "k3d cluster delete kubetracing-dev"},
+		},
+	}})
+	old := []docker.Container{jaegerOf(""), nodeOf("")}
+	for _, c := range old {
+		delete(c.Labels, spec.StateLabel)
+	}
+	m.world.Set(old...)
+	m.world.SetNetworks(docker.Network{ID: "bbb", Name: "kubetracing-dev", Labels: map[string]string{spec.StackLabel: "kubetracing/dev"}})
+
+	const refusal = "kubetracing: stack \"dev\" was created by a former version of kubetracing, whose stacks this one cannot update: " +
+		"remove it with ./kubetracing destroy --stack dev, then create it again\n"
+	assert.Equal(t, outcome{1, "", refusal}, m.run(t, "up"))
+	assert.Equal(t, outcome{1, "", refusal}, m.run(t, "preview"))
+	assert.Empty(t, m.pulumi.Lines(), "nothing is created or removed")
+	got := m.run(t, "destroy")
+	assert.Equal(t, outcome{0, "", "kubetracing: removed in 0s\n"}, got, "its own objects are no strangers")
+	assert.Equal(t, []string{destroy + follow}, m.pulumi.Lines())
 }
 
 func TestUp_failure(t *testing.T) {

@@ -197,7 +197,7 @@ func TestCauses_Kubernetes(t *testing.T) {
 				warning("echo", "Failed", "Error: ErrImagePull", `"lastTimestamp":"2026-01-01T10:00:10Z"`),
 				warning("echo", "Failed", "Error: ImagePullBackOff", `"lastTimestamp":"2026-01-01T10:00:11Z"`),
 			}, ","),
-			want: []diagnose.Cause{{What: `pod echo does not start: Failed: Failed to pull image "a:1": rpc error: not found`, Look: look("echo")}},
+			want: []diagnose.Cause{{What: `pod echo does not start: Failed: Failed to pull image "a:1": rpc error: not found; likely cause: an image does not exist, or its registry asks for a login`, Look: look("echo")}},
 		},
 		"nothing of a workload that is meant to fail": {
 			pods:   strings.Replace(waiting, `{"name":"echo"}`, `{"name":"imagepull","annotations":{"pulumi.com/skipAwait":"true"}}`, 1),

@@ -253,11 +253,11 @@ func (p pod) reason(events []event) string {
 			precise = append(precise, text)
 		}
 	}
-	if reasons := append(precise, vague...); len(reasons) > 0 {
-		if len(precise) > 0 {
-			reasons = precise
-		}
-		return strings.Join(reasons[:min(shown, len(reasons))], "; ")
+	if len(precise) == 0 {
+		precise = vague
+	}
+	if len(precise) > 0 {
+		return strings.Join(precise[:min(shown, len(precise))], "; ")
 	}
 	for _, c := range p.containers() {
 		if waiting := c.State.Waiting; waiting != nil && waiting.Reason != "PodInitializing" {

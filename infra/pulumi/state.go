@@ -91,6 +91,21 @@ func (s State) Identity() string {
 // errIncomplete means that a state's text ends too early or is not JSON at all.
 var errIncomplete = errors.New("it is not complete JSON")
 
+// Former reports whether a former version of this program created the state: it has
+// objects in Docker and no identity, which the version that has one creates first. None
+// of its resources has the name of one of today's.
+func (s State) Former() bool {
+	inDocker := func(r Resource) bool {
+		switch r.Type {
+		case containerType, networkType, volumeType, imageType:
+			return true
+		default:
+			return r.isCluster()
+		}
+	}
+	return s.Identity() == "" && slices.ContainsFunc(s.Resources, inDocker)
+}
+
 // ReadState reads a state as `pulumi stack export` prints it or as Pulumi keeps it in
 // a file: with the snapshot as deployment, or as the latest checkpoint. What has
 // neither is the state of a stack without resources.
