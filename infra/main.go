@@ -79,7 +79,7 @@ func readStack(ctx *pulumi.Context) (stacks.Stack, error) {
 		return stacks.Stack{}, err
 	}
 	// Pulumi runs the program in its own folder.
-	if err := stacks.UnknownKeys(components.DefaultRoot, ctx.Stack()); err != nil {
+	if err := stacks.CheckFile(components.DefaultRoot, ctx.Stack()); err != nil {
 		return stacks.Stack{}, err
 	}
 	secret, err := stacks.SecretKeys()
