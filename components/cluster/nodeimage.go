@@ -355,6 +355,7 @@ func (a NodeImageArgs) buildArguments() pulumi.StringMap {
 	arguments := pulumi.StringMap{
 		"STATE_LABEL": pulumi.String(spec.StateLabel), "STATE_VALUE": a.Owner.State,
 		"BASE_LABEL": pulumi.String(spec.BaseLabel), "BASE_VALUE": pulumi.String(a.Tag.Base),
+		"IMAGE": pulumi.String(a.Tag.Reference),
 	}
 	for key, value := range a.Spec.buildArguments() {
 		arguments[key] = pulumi.String(value)

@@ -37,6 +37,7 @@ func TestNodeImage_Containerd(t *testing.T) {
 		"STACK_LABEL": "kubetracing.stack", "STACK_VALUE": enginetest.Stack,
 		"STATE_LABEL": "kubetracing.state", "STATE_VALUE": enginetest.State,
 		"BASE_LABEL": "kubetracing.base", "BASE_VALUE": "",
+		"IMAGE": base.spec.NodeImage,
 	}
 	for name, test := range map[string]struct {
 		bundle  *cluster.Bundle
