@@ -31,6 +31,9 @@ type TracedClusterArgs struct {
 	// Root is the folder of the project, below which relative bundle directories are,
 	// relative to the folder of the Pulumi program. Default: DefaultRoot.
 	Root string
+	// Images is what the Docker daemon has of the images of the nodes. Optional: without
+	// it, another base image of the same name goes unnoticed.
+	Images cluster.LocalImages
 	// Sources is the folder of kubetracing's sources, which contain the Dockerfile of the
 	// nodes, relative to the folder of the Pulumi program. Default: Root.
 	Sources string
@@ -120,12 +123,12 @@ type receivers struct {
 func (c composition) compose(ctx *pulumi.Context, traced *TracedCluster) error {
 	// What can be wrong is found before anything is registered.
 	image := nodeImage(c.stack)
-	tag, err := image.Tag(c.stack.Root)
+	tag, err := image.Tag(c.stack.Root, c.args.Images)
 	if err != nil {
 		return err
 	}
 	spec := c.layout.Cluster
-	spec.NodeImage = tag
+	spec.NodeImage = tag.Reference
 	files, err := tracing.RenderCluster(spec)
 	if err != nil {
 		return err

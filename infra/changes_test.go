@@ -14,7 +14,7 @@ import (
 // planLines returns the lines of the plan of a stack.
 func planLines(t *testing.T, config map[string]string) []string {
 	t.Helper()
-	planned, err := plan.New("test", newStack(t, config), compose)
+	planned, err := plan.New("test", newStack(t, config), composeOffline)
 	require.NoError(t, err)
 	text, err := planned.YAML()
 	require.NoError(t, err)

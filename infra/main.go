@@ -10,6 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/kubetracing/kubetracing/components"
+	"github.com/kubetracing/kubetracing/components/cluster"
 	"github.com/kubetracing/kubetracing/infra/docker"
 	"github.com/kubetracing/kubetracing/infra/plan"
 	"github.com/kubetracing/kubetracing/infra/preflight"
@@ -26,7 +27,7 @@ func main() {
 		pulumi.Run(run)
 		return
 	}
-	if err := plan.Run(os.Args[1:], compose, os.Stdout); err != nil {
+	if err := plan.Run(os.Args[1:], composeOffline, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "kubetracing:", err)
 		os.Exit(1)
 	}
@@ -34,7 +35,7 @@ func main() {
 
 // run reads the stack, checks the surroundings and composes the resources.
 func run(ctx *pulumi.Context) error {
-	stack, err := openStack(ctx)
+	stack, images, err := openStack(ctx)
 	if err != nil {
 		if err := ctx.Log.Error(err.Error(), nil); err != nil {
 			return err
@@ -48,33 +49,49 @@ func run(ctx *pulumi.Context) error {
 			return err
 		}
 	}
-	return compose(ctx, stack)
+	return compose(ctx, stack, images)
 }
 
-// openStack reads the stack and looks for what would make its update fail halfway.
-func openStack(ctx *pulumi.Context) (stacks.Stack, error) {
+// composeOffline composes a stack's resources as on a machine without Docker.
+func composeOffline(ctx *pulumi.Context, stack stacks.Stack) error {
+	return compose(ctx, stack, cluster.LocalImages{})
+}
+
+// openStack reads the stack, looks for what would make its update fail halfway, and
+// returns what Docker has of its nodes' images.
+func openStack(ctx *pulumi.Context) (stacks.Stack, cluster.LocalImages, error) {
+	stack, err := readStack(ctx)
+	if err != nil {
+		return stacks.Stack{}, cluster.LocalImages{}, err
+	}
+	client := docker.New()
+	if err := preflight.Check(ctx.Context(), client, preflight.NeedsOf(stack)); err != nil {
+		return stacks.Stack{}, cluster.LocalImages{}, err
+	}
+	images, err := localImages(ctx.Context(), client, stack)
+	return stack, images, err
+}
+
+// readStack reads the stack from what Pulumi passes to the program.
+func readStack(ctx *pulumi.Context) (stacks.Stack, error) {
 	config, err := stacks.Environment()
 	if err != nil {
 		return stacks.Stack{}, err
 	}
 	// Pulumi runs the program in its own folder.
-	if err := stacks.UnknownKeys(components.DefaultRoot, ctx.Stack()); err != nil {
+	if err := stacks.CheckFile(components.DefaultRoot, ctx.Stack()); err != nil {
 		return stacks.Stack{}, err
 	}
 	secret, err := stacks.SecretKeys()
 	if err != nil {
 		return stacks.Stack{}, err
 	}
-	stack, err := stacks.OpenConfig(components.DefaultRoot, ctx.Project(), ctx.Stack(), stacks.Config{Values: config, Secret: secret})
-	if err != nil {
-		return stacks.Stack{}, err
-	}
-	return stack, preflight.Check(ctx.Context(), docker.New(), preflight.NeedsOf(stack))
+	return stacks.OpenConfig(components.DefaultRoot, ctx.Project(), ctx.Stack(), stacks.Config{Values: config, Secret: secret})
 }
 
 // compose creates a stack's resources and exports their outputs.
-func compose(ctx *pulumi.Context, stack stacks.Stack) error {
-	traced, err := components.NewTracedCluster(ctx, clusterName, components.TracedClusterArgs{Stack: stack})
+func compose(ctx *pulumi.Context, stack stacks.Stack, images cluster.LocalImages) error {
+	traced, err := components.NewTracedCluster(ctx, clusterName, components.TracedClusterArgs{Stack: stack, Images: images})
 	if err != nil {
 		return err
 	}

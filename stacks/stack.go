@@ -90,7 +90,7 @@ func OpenConfig(root, project, stack string, config Config) (Stack, error) {
 
 // readExpectations reads a file with trace-based tests, if there is one.
 func readExpectations(root, file string) ([]verify.Expectation, error) {
-	if file == "" {
+	if file == "" || isHome(file) {
 		return nil, nil
 	}
 	if !filepath.IsAbs(file) {

@@ -99,6 +99,9 @@ func validate(project string, s Settings, secret secretSections) []Problem {
 	if s.Verify.Timeout <= 0 || s.Verify.Timeout > maxVerifyTimeout {
 		v.reject("verify.timeout", s.Verify.Timeout, fmt.Sprintf("must be above 0 and at most %s", maxVerifyTimeout))
 	}
+	if isHome(s.Verify.Expectations) {
+		v.reject("verify.expectations", s.Verify.Expectations, ruleHome)
+	}
 	return v.problems
 }
 
@@ -231,6 +234,12 @@ func (v *validator) workloads(chosen []Workload) {
 		}
 	}
 }
+
+// ruleHome refuses a path that only a shell would expand.
+const ruleHome = "must not begin with ~, which only a shell replaces: write the whole path, or one below the project's root"
+
+// isHome reports whether a path begins with what a shell replaces by a home directory.
+func isHome(path string) bool { return strings.HasPrefix(path, "~") }
 
 var imageDigest = regexp.MustCompile(`@sha(256|512):[0-9a-f]*`)
 

@@ -122,6 +122,10 @@ func readAuthorities(root, project string, files []string) (string, []Problem) {
 			problems = append(problems, Problem{key, `""`, "must be the path of a file"})
 			continue
 		}
+		if isHome(file) {
+			problems = append(problems, Problem{key, file, ruleHome})
+			continue
+		}
 		certificates, err := readAuthority(root, file)
 		if err != nil {
 			problems = append(problems, Problem{key, file, err.Error()})

@@ -43,6 +43,9 @@ func (v *validator) bundle(key string, bundle *BundleSettings) {
 	if strings.ContainsFunc(b.Directory, unicode.IsControl) {
 		v.reject(key+".directory", strconv.Quote(b.Directory), "must not contain control characters")
 	}
+	if isHome(b.Directory) {
+		v.reject(key+".directory", b.Directory, ruleHome)
+	}
 	if b.URL == "" && b.SHA256 != "" {
 		v.reject(key+".sha256", b.SHA256, "is only valid together with url: a directory is not checked")
 	}

@@ -19,6 +19,9 @@ const (
 	// StateLabel holds the identity of the Pulumi state that created the object. It
 	// decides ownership: another checkout may have a stack of the same name.
 	StateLabel = "kubetracing.state"
+	// BaseLabel, on node images only, holds the id of the image that they are built on;
+	// empty if Docker did not know it.
+	BaseLabel = "kubetracing.base"
 )
 
 // Environment variables of the commands. They carry what is only known once

@@ -46,7 +46,7 @@ func (p program) compose(t *testing.T, ctx *pulumi.Context, prefix string) error
 		return err
 	}
 	image, err := cluster.NewNodeImage(ctx, prefix+"node-image", cluster.NodeImageArgs{
-		Program: enginetest.Program, Spec: cluster.NodeImageSpec{Runtime: spec.Runtime}, Tag: spec.NodeImage, Owner: enginetest.Owner(),
+		Program: enginetest.Program, Spec: cluster.NodeImageSpec{Runtime: spec.Runtime}, Tag: cluster.NodeImageTag{Reference: spec.NodeImage}, Owner: enginetest.Owner(),
 	})
 	if err != nil {
 		return err

@@ -150,16 +150,17 @@ func (c Command) VolumeChown(ctx context.Context) error {
 	return c.manager().ChownVolume(ctx, document, docker.Owner{State: c.state()})
 }
 
-// ImagePresent is `image present IMAGE`. It prints the image's id.
+// ImagePresent is `image present IMAGE`. It prints the image's id, and what its removal
+// needs to know.
 func (c Command) ImagePresent(ctx context.Context, reference string) error {
 	if reference == "" {
 		return errors.New("the reference of the image is empty")
 	}
-	id, err := c.manager().ImagePresent(ctx, reference)
+	description, err := c.manager().ImagePresent(ctx, reference)
 	if err != nil {
 		return err
 	}
-	return c.print(id)
+	return c.print(description)
 }
 
 // IdentityCreate is `identity create`. It reads a spec.Names and prints the identity of

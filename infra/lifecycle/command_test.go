@@ -184,6 +184,7 @@ func TestCommand_documents(t *testing.T) {
 	t.Run("image present", func(t *testing.T) {
 		h := newHost(t)
 		h.world.SetImages(docker.Image{ID: "sha256:1", Tags: []string{"traced-node:1"}})
+		h.On(listCache, dockertest.Print("[]"))
 		require.NoError(t, h.command("", nil).ImagePresent(t.Context(), "traced-node:1"))
 		assert.Equal(t, "sha256:1\n", h.stdout.String())
 	})

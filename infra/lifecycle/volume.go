@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"archive/tar"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -135,13 +134,4 @@ func (m *Manager) ChownVolume(ctx context.Context, document spec.Volume, owner d
 		return fmt.Errorf("change the owner of volume %s: %w", document.Volume, err)
 	}
 	return nil
-}
-
-// ImagePresent returns the id of an image, which must be in the Docker daemon.
-func (m *Manager) ImagePresent(ctx context.Context, reference string) (string, error) {
-	image, err := m.docker.InspectImage(ctx, reference)
-	if errors.Is(err, docker.ErrNotFound) {
-		return "", fmt.Errorf("image %s is not in the Docker daemon after its build: %w", reference, err)
-	}
-	return image.ID, err
 }

@@ -172,14 +172,3 @@ func TestManager_ChownVolume(t *testing.T) {
 		assert.Empty(t, h.Calls())
 	})
 }
-
-func TestManager_ImagePresent(t *testing.T) {
-	h := newHost(t)
-	h.world.SetImages(docker.Image{ID: "sha256:1", Tags: []string{"traced-node:1"}})
-	id, err := h.manager().ImagePresent(t.Context(), "traced-node:1")
-	require.NoError(t, err)
-	assert.Equal(t, "sha256:1", id)
-	_, err = h.manager().ImagePresent(t.Context(), "traced-node:2")
-	require.ErrorContains(t, err, "image traced-node:2 is not in the Docker daemon after its build: ")
-	require.ErrorContains(t, err, "No such image: traced-node:2")
-}

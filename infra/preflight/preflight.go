@@ -32,9 +32,11 @@ type Needs struct {
 	Architectures []string
 	// Ports are published on 127.0.0.1.
 	Ports []stacks.Port
-	// Subnet is the range of its network, and SubnetKey the key that chooses it.
+	// Subnet is the range of its network, and SubnetKey the key that chooses it. Derived
+	// reports whether nobody did.
 	Subnet    netip.Prefix
 	SubnetKey string
+	Derived   bool
 	// Images are what its containers are created from and its nodes' image is built
 	// from, but for k3d's own.
 	Images []string
@@ -50,7 +52,8 @@ func NeedsOf(stack stacks.Stack) Needs {
 		},
 		Architectures: stack.Architectures(), Ports: stack.Settings.Ports(),
 		Subnet: stack.Subnet.Prefix, SubnetKey: stack.Project + ":network.subnet",
-		Images: stack.Images(), LoadBalancer: stack.ClusterSpec().LoadBalancer(),
+		Derived: stack.Settings.Network.Subnet == "",
+		Images:  stack.Images(), LoadBalancer: stack.ClusterSpec().LoadBalancer(),
 	}
 	for i := range needs.Ports {
 		// In full, as a message names it.
@@ -74,13 +77,15 @@ type Machine struct {
 	K3d func(context.Context) error
 	// K3dImages returns the images that k3d uses for containers of its own.
 	K3dImages func(ctx context.Context, loadBalancer bool) []string
+	// Routes returns the routes of this machine.
+	Routes func() ([]Route, error)
 	// Offline reports whether nothing may be downloaded: every image must be there.
 	Offline bool
 }
 
 // Check returns an error for everything that would make an update fail halfway.
 func Check(ctx context.Context, client *docker.Client, needs Needs) error {
-	return Machine{client, tools.K3d().OnPath, tools.K3dImages, tools.Offline()}.Check(ctx, needs)
+	return Machine{client, tools.K3d().OnPath, tools.K3dImages, Routes, tools.Offline()}.Check(ctx, needs)
 }
 
 // Docker returns an error unless there is a Docker daemon to connect to.
@@ -114,9 +119,11 @@ func (m Machine) Check(ctx context.Context, needs Needs) error {
 		docker.Strangers(needs.Names, have, needs.owns),
 		takenSubnets(needs, have.Networks),
 	)
-	// The ports of a remote daemon are those of another machine.
+	// The ports and routes of a remote daemon are those of another machine.
 	if !remote {
 		problems = append(problems, takenPorts(ctx, needs, have.Containers)...)
+		routes, err := m.Routes()
+		problems = append(problems, err, coveredSubnet(needs, routes, have.Networks))
 	}
 	return errors.Join(problems...)
 }
