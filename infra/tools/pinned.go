@@ -2,6 +2,13 @@ package tools
 
 import "runtime"
 
+// The pinned releases.
+const (
+	pulumiVersion  = "3.259.0"
+	k3dVersion     = "5.9.0"
+	kubectlVersion = "1.37.1"
+)
+
 // Pinned returns the tools that a stack needs, at the releases that this version of
 // kubetracing was tested with. A suitable tool on PATH is used instead.
 //
@@ -16,10 +23,10 @@ func Pinned() []Tool {
 func Pulumi() Tool {
 	return Tool{
 		Name:        "pulumi",
-		Version:     "3.259.0",
+		Version:     pulumiVersion,
 		Minimum:     "3.202.0",
 		VersionArgs: []string{"version"},
-		URL: "https://get.pulumi.com/releases/sdk/pulumi-v3.259.0-" + runtime.GOOS + "-" +
+		URL: "https://get.pulumi.com/releases/sdk/pulumi-v" + pulumiVersion + "-" + runtime.GOOS + "-" +
 			map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH] + ".tar.gz",
 		Members: []string{"pulumi/pulumi", "pulumi/pulumi-language-go"},
 		// The host of programs in Go; packages of distributions may lack it.
@@ -37,10 +44,10 @@ func Pulumi() Tool {
 func K3d() Tool {
 	return Tool{
 		Name:        "k3d",
-		Version:     "5.9.0",
+		Version:     k3dVersion,
 		Minimum:     "5.8.3",
 		VersionArgs: []string{"version"},
-		URL: "https://github.com/k3d-io/k3d/releases/download/v5.9.0/k3d-" +
+		URL: "https://github.com/k3d-io/k3d/releases/download/v" + k3dVersion + "/k3d-" +
 			runtime.GOOS + "-" + runtime.GOARCH,
 		SHA256: map[string]string{
 			"linux/amd64":  "06d8f25bc3a971c4eb29e0ff08429b180402db0f4dec838c9eac427e296800a0",
@@ -55,9 +62,9 @@ func K3d() Tool {
 func Kubectl() Tool {
 	return Tool{
 		Name:    "kubectl",
-		Version: "1.37.1",
+		Version: kubectlVersion,
 		// kubectl speaks to servers one minor away; any is better than a surprise.
-		URL: "https://dl.k8s.io/release/v1.37.1/bin/" + runtime.GOOS + "/" + runtime.GOARCH + "/kubectl",
+		URL: "https://dl.k8s.io/release/v" + kubectlVersion + "/bin/" + runtime.GOOS + "/" + runtime.GOARCH + "/kubectl",
 		SHA256: map[string]string{
 			"linux/amd64":  "65691ff77eb6fa44c908b77a1082c9f092c3b9733b5cefabec0d1104890e21a8",
 			"linux/arm64":  "ff749f4b78d9c4f1ec87307df9b50119ed819e2094aa9810cb9acffc3286c8c7",
