@@ -77,7 +77,7 @@ A publisher that cannot be reached is named, and is no error.
 			ctx, cancel := context.WithTimeoutCause(command.Context(), timeout, fmt.Errorf("no answer within %s", timeout))
 			defer cancel()
 			findings := look(ctx, w, all)
-			if err := print(stdout, output, findings); err != nil {
+			if err := show(stdout, output, findings); err != nil {
 				return err
 			}
 			if write {
@@ -115,7 +115,7 @@ func look(ctx context.Context, w web, all []pin) []finding {
 	return findings
 }
 
-func print(w io.Writer, output string, findings []finding) error {
+func show(w io.Writer, output string, findings []finding) error {
 	if output == "json" {
 		encoder := json.NewEncoder(w)
 		encoder.SetIndent("", "  ")

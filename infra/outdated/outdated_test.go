@@ -144,8 +144,13 @@ func TestNetwork_Get(t *testing.T) {
 func TestNewer(t *testing.T) {
 	t.Parallel()
 	for _, pair := range [][2]string{
-		{"1.36.10", "1.36.9"}, {"1.33.13+k3s2", "1.33.13+k3s1"}, {"1.33.13+k3s10", "1.33.13+k3s9"}, {"1.36.5+k3s1", "1.36.4+k3s2"},
-		{"2.0.0", "1.99.0"}, {"1.38", "1.37"}, {"1.0.0", ""},
+		{"1.36.10", "1.36.9"},
+		{"1.33.13+k3s2", "1.33.13+k3s1"},
+		{"1.33.13+k3s10", "1.33.13+k3s9"},
+		{"1.36.5+k3s1", "1.36.4+k3s2"},
+		{"2.0.0", "1.99.0"},
+		{"1.38", "1.37"},
+		{"1.0.0", ""},
 	} {
 		assert.True(t, newer(pair[0], pair[1]), "%s is newer than %s", pair[0], pair[1])
 		assert.False(t, newer(pair[1], pair[0]), "%s is not newer than %s", pair[1], pair[0])

@@ -71,7 +71,8 @@ func proposed(t *testing.T, file string) (root, folder, commit string) {
 	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 	require.NoError(t, os.WriteFile(path, []byte("version: 1\n"), 0o644))
 	for _, arguments := range [][]string{
-		{"init", "--quiet"}, {"add", "."},
+		{"init", "--quiet"},
+		{"add", "."},
 		{"-c", "user.name=a", "-c", "user.email=a@b.test", "commit", "--quiet", "--message", "a"},
 	} {
 		_, err := git(t.Context(), root, arguments...)
