@@ -161,8 +161,14 @@ func TestNewer(t *testing.T) {
 func TestPickRelease(t *testing.T) {
 	t.Parallel()
 	releases := []githubRelease{
-		{TagName: "v2.4.2"}, {TagName: "v2.3.9"}, {TagName: "v2.3.10"}, {TagName: "v2.3.11", Draft: true},
-		{TagName: "v2.3.12", Prerelease: true}, {TagName: "v2.3.13-rc.1"}, {TagName: "api/v2.3.14"}, {TagName: "v2.30.0"},
+		{TagName: "v2.4.2"},
+		{TagName: "v2.3.9"},
+		{TagName: "v2.3.10"},
+		{TagName: "v2.3.11", Draft: true},
+		{TagName: "v2.3.12", Prerelease: true},
+		{TagName: "v2.3.13-rc.1"},
+		{TagName: "api/v2.3.14"},
+		{TagName: "v2.30.0"},
 	}
 	_, version, ok := pickRelease(releases, "2.3")
 	assert.True(t, ok)
