@@ -35,8 +35,8 @@ plan: ## Print everything that the stack would create; needs only Go
 plans: ## Rewrite the golden plans and rendered files after an intended change
 	go test ./infra ./components/tracing -run 'ShippedStacks|Golden' -update
 
-docs: ## Rewrite what docs say about settings and versions, after a change of either
-	go test ./stacks -run Reference -update
+docs: ## Rewrite what docs say about settings, versions and recorded runs
+	go test ./stacks ./test/internal/matrix -run Reference -update
 
 # Modules beside the root one whose tests need only Go and little time.
 LIGHT := infra/bench infra/pullrequest test/tools
