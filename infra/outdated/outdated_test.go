@@ -274,6 +274,8 @@ func tomorrow(t *testing.T) (*internet, map[string]string) {
 			}
 		case composeSource:
 			compose[s.path] = fmt.Sprintf("services:\n  server:\n    image: %s:%s@sha256:%s\n", s.image, version, sum(p.name))
+		case officialSource:
+			world.pages[strings.TrimPrefix(s.address(), "https://")] = "Tags: " + version + "-musl, 99.0.0-glibc, musl\n\nTags: " + version + ", 1, latest\n"
 		case moduleSource:
 			modules[strings.TrimPrefix(s.address(), "https://")] = "v" + p.version + "\nv99.0.0-rc.1\nv" + version + "\n"
 		}

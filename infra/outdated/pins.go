@@ -12,6 +12,7 @@ import (
 	"github.com/distribution/reference"
 	"golang.org/x/mod/modfile"
 
+	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/infra/tools"
 	"github.com/kubetracing/kubetracing/stacks"
@@ -72,6 +73,9 @@ func pins(root string) ([]pin, error) {
 	if err != nil {
 		return nil, err
 	}
+	// By hand, since tests and machines without a network name it.
+	image, version, _ := strings.Cut(spec.ToolsImage, ":")
+	images = append(images, pin{name: "tools image " + image, version: version, source: officialSource{image}})
 	modules, err := modulePins(root)
 	return append(append(all, images...), modules...), err
 }

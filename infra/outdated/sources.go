@@ -317,6 +317,38 @@ func (s composeSource) newest(ctx context.Context, w web, p pin) (release, error
 	return release{version: p.version, sums: p.sums}, nil
 }
 
+// officialSource is an image of Docker's own library. Its tags are built again and
+// again, so that they have no digest for good.
+//
+// Source: https://github.com/docker-library/official-images#library-definition-files.
+type officialSource struct{ image string }
+
+func (s officialSource) address() string {
+	return "https://raw.githubusercontent.com/docker-library/official-images/master/library/" + s.image
+}
+
+func (s officialSource) String() string { return s.address() }
+
+var officialTags = regexp.MustCompile(`(?m)^Tags: (.*)$`)
+
+func (s officialSource) newest(ctx context.Context, w web, p pin) (release, error) {
+	body, err := w.get(ctx, s.address())
+	if err != nil {
+		return release{}, err
+	}
+	found := release{version: p.version}
+	for _, tags := range officialTags.FindAllStringSubmatch(string(body), -1) {
+		for tag := range strings.SplitSeq(tags[1], ", ") {
+			parsed, err := semver.StrictNewVersion(tag)
+			// A suffix is a variant of the image here, no release before.
+			if err == nil && parsed.Prerelease() == "" && newer(tag, found.version) {
+				found.version = tag
+			}
+		}
+	}
+	return found, nil
+}
+
 // moduleSource is a module of Go.
 //
 // Source: https://go.dev/ref/mod#goproxy-protocol.
