@@ -1,6 +1,9 @@
 package tracing
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+)
 
 // ContainerdRelease is an official containerd release.
 type ContainerdRelease struct {
@@ -53,6 +56,10 @@ var containerdReleases = map[string]ContainerdRelease{
 		"arm64": "06f46cbc073872c5ad1fbc922a53543e9a26b798d62ff106d44639dcb9947942",
 	}},
 }
+
+// ContainerdReleases returns the upstream containerd of every line that some k3s
+// embeds, by line ("2.3").
+func ContainerdReleases() map[string]ContainerdRelease { return maps.Clone(containerdReleases) }
 
 // ContainerdRelease returns the upstream containerd for a k3s release.
 func (r Release) ContainerdRelease() ContainerdRelease {

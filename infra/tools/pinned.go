@@ -6,6 +6,12 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
+// The pinned releases, but for [tracing.K3dRelease].
+const (
+	pulumiVersion  = "3.259.0"
+	kubectlVersion = "1.37.1"
+)
+
 // Pinned returns the tools that a stack needs, at the releases that this version of
 // kubetracing was tested with. A suitable tool on PATH is used instead.
 //
@@ -20,10 +26,10 @@ func Pinned() []Tool {
 func Pulumi() Tool {
 	return Tool{
 		Name:        "pulumi",
-		Version:     "3.259.0",
+		Version:     pulumiVersion,
 		Minimum:     "3.202.0",
 		VersionArgs: []string{"version"},
-		URL: "https://get.pulumi.com/releases/sdk/pulumi-v3.259.0-" + runtime.GOOS + "-" +
+		URL: "https://get.pulumi.com/releases/sdk/pulumi-v" + pulumiVersion + "-" + runtime.GOOS + "-" +
 			map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH] + ".tar.gz",
 		Members: []string{"pulumi/pulumi", "pulumi/pulumi-language-go"},
 		// The host of programs in Go; packages of distributions may lack it.
@@ -59,9 +65,9 @@ func K3d() Tool {
 func Kubectl() Tool {
 	return Tool{
 		Name:    "kubectl",
-		Version: "1.37.1",
+		Version: kubectlVersion,
 		// kubectl speaks to servers one minor away; any is better than a surprise.
-		URL: "https://dl.k8s.io/release/v1.37.1/bin/" + runtime.GOOS + "/" + runtime.GOARCH + "/kubectl",
+		URL: "https://dl.k8s.io/release/v" + kubectlVersion + "/bin/" + runtime.GOOS + "/" + runtime.GOARCH + "/kubectl",
 		SHA256: map[string]string{
 			"linux/amd64":  "65691ff77eb6fa44c908b77a1082c9f092c3b9733b5cefabec0d1104890e21a8",
 			"linux/arm64":  "ff749f4b78d9c4f1ec87307df9b50119ed819e2094aa9810cb9acffc3286c8c7",
