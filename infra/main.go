@@ -69,7 +69,9 @@ func openStack(ctx *pulumi.Context) (stacks.Stack, error) {
 	if err != nil {
 		return stacks.Stack{}, err
 	}
-	return stack, preflight.Check(ctx.Context(), docker.New(), preflight.NeedsOf(stack))
+	needs := preflight.NeedsOf(stack)
+	needs.ProviderHost, needs.ProviderContext = config["docker:host"], config["docker:context"]
+	return stack, preflight.Check(ctx.Context(), docker.New(), needs)
 }
 
 // compose creates a stack's resources and exports what people need of them.

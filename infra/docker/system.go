@@ -3,7 +3,6 @@ package docker
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -126,27 +125,4 @@ func (c *Client) System(ctx context.Context) (System, error) {
 		system.Rootless = system.Rootless || strings.HasPrefix(option, "name=rootless")
 	}
 	return system, nil
-}
-
-// Endpoint returns the address of the daemon that docker connects to, whether a
-// context, DOCKER_CONTEXT or DOCKER_HOST says so, and whether it is another machine's.
-func (c *Client) Endpoint(ctx context.Context) (host string, remote bool, err error) {
-	result, err := c.query(ctx, "context", "inspect")
-	if err != nil {
-		return "", false, wrap(err, "find the Docker daemon's address")
-	}
-	// Source: github.com/docker/cli cli/command/context/inspect.go (contextWithTLSListing).
-	var contexts []struct {
-		Endpoints map[string]struct {
-			Host string `json:"Host"`
-		} `json:"Endpoints"`
-	}
-	if err := json.Unmarshal([]byte(result.Stdout), &contexts); err != nil {
-		return "", false, fmt.Errorf("docker context inspect: read JSON: %w", err)
-	}
-	if len(contexts) != 1 || contexts[0].Endpoints["docker"].Host == "" {
-		return "", false, errors.New("docker context inspect: the context has no address of a Docker daemon")
-	}
-	host = contexts[0].Endpoints["docker"].Host
-	return host, !strings.HasPrefix(host, "unix://") && !strings.HasPrefix(host, "npipe://"), nil
 }

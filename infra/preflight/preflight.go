@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -35,6 +36,9 @@ type Needs struct {
 	// Subnet is the range of its network, and SubnetKey the key that chooses it.
 	Subnet    netip.Prefix
 	SubnetKey string
+	// ProviderHost and ProviderContext are the settings docker:host and docker:context
+	// of Pulumi's provider. Optional.
+	ProviderHost, ProviderContext string
 }
 
 // NeedsOf returns what a stack needs. The caller sets State or New if it knows.
@@ -66,11 +70,13 @@ type Machine struct {
 	Docker *docker.Client
 	// K3d returns what is wrong with the k3d on PATH, if anything.
 	K3d func(context.Context) error
+	// Getenv reads the environment of Pulumi's provider.
+	Getenv func(string) string
 }
 
 // Check returns an error for everything that would make an update fail halfway.
 func Check(ctx context.Context, client *docker.Client, needs Needs) error {
-	return Machine{client, tools.K3d().OnPath}.Check(ctx, needs)
+	return Machine{client, tools.K3d().OnPath, os.Getenv}.Check(ctx, needs)
 }
 
 // Docker returns an error unless there is a Docker daemon to connect to.
@@ -86,11 +92,11 @@ func (m Machine) Check(ctx context.Context, needs Needs) error {
 	var k3d, archErr, haveErr, endpointErr error
 	var arch string
 	var have docker.Inventory
-	var remote bool
+	var endpoint docker.Endpoint
 	group.Go(func() { k3d = m.k3d(ctx) })
 	group.Go(func() { arch, archErr = m.Docker.Architecture(ctx) })
 	group.Go(func() { have, haveErr = m.Docker.Inventory(ctx) })
-	group.Go(func() { _, remote, endpointErr = m.Docker.Endpoint(ctx) })
+	group.Go(func() { endpoint, endpointErr = m.Docker.Endpoint(ctx, m.Getenv) })
 	group.Wait()
 	// The others could not ask either.
 	for _, err := range []error{archErr, haveErr, endpointErr} {
@@ -98,13 +104,18 @@ func (m Machine) Check(ctx context.Context, needs Needs) error {
 			return errors.Join(k3d, advise(err))
 		}
 	}
+	// Whatever is in this daemon says nothing about another.
+	provider := docker.Provider{Host: needs.ProviderHost, Context: needs.ProviderContext, Getenv: m.Getenv}
+	if err := m.Docker.CheckProvider(ctx, endpoint, provider); err != nil {
+		return errors.Join(k3d, err)
+	}
 	problems := slices.Concat(
 		[]error{k3d, architecture(needs, arch)},
 		docker.Strangers(needs.Names, have, needs.owns),
 		takenSubnets(needs, have.Networks),
 	)
 	// The ports of a remote daemon are those of another machine.
-	if !remote {
+	if !endpoint.Remote() {
 		problems = append(problems, takenPorts(ctx, needs, have.Containers)...)
 	}
 	return errors.Join(problems...)

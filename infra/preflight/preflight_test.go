@@ -28,6 +28,8 @@ type machine struct {
 	*dockertest.Runner
 	world *dockertest.World
 	k3d   error
+	// environment is that of Pulumi's provider.
+	environment map[string]string
 }
 
 func versionOf(arch string) dockertest.Answer {
@@ -35,7 +37,7 @@ func versionOf(arch string) dockertest.Answer {
 }
 
 func endpoint(host string) dockertest.Answer {
-	return dockertest.Print(`[{"Endpoints":{"docker":{"Host":"` + host + `"}}}]`)
+	return dockertest.Print(`[{"Name":"default","Endpoints":{"docker":{"Host":"` + host + `"}}}]`)
 }
 
 var versionCommand = []string{"docker", "version", "--format", "{{json .}}"}
@@ -51,7 +53,10 @@ func newMachine(t *testing.T) *machine {
 
 func (m *machine) check(t *testing.T, needs preflight.Needs) error {
 	t.Helper()
-	return preflight.Machine{Docker: m.Client(), K3d: func(context.Context) error { return m.k3d }}.Check(t.Context(), needs)
+	return preflight.Machine{
+		Docker: m.Client(), K3d: func(context.Context) error { return m.k3d },
+		Getenv: func(name string) string { return m.environment[name] },
+	}.Check(t.Context(), needs)
 }
 
 func labels(stack, state string) map[string]string {
@@ -280,6 +285,7 @@ func TestCheck_Ports(t *testing.T) {
 		t.Run("of the daemon at "+host, func(t *testing.T) {
 			m := newMachine(t)
 			m.On(dockertest.Command("docker context inspect"), endpoint(host))
+			m.environment = map[string]string{"DOCKER_HOST": host}
 			err := m.check(t, needs(port))
 			if checked {
 				require.ErrorContains(t, err, "is taken by another process")
@@ -298,6 +304,29 @@ func TestCheck_Ports(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, listener.Close())
 	})
+}
+
+func TestCheck_Provider(t *testing.T) {
+	t.Parallel()
+	port := listen(t)
+	m := newMachine(t)
+	m.k3d = errors.New("k3d 5.7.0 is too old")
+	m.On(dockertest.Command("docker context inspect"), dockertest.Print(`[{"Name":"build","Endpoints":{"docker":{"Host":"ssh://me@build.example"}}}]`))
+	m.On([]string{"docker", "info", "--format", "{{json .}}"}, dockertest.Print(`{"ID":"B"}`))
+	m.On([]string{"docker", "--host", "unix:///var/run/docker.sock", "info", "--format", "{{json .}}"}, dockertest.Print(`{"ID":"A"}`))
+	err := m.check(t, needs(port))
+	require.ErrorContains(t, err, "k3d 5.7.0 is too old")
+	require.ErrorContains(t, err, "\nPulumi's Docker provider would connect to unix:///var/run/docker.sock (its default), but the Docker context \"build\" connects to ssh://me@build.example: ")
+	assert.NotContains(t, err.Error(), "is taken by", "what is in the wrong daemon does not matter")
+
+	m.environment = map[string]string{"DOCKER_HOST": "ssh://me@build.example"}
+	require.EqualError(t, m.check(t, needs(port)), "k3d 5.7.0 is too old: install k3d 5.8.3 or newer (https://k3d.io), or run `make up`, which brings its own",
+		"and the ports of another machine are not those of this one")
+
+	wanted := needs()
+	wanted.ProviderHost = "tcp://elsewhere.example:2376"
+	m.On([]string{"docker", "--host", "tcp://elsewhere.example:2376", "info", "--format", "{{json .}}"}, dockertest.Print(`{"ID":"A"}`))
+	require.ErrorContains(t, m.check(t, wanted), "would connect to tcp://elsewhere.example:2376 (docker:host)")
 }
 
 func TestCheck_Subnet(t *testing.T) {
