@@ -3,11 +3,13 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/stretchr/testify/assert"
@@ -35,8 +37,11 @@ type machine struct {
 	toolsErr, compileErr error
 }
 
-// dockerVersion is how the daemon is asked whether it answers.
-var dockerVersion = []string{"docker", "version", "--format", "{{json .}}"}
+// How the daemon is asked whether it answers, and for its clock.
+var (
+	dockerVersion = []string{"docker", "version", "--format", "{{json .}}"}
+	dockerInfo    = []string{"docker", "info", "--format", "{{json .}}"}
+)
 
 func newMachine(t *testing.T) *machine {
 	t.Helper()
@@ -45,12 +50,20 @@ func newMachine(t *testing.T) *machine {
 	m := &machine{root: root, docker: dockertest.New(t), pulumi: &pulumitest.Runner{}, environment: map[string]string{}}
 	m.world = dockertest.NewWorld(m.docker)
 	m.docker.On(dockerVersion, dockertest.Print(`{"Client":{},"Server":{"Version":"28.2.2","Arch":"amd64"}}`))
+	m.clock(0)
 	m.docker.On(dockertest.Command("docker context inspect"), dockertest.Print(`[{"Name":"default","Endpoints":{"docker":{"Host":"unix:///var/run/docker.sock"}}}]`))
 	m.pulumi.On("stack output", pulumitest.Answer{Stdout: "{}"})
 	m.write(t, "Pulumi.yaml", "name: kubetracing\nruntime: go\nmain: infra\n")
 	m.write(t, "Pulumi.dev.yaml", "config:\n  kubetracing:verify: {enabled: false}\n")
 	t.Setenv("OFFLINE", "1")
 	return m
+}
+
+// clock puts the daemon's clock ahead.
+func (m *machine) clock(ahead time.Duration) {
+	m.docker.OnFunc(dockerInfo, func(context.Context, dockertest.Call) dockertest.Answer {
+		return dockertest.Print(fmt.Sprintf(`{"ID":"A","SystemTime":%q}`, time.Now().Add(ahead).Format(time.RFC3339Nano)))
+	})
 }
 
 func (m *machine) write(t *testing.T, path, content string) {

@@ -418,5 +418,11 @@ func TestSystem_Ahead(t *testing.T) {
 	} {
 		system := docker.System{Time: asked.Add(at), Asked: asked, Answered: asked.Add(time.Second)}
 		assert.Equal(t, want, system.Ahead(), at)
+		offset, uncertainty := system.Offset()
+		if want == 0 {
+			assert.Equal(t, []time.Duration{0, time.Second}, []time.Duration{offset, uncertainty}, at)
+		} else {
+			assert.Equal(t, []time.Duration{at - 500*time.Millisecond, 500 * time.Millisecond}, []time.Duration{offset, uncertainty}, at)
+		}
 	}
 }

@@ -24,6 +24,17 @@ type System struct {
 	Time, Asked, Answered time.Time
 }
 
+// Offset returns an estimate of how much the daemon's clock is ahead of this process's,
+// negative if it is behind, and by how much the estimate may be wrong. It is 0 if the
+// time that the answer took can explain the difference.
+func (s System) Offset() (offset, uncertainty time.Duration) {
+	took := s.Answered.Sub(s.Asked)
+	if s.Ahead() == 0 {
+		return 0, took
+	}
+	return s.Time.Sub(s.Asked.Add(took / 2)), took / 2
+}
+
 // Ahead returns by how much the daemon's clock is certainly ahead of this process's;
 // negative if it is behind, and 0 if the time that the answer took can explain the
 // difference.
