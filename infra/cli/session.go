@@ -136,6 +136,25 @@ func (a *App) follower(verbose bool) pulumi.Follower {
 	return progress.New(a.Stderr, a.Width, time.Now)
 }
 
+// checkBuild returns an error for what would make the build of the node image fail.
+func (a *App) checkBuild(stack stacks.Stack) task {
+	return func(ctx context.Context, _ io.Writer) error {
+		return preflight.Machine{Docker: a.Docker, Getenv: a.getenv}.Build(ctx, preflight.NeedsOf(stack))
+	}
+}
+
+// inOrder runs tasks one after the other.
+func inOrder(tasks ...task) task {
+	return func(ctx context.Context, w io.Writer) error {
+		for _, task := range tasks {
+			if err := task(ctx, w); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
 // pullImages pulls the images that the stack needs and Docker lacks. What cannot be
 // pulled may be built, or imported, elsewhere: the update says so if it is not.
 func (a *App) pullImages(stack stacks.Stack) task {

@@ -361,13 +361,13 @@ func TestClient_System(t *testing.T) {
 			runner.On(versionCommand, dockertest.Print(dockerVersion))
 			runner.OnFunc(infoCommand, func(context.Context, dockertest.Call) dockertest.Answer {
 				time.Sleep(time.Second)
-				return dockertest.Print(`{"CgroupVersion":"2","Driver":"overlay2","SystemTime":"2000-01-01T00:01:10.5Z","SecurityOptions":["name=seccomp,profile=default","name=rootless"]}`)
+				return dockertest.Print(`{"CgroupVersion":"2","Driver":"overlayfs","DriverStatus":[["driver-type","io.containerd.snapshotter.v1"]],"SystemTime":"2000-01-01T00:01:10.5Z","SecurityOptions":["name=seccomp,profile=default","name=rootless"]}`)
 			})
 			start := time.Now()
 			system, err := runner.Client().System(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, docker.System{
-				Version: "20.10.24", Architecture: "arm64", CgroupVersion: "2", Rootless: true, Storage: "overlay2",
+				Version: "20.10.24", Architecture: "arm64", CgroupVersion: "2", Rootless: true, Storage: "overlayfs", ContainerdStore: true,
 				Time:  time.Date(2000, 1, 1, 0, 1, 10, 500e6, time.UTC),
 				Asked: start, Answered: start.Add(time.Second),
 			}, system)

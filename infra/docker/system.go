@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -20,6 +21,8 @@ type System struct {
 	Rootless bool
 	// Storage is the storage driver, as overlay2.
 	Storage string
+	// ContainerdStore reports whether containerd keeps the images.
+	ContainerdStore bool
 	// Time is the daemon's clock, when this process's was between Asked and Answered.
 	Time, Asked, Answered time.Time
 }
@@ -116,11 +119,12 @@ func (c *Client) System(ctx context.Context) (System, error) {
 	answered := time.Now()
 	// Source: github.com/docker/docker api/types/system (Info).
 	var info struct {
-		CgroupVersion   string    `json:"CgroupVersion"`
-		Driver          string    `json:"Driver"`
-		SystemTime      time.Time `json:"SystemTime"`
-		SecurityOptions []string  `json:"SecurityOptions"`
-		ServerErrors    []string  `json:"ServerErrors"`
+		CgroupVersion   string     `json:"CgroupVersion"`
+		Driver          string     `json:"Driver"`
+		DriverStatus    [][]string `json:"DriverStatus"`
+		SystemTime      time.Time  `json:"SystemTime"`
+		SecurityOptions []string   `json:"SecurityOptions"`
+		ServerErrors    []string   `json:"ServerErrors"`
 	}
 	if err := json.Unmarshal([]byte(result.Stdout), &info); err != nil {
 		return System{}, fmt.Errorf("docker info: read JSON: %w", err)
@@ -131,6 +135,10 @@ func (c *Client) System(ctx context.Context) (System, error) {
 	system := System{
 		Version: v.Server.Version, Architecture: v.Server.Arch, CgroupVersion: info.CgroupVersion, Storage: info.Driver,
 		Time: info.SystemTime, Asked: asked, Answered: answered,
+	}
+	// Source: github.com/docker/docker daemon/containerd/service.go (LayerStoreStatus).
+	for _, status := range info.DriverStatus {
+		system.ContainerdStore = system.ContainerdStore || slices.Equal(status, []string{"driver-type", "io.containerd.snapshotter.v1"})
 	}
 	for _, option := range info.SecurityOptions {
 		system.Rootless = system.Rootless || strings.HasPrefix(option, "name=rootless")

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 
+	"golang.org/x/mod/semver"
+
 	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/infra/docker"
 	"github.com/kubetracing/kubetracing/infra/tools"
@@ -31,6 +33,8 @@ type Needs struct {
 	// Architectures are those for which there is a release of its runtime; empty means
 	// any.
 	Architectures []string
+	// BuildImages are those on which the node image is built.
+	BuildImages []string
 	// Ports are published on 127.0.0.1.
 	Ports []stacks.Port
 	// Subnet is the range of its network, and SubnetKey the key that chooses it.
@@ -47,7 +51,7 @@ func NeedsOf(stack stacks.Stack) Needs {
 		Names: spec.Names{
 			Stack: stack.Names.Owner, Cluster: stack.Names.Cluster, Networks: []string{stack.Names.Network()},
 		},
-		Architectures: stack.Architectures(), Ports: stack.Settings.Ports(),
+		Architectures: stack.Architectures(), BuildImages: []string{stack.BaseImage(), spec.ToolsImage}, Ports: stack.Settings.Ports(),
 		Subnet: stack.Subnet.Prefix, SubnetKey: stack.Project + ":network.subnet",
 	}
 	for i := range needs.Ports {
@@ -89,17 +93,18 @@ func Docker(ctx context.Context, client *docker.Client) error {
 func (m Machine) Check(ctx context.Context, needs Needs) error {
 	// Each runs a program or two, so they run side by side.
 	var group sync.WaitGroup
-	var k3d, archErr, haveErr, endpointErr error
-	var arch string
+	var k3d, credentials, systemErr, haveErr, endpointErr error
+	var system docker.System
 	var have docker.Inventory
 	var endpoint docker.Endpoint
 	group.Go(func() { k3d = m.k3d(ctx) })
-	group.Go(func() { arch, archErr = m.Docker.Architecture(ctx) })
+	group.Go(func() { system, systemErr = m.Docker.System(ctx) })
+	group.Go(func() { credentials = m.Docker.CheckCredentials(ctx, m.Getenv, needs.BuildImages...) })
 	group.Go(func() { have, haveErr = m.Docker.Inventory(ctx) })
 	group.Go(func() { endpoint, endpointErr = m.Docker.Endpoint(ctx, m.Getenv) })
 	group.Wait()
 	// The others could not ask either.
-	for _, err := range []error{archErr, haveErr, endpointErr} {
+	for _, err := range []error{systemErr, haveErr, endpointErr} {
 		if err != nil {
 			return errors.Join(k3d, advise(err))
 		}
@@ -110,7 +115,7 @@ func (m Machine) Check(ctx context.Context, needs Needs) error {
 		return errors.Join(k3d, err)
 	}
 	problems := slices.Concat(
-		[]error{k3d, architecture(needs, arch)},
+		[]error{k3d, architecture(needs, system.Architecture), imageStore(system), credentials},
 		docker.Strangers(needs.Names, have, needs.owns),
 		takenSubnets(needs, have.Networks),
 	)
@@ -119,6 +124,33 @@ func (m Machine) Check(ctx context.Context, needs Needs) error {
 		problems = append(problems, takenPorts(ctx, needs, have.Containers)...)
 	}
 	return errors.Join(problems...)
+}
+
+// Build returns an error for everything that would make the build of the node image
+// fail.
+func (m Machine) Build(ctx context.Context, needs Needs) error {
+	system, err := m.Docker.System(ctx)
+	if err != nil {
+		return advise(err)
+	}
+	return errors.Join(imageStore(system), m.Docker.CheckCredentials(ctx, m.Getenv, needs.BuildImages...))
+}
+
+// contextRelease is the first release of Docker whose containerd image store takes a
+// build's context as Pulumi's provider sends it: as an archive over the API.
+//
+// Sources: github.com/moby/moby#47717 and #49178; github.com/pulumi/pulumi-docker#967.
+const contextRelease = "27.5.0"
+
+// imageStore returns an error for a Docker that cannot build the node image.
+func imageStore(system docker.System) error {
+	version := "v" + system.Version
+	if !system.ContainerdStore || !semver.IsValid(version) || semver.Compare(version, "v"+contextRelease) >= 0 {
+		return nil
+	}
+	return fmt.Errorf("the node image cannot be built by Docker %s with the containerd image store (https://github.com/moby/moby/issues/47717): "+
+		"update Docker to %s or newer, or turn that store off, in Docker Desktop with \"Use containerd for pulling and storing images\", "+
+		"elsewhere with \"features\": {\"containerd-snapshotter\": false} in daemon.json", system.Version, contextRelease)
 }
 
 // advise adds to an error of Docker's what to do about it.

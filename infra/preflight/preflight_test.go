@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -40,23 +42,31 @@ func endpoint(host string) dockertest.Answer {
 	return dockertest.Print(`[{"Name":"default","Endpoints":{"docker":{"Host":"` + host + `"}}}]`)
 }
 
-var versionCommand = []string{"docker", "version", "--format", "{{json .}}"}
+var (
+	versionCommand = []string{"docker", "version", "--format", "{{json .}}"}
+	infoCommand    = []string{"docker", "info", "--format", "{{json .}}"}
+)
 
 func newMachine(t *testing.T) *machine {
 	t.Helper()
 	m := &machine{Runner: dockertest.New(t)}
 	m.world = dockertest.NewWorld(m.Runner)
 	m.On(versionCommand, versionOf("amd64"))
+	m.On(infoCommand, dockertest.Print(`{"ID":"A"}`))
 	m.On(dockertest.Command("docker context inspect"), endpoint("unix:///var/run/docker.sock"))
 	return m
 }
 
 func (m *machine) check(t *testing.T, needs preflight.Needs) error {
 	t.Helper()
+	return m.machine().Check(t.Context(), needs)
+}
+
+func (m *machine) machine() preflight.Machine {
 	return preflight.Machine{
 		Docker: m.Client(), K3d: func(context.Context) error { return m.k3d },
 		Getenv: func(name string) string { return m.environment[name] },
-	}.Check(t.Context(), needs)
+	}
 }
 
 func labels(stack, state string) map[string]string {
@@ -112,7 +122,7 @@ func TestNeedsOf(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, preflight.Needs{
 		Names:         spec.Names{Stack: "traced/dev", Cluster: "traced-dev", Networks: []string{"traced-dev"}},
-		Architectures: []string{"amd64", "arm64"},
+		Architectures: []string{"amd64", "arm64"}, BuildImages: []string{stack.BaseImage(), "busybox:1.37.0"},
 		Ports: []stacks.Port{
 			{Key: "traced:cluster.apiPort", Number: 6550},
 			{Key: "traced:jaeger.uiPort", Number: 16686},
@@ -193,6 +203,56 @@ func TestCheck_K3d(t *testing.T) {
 	require.EqualError(t, m.check(t, needs()),
 		"k3d 5.7.0 is too old: install k3d 5.8.3 or newer (https://k3d.io), or run `make up`, which brings its own")
 	require.NoError(t, preflight.Docker(t.Context(), m.Client()), "Docker alone needs no k3d")
+}
+
+func TestCheck_ImageStore(t *testing.T) {
+	t.Parallel()
+	const containerd = `{"DriverStatus":[["driver-type","io.containerd.snapshotter.v1"]]}`
+	refusal := func(version string) string {
+		return "the node image cannot be built by Docker " + version + " with the containerd image store (https://github.com/moby/moby/issues/47717): " +
+			"update Docker to 27.5.0 or newer, or turn that store off, in Docker Desktop with \"Use containerd for pulling and storing images\", " +
+			"elsewhere with \"features\": {\"containerd-snapshotter\": false} in daemon.json"
+	}
+	for name, test := range map[string]struct {
+		version, info string
+		refused       bool
+	}{
+		"27.0":                         {"27.0.3", containerd, true},
+		"27.4":                         {"27.4.1", containerd, true},
+		"a candidate of 27.5":          {"27.5.0-rc.1", containerd, true},
+		"26.1 of a distribution":       {"26.1.5+dfsg1", containerd, true},
+		"27.5":                         {"27.5.0", containerd, false},
+		"29":                           {"29.1.0", containerd, false},
+		"a build of one's own":         {"dev", containerd, false},
+		"27.4 with its own store":      {"27.4.1", `{"Driver":"overlay2","DriverStatus":[["Backing Filesystem","extfs"],["Native Overlay Diff","true"]]}`, false},
+		"27.4 with an unknown storage": {"27.4.1", `{"DriverStatus":null}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			m.On(versionCommand, dockertest.Print(`{"Client":{},"Server":{"Version":"`+test.version+`","Arch":"amd64"}}`))
+			m.On(infoCommand, dockertest.Print(test.info))
+			for _, err := range []error{m.check(t, needs()), m.machine().Build(t.Context(), needs())} {
+				if test.refused {
+					require.EqualError(t, err, refusal(test.version))
+				} else {
+					require.NoError(t, err)
+				}
+			}
+		})
+	}
+}
+
+func TestCheck_Credentials(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	folder := t.TempDir()
+	m.environment = map[string]string{"DOCKER_CONFIG": folder}
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "config.json"), []byte(`{"credsStore":"desktop.exe"}`), 0o600))
+	m.On(dockertest.Command("docker-credential-desktop.exe list"), dockertest.Answer{Err: &exec.Error{Name: "x", Err: exec.ErrNotFound}})
+	for _, err := range []error{m.check(t, needs()), m.machine().Build(t.Context(), needs())} {
+		require.ErrorContains(t, err, folder+`/config.json: credsStore "desktop.exe": docker-credential-desktop.exe is not on PATH`)
+	}
 }
 
 func TestCheck_Strangers(t *testing.T) {
@@ -312,7 +372,7 @@ func TestCheck_Provider(t *testing.T) {
 	m := newMachine(t)
 	m.k3d = errors.New("k3d 5.7.0 is too old")
 	m.On(dockertest.Command("docker context inspect"), dockertest.Print(`[{"Name":"build","Endpoints":{"docker":{"Host":"ssh://me@build.example"}}}]`))
-	m.On([]string{"docker", "info", "--format", "{{json .}}"}, dockertest.Print(`{"ID":"B"}`))
+	m.On(infoCommand, dockertest.Print(`{"ID":"B"}`))
 	m.On([]string{"docker", "--host", "unix:///var/run/docker.sock", "info", "--format", "{{json .}}"}, dockertest.Print(`{"ID":"A"}`))
 	err := m.check(t, needs(port))
 	require.ErrorContains(t, err, "k3d 5.7.0 is too old")
