@@ -74,7 +74,7 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 		if args.Pipeline.DiskQueue {
 			data, err = resources.NewDataVolume(ctx, name, resources.DataVolumeArgs{
 				Program: args.Program, Volume: args.ContainerName, Path: tracing.CollectorDataDirectory,
-				User: imageUser, Owner: args.Owner,
+				UserOf: args.Image, Image: image, Owner: args.Owner,
 			}, collector)
 			if err != nil {
 				return err

@@ -20,13 +20,6 @@ const jaegerConfigPath = "/etc/jaeger/config.yaml"
 // Collector need a second or two on an idle machine.
 const healthTimeout = 2 * time.Minute
 
-// imageUser is the user as whom the images of Jaeger and the Collector run.
-//
-// Source: github.com/jaegertracing/jaeger cmd/jaeger/Dockerfile and
-// open-telemetry/opentelemetry-collector-releases distributions/otelcol/Dockerfile
-// (USER_UID).
-const imageUser = "10001"
-
 // JaegerArgs describe the trace backend.
 type JaegerArgs struct {
 	// Program is the kubetracing binary. Required.
@@ -81,7 +74,7 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 		if args.Spec.Storage == tracing.StorageBadger {
 			data, err = resources.NewDataVolume(ctx, name, resources.DataVolumeArgs{
 				Program: args.Program, Volume: args.ContainerName, Path: tracing.JaegerDataDirectory,
-				User: imageUser, Owner: args.Owner,
+				UserOf: args.Image, Image: image, Owner: args.Owner,
 			}, jaeger)
 			if err != nil {
 				return err

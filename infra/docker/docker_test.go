@@ -129,12 +129,12 @@ func TestClient_objects(t *testing.T) {
 	// An image with two names is listed twice.
 	runner.On(dockertest.Command("docker image ls --quiet --no-trunc"), dockertest.Print("sha256:1\nsha256:1\n"))
 	runner.On(dockertest.Command("docker image inspect sha256:1"), dockertest.Print(
-		`[{"Id":"sha256:1","RepoTags":["a:1","b:1"],"Created":"2026-01-01T10:00:00Z","Architecture":"arm64","Config":{"Labels":{"l":"v"}}}]`))
+		`[{"Id":"sha256:1","RepoTags":["a:1","b:1"],"Created":"2026-01-01T10:00:00Z","Architecture":"arm64","Config":{"User":"10001:0","Labels":{"l":"v"}}}]`))
 	images, err := runner.Client().Images(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []docker.Image{{
 		ID: "sha256:1", Tags: []string{"a:1", "b:1"}, Labels: map[string]string{"l": "v"},
-		Created: time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC), Architecture: "arm64",
+		Created: time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC), Architecture: "arm64", User: "10001:0",
 	}}, images)
 }
 
