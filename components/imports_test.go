@@ -84,6 +84,7 @@ var importRules = []importRule{
 	{packages: "infra", may: []string{"components", "infra/docker", "infra/plan", "infra/preflight", "stacks"}, never: typed},
 	{packages: "infra/plan", may: append([]string{"stacks"}, pure...), never: typed},
 	{packages: commandLine, may: []string{"infra/cli"}, never: heavy},
+	{packages: "test/internal/docker", may: []string{"infra/docker"}, never: heavy},
 	{packages: "test/...", may: []string{"test/..."}, never: heavy},
 	{packages: "infra/...", may: append([]string{"infra/...", "stacks"}, pure...), never: heavy},
 }

@@ -60,24 +60,25 @@ func composeOffline(ctx *pulumi.Context, stack stacks.Stack) error {
 // openStack reads the stack, looks for what would make its update fail halfway, and
 // returns what Docker has of its nodes' images.
 func openStack(ctx *pulumi.Context) (stacks.Stack, cluster.LocalImages, error) {
-	stack, err := readStack(ctx)
+	config, err := stacks.Environment()
 	if err != nil {
 		return stacks.Stack{}, cluster.LocalImages{}, err
 	}
-	client := docker.New()
-	if err := preflight.Check(ctx.Context(), client, preflight.NeedsOf(stack)); err != nil {
+	stack, err := readStack(ctx, config)
+	if err != nil {
+		return stacks.Stack{}, cluster.LocalImages{}, err
+	}
+	client, needs := docker.New(), preflight.NeedsOf(stack)
+	needs.ProviderHost, needs.ProviderContext = config["docker:host"], config["docker:context"]
+	if err := preflight.Check(ctx.Context(), client, needs); err != nil {
 		return stacks.Stack{}, cluster.LocalImages{}, err
 	}
 	images, err := localImages(ctx.Context(), client, stack)
 	return stack, images, err
 }
 
-// readStack reads the stack from what Pulumi passes to the program.
-func readStack(ctx *pulumi.Context) (stacks.Stack, error) {
-	config, err := stacks.Environment()
-	if err != nil {
-		return stacks.Stack{}, err
-	}
+// readStack reads the stack from the configuration that Pulumi passes to the program.
+func readStack(ctx *pulumi.Context, config map[string]string) (stacks.Stack, error) {
 	// Pulumi runs the program in its own folder.
 	if err := stacks.CheckFile(components.DefaultRoot, ctx.Stack()); err != nil {
 		return stacks.Stack{}, err

@@ -75,7 +75,7 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 			after: []pulumi.Resource{args.Jaeger.Healthy},
 		}
 		if args.Pipeline.DiskQueue {
-			gateway.dataPath, gateway.dataUser = tracing.CollectorDataDirectory, imageUser
+			gateway.dataPath = tracing.CollectorDataDirectory
 		}
 		container, healthy, err := gateway.createHealthy(ctx, name, docker.ContainerArgs{
 			Command: resources.StringArray("--config", collectorConfigPath),

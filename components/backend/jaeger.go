@@ -17,13 +17,6 @@ import (
 // Collector need a second or two on an idle machine.
 const healthTimeout = 2 * time.Minute
 
-// imageUser is the user as whom the images of Jaeger and the Collector run.
-//
-// Source: github.com/jaegertracing/jaeger cmd/jaeger/Dockerfile and
-// open-telemetry/opentelemetry-collector-releases distributions/otelcol/Dockerfile
-// (USER_UID).
-const imageUser = "10001"
-
 // JaegerArgs describe the trace backend.
 type JaegerArgs struct {
 	// Program is the kubetracing binary. Required.
@@ -80,7 +73,7 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 			owner: args.Owner, after: []pulumi.Resource{args.Storage},
 		}
 		if args.Spec.Storage == tracing.StorageBadger {
-			backend.dataPath, backend.dataUser = tracing.JaegerDataDirectory, imageUser
+			backend.dataPath = tracing.JaegerDataDirectory
 		}
 		container, healthy, err := backend.createHealthy(ctx, name, docker.ContainerArgs{
 			Command: resources.StringArray("--config", tracing.JaegerConfigPath),

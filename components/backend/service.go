@@ -25,7 +25,7 @@ type service struct {
 	// address is its IPv4 address on the network. Docker's choice by default.
 	address string
 	// dataPath is where the container has a volume that its user can write to, and
-	// dataUser the numeric id of that user. No volume by default.
+	// dataUser the numeric id of that user, by default the image's. No volume by default.
 	dataPath, dataUser string
 	// owner marks the container and its volume. Required.
 	owner resources.Owner
@@ -44,9 +44,11 @@ func (s service) create(
 	}
 	var data resources.DataVolume
 	if s.dataPath != "" {
-		data, err = resources.NewDataVolume(ctx, name, resources.DataVolumeArgs{
-			Program: s.program, Volume: s.container, Path: s.dataPath, User: s.dataUser, Owner: s.owner,
-		}, parent)
+		volume := resources.DataVolumeArgs{Program: s.program, Volume: s.container, Path: s.dataPath, User: s.dataUser, Owner: s.owner}
+		if s.dataUser == "" {
+			volume.UserOf, volume.Image = s.image, image
+		}
+		data, err = resources.NewDataVolume(ctx, name, volume, parent)
 		if err != nil {
 			return nil, err
 		}

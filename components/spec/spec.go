@@ -129,8 +129,10 @@ type KeyPair struct {
 type Volume struct {
 	// Volume is its name in Docker.
 	Volume string `json:"volume"`
-	// User is the numeric user id that gets it.
-	User string `json:"user"`
+	// User is the numeric user id that gets it, unless UserOf names an image: then it is
+	// the user as whom that image runs.
+	User   string `json:"user,omitempty"`
+	UserOf string `json:"userOf,omitempty"`
 	// Image is an image with chown.
 	Image string `json:"image"`
 }

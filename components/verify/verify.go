@@ -20,7 +20,7 @@ type Check struct {
 	// Since is the earliest start of a span that counts, by the clock of the processes
 	// that send spans; zero means everything that Jaeger has. See [Query].
 	Since time.Time
-	// ClockOffset is by how much that clock is ahead of ours.
+	// ClockOffset is by how much that clock is ahead of ours; negative if it is behind.
 	ClockOffset time.Duration
 	// Interval is the pause between two polls of Jaeger.
 	Interval time.Duration
@@ -79,7 +79,7 @@ func (c Check) Run(ctx context.Context) Report {
 	searches := make([]*search, len(c.Expectations))
 	for i, expectation := range c.Expectations {
 		report.Results[i] = Result{Expectation: expectation, Missing: expectation.Spans}
-		searches[i] = &search{client: c.Client, query: selective(expectation, c.Since), held: map[string]bool{}}
+		searches[i] = &search{client: c.Client, query: selective(expectation, c.Since), clockOffset: c.ClockOffset, held: map[string]bool{}}
 	}
 	polled := false
 	// An error means that the context has ended: the report lists what is missing.

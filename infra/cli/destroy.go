@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubetracing/kubetracing/infra/preflight"
 	"github.com/kubetracing/kubetracing/infra/pulumi"
 )
 
@@ -83,7 +82,7 @@ func (a *App) destroyOrphans(ctx context.Context, identity string) error {
 	if identity == "" {
 		return fmt.Errorf("--orphans: the identity is empty; preview lists them")
 	}
-	if err := preflight.Docker(ctx, a.Docker); err != nil {
+	if _, err := a.connect(ctx); err != nil {
 		return err
 	}
 	count, err := pulumi.RemoveOrphans(ctx, a.Docker, identity, a.Stderr)

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/kubetracing/kubetracing/components/poll"
+	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/infra/follow"
 	"github.com/kubetracing/kubetracing/stacks"
@@ -73,7 +74,11 @@ could not be asked.`,
 			}
 			limited, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
-			found := showTraces(limited, a.Stderr, verify.Client{BaseURL: jaeger}, requests)
+			clock := a.clock(ctx)
+			for i := range requests {
+				requests[i] = requests[i].By(clock.offset, clock.uncertainty)
+			}
+			found := showTraces(limited, a.Stderr, verify.Client{BaseURL: jaeger}, requests, missingCause(clock, stack.Settings))
 			if ended != nil {
 				return ended
 			}
@@ -121,8 +126,25 @@ func (a *App) runFollowed(ctx context.Context, proxy *follow.Proxy, arguments []
 	return nil
 }
 
-// showTraces waits for the traces of requests and prints them as a table.
-func showTraces(ctx context.Context, w io.Writer, client verify.Client, requests []follow.Request) error {
+// missingCause returns the likely cause of a missing trace.
+func missingCause(clock clock, settings stacks.Settings) string {
+	const every = tracing.SamplingRateMax
+	apiserver, collector := settings.Sampling.APIServer, settings.CollectorRate()
+	switch {
+	case clock.difference != nil:
+		return clock.difference.What
+	case apiserver < every:
+		return fmt.Sprintf("sampling.apiserver is %d, below %d", apiserver, every)
+	case collector < every:
+		return fmt.Sprintf("the Collector keeps %d of %d traces", collector, every)
+	default:
+		return "kubetracing verify looks for the cause"
+	}
+}
+
+// showTraces waits for the traces of requests and prints them as a table. cause is the
+// likely one of a missing trace.
+func showTraces(ctx context.Context, w io.Writer, client verify.Client, requests []follow.Request, cause string) error {
 	traces := make([]follow.Trace, len(requests))
 	var reason error
 	completed := false
@@ -170,7 +192,7 @@ func showTraces(ctx context.Context, w io.Writer, client verify.Client, requests
 	case reason != nil:
 		return exitError{fmt.Errorf("no answer from Jaeger: %w", reason), exitUnreachable}
 	default:
-		return exitError{fmt.Errorf("%d of %d requests have no trace: is sampling.apiserver below 1000000?", missing, len(requests)), exitMissing}
+		return exitError{fmt.Errorf("%d of %d requests have no trace: %s", missing, len(requests), cause), exitMissing}
 	}
 }
 

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"time"
 
@@ -42,13 +44,41 @@ func (l *lockedWriter) Write(text []byte) (int, error) {
 	return l.w.Write(text) //nolint:wrapcheck // as the writer that it stands for
 }
 
+// connect finds the Docker daemon, which must answer, and makes it that of everything
+// that is run from then on. It returns the variables that lead there.
+func (a *App) connect(ctx context.Context) ([]string, error) {
+	var answer error
+	var endpoint docker.Endpoint
+	var endpointErr error
+	var group sync.WaitGroup
+	group.Go(func() { answer = preflight.Docker(ctx, a.Docker) })
+	group.Go(func() { endpoint, endpointErr = a.Docker.Endpoint(ctx, a.getenv) })
+	group.Wait()
+	if err := cmp.Or(answer, endpointErr); err != nil {
+		return nil, err
+	}
+	daemon := endpoint.Environment()
+	client := *a.Docker
+	client.Env = slices.Concat(client.Env, daemon)
+	a.Docker = &client
+	return daemon, nil
+}
+
+// stack returns a stack whose Pulumi connects to a daemon.
+func (a *App) stack(space pulumi.Workspace, daemon []string) pulumi.Stack {
+	stack := pulumi.NewStack(space, a.Pulumi, a.LookupEnv, a.Stderr)
+	stack.Env = slices.Concat(stack.Env, daemon)
+	return stack
+}
+
 // open compares what Pulumi and Docker know of a stack while the tools are installed
 // and further tasks run. Docker must answer first: nothing works without it.
 func (a *App) open(ctx context.Context, space pulumi.Workspace, tasks ...task) (*session, error) {
-	if err := preflight.Docker(ctx, a.Docker); err != nil {
+	daemon, err := a.connect(ctx)
+	if err != nil {
 		return nil, err
 	}
-	s := &session{stack: pulumi.NewStack(space, a.Pulumi, a.LookupEnv, a.Stderr)}
+	s := &session{stack: a.stack(space, daemon)}
 	names := s.stack.Names()
 	readState := func(ctx context.Context) (err error) {
 		s.state, s.exists, err = s.stack.State(ctx)
@@ -69,7 +99,7 @@ func (a *App) open(ctx context.Context, space pulumi.Workspace, tasks ...task) (
 	for _, task := range tasks {
 		group.Go(func() error { return task(groupCtx, progress) })
 	}
-	err := group.Wait()
+	err = group.Wait()
 	if err == nil && !s.stack.Local {
 		err = readState(ctx)
 	}
@@ -119,6 +149,25 @@ func (a *App) follower(verbose bool) pulumi.Follower {
 		return nil
 	}
 	return progress.New(a.Stderr, a.Width, time.Now)
+}
+
+// checkBuild returns an error for what would make the build of the node image fail.
+func (a *App) checkBuild(stack stacks.Stack) task {
+	return func(ctx context.Context, _ io.Writer) error {
+		return preflight.Machine{Docker: a.Docker, Getenv: a.getenv}.Build(ctx, preflight.NeedsOf(stack))
+	}
+}
+
+// inOrder runs tasks one after the other.
+func inOrder(tasks ...task) task {
+	return func(ctx context.Context, w io.Writer) error {
+		for _, task := range tasks {
+			if err := task(ctx, w); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // pullImages pulls the images that the stack needs and Docker lacks. What cannot be

@@ -37,7 +37,7 @@ func (a *App) up(ctx context.Context, o *options, verbose bool, flags []string) 
 	if err != nil {
 		return err
 	}
-	s, err := a.open(ctx, space, a.Compile, a.pullImages(stack))
+	s, err := a.open(ctx, space, a.Compile, inOrder(a.checkBuild(stack), a.pullImages(stack)))
 	if err != nil {
 		return err
 	}

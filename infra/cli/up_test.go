@@ -250,6 +250,17 @@ func TestUp_machine_that_lacks_something(t *testing.T) {
 		}, "up preview destroy", "no networks today"},
 		"tools":   {func(_ *testing.T, m *machine) { m.toolsErr = assert.AnError }, "up preview destroy", assert.AnError.Error()},
 		"program": {func(_ *testing.T, m *machine) { m.compileErr = assert.AnError }, "up preview", assert.AnError.Error()},
+		"credential helper": {func(t *testing.T, m *machine) {
+			t.Helper()
+			t.Setenv("OFFLINE", "")
+			m.write(t, "docker/config.json", `{"credsStore":"desktop.exe"}`)
+			m.environment["DOCKER_CONFIG"] = filepath.Join(m.root, "docker")
+			m.docker.On(dockertest.Command("docker-credential-desktop.exe list"), dockertest.Answer{Err: &exec.Error{Name: "x", Err: exec.ErrNotFound}})
+		}, "up preview", `docker/config.json: credsStore "desktop.exe": docker-credential-desktop.exe is not on PATH, and without it Pulumi's Docker provider builds no image`},
+		"image store": {func(_ *testing.T, m *machine) {
+			m.docker.On(dockerVersion, dockertest.Print(`{"Client":{},"Server":{"Version":"27.3.1","Arch":"amd64"}}`))
+			m.docker.On(dockerInfo, dockertest.Print(`{"DriverStatus":[["driver-type","io.containerd.snapshotter.v1"]]}`))
+		}, "up preview", "kubetracing: the node image cannot be built by Docker 27.3.1 with the containerd image store"},
 		"stack's file": {func(t *testing.T, m *machine) {
 			t.Helper()
 			require.NoError(t, os.Remove(filepath.Join(m.root, "Pulumi.dev.yaml")))
@@ -264,9 +275,17 @@ func TestUp_machine_that_lacks_something(t *testing.T) {
 				assert.Equal(t, 1, got.code)
 				assert.Contains(t, got.stderr, test.want)
 				assert.Empty(t, m.pulumi.Lines())
+				assert.Empty(t, m.docker.Lines("docker", "pull"))
 			})
 		}
 	}
+	t.Run("destroy builds nothing", func(t *testing.T) {
+		m := newMachine(t)
+		m.createStack(t)
+		tests["credential helper"].prepare(t, m)
+		tests["image store"].prepare(t, m)
+		require.Zero(t, m.run(t, "destroy").code)
+	})
 }
 
 func TestUp_pulls_missing_images(t *testing.T) {

@@ -74,6 +74,8 @@ Exit codes:
 			if err != nil {
 				return err
 			}
+			check.ClockOffset = a.clock(command.Context()).offset
+			check.Since = check.Since.Add(check.ClockOffset)
 			ctx, cancel := context.WithTimeout(command.Context(), chosen.timeout)
 			defer cancel()
 			report := check.Run(ctx)
@@ -92,7 +94,7 @@ Exit codes:
 	flags.StringVarP(&chosen.output, "output", "o", outputTable, outputTable+" or "+outputJSON)
 	flags.DurationVar(&chosen.timeout, "timeout", 2*time.Minute, "how long to search")
 	flags.DurationVar(&chosen.lookback, "lookback", 0, "how old a span may be (default: any age)")
-	flags.StringVar(&chosen.since, "since", "", "the earliest start of a span that counts, as RFC 3339 (default: the lookback)")
+	flags.StringVar(&chosen.since, "since", "", "the earliest start of a span that counts, as RFC 3339, by this machine's clock (default: the lookback)")
 	flags.StringArrayVar(&chosen.containers, "container", nil,
 		"a Docker container to search for a cause, repeated in the order in which spans are read (default: the stack's)")
 	flags.BoolVar(&chosen.spec, "spec", false, "read a verification from standard input, as Pulumi's command provider passes it")
@@ -122,7 +124,7 @@ func (a *App) verifySpec(ctx context.Context) error {
 		}
 		check := verify.Check{
 			Client: verify.Client{BaseURL: jaeger}, Expectations: document.Expectations,
-			Since: since, Interval: pollInterval, Progress: printProgress(a.Stderr),
+			Since: since, ClockOffset: a.clock(ctx).offset, Interval: pollInterval, Progress: printProgress(a.Stderr),
 		}
 		limited, cancel := context.WithTimeout(ctx, time.Duration(document.Timeout))
 		defer cancel()
@@ -146,7 +148,8 @@ func (a *App) verifySpec(ctx context.Context) error {
 	return nil
 }
 
-// check returns what the flags, and the stack for what they leave out, ask for.
+// check returns what the flags, and the stack for what they leave out, ask for. Its
+// times are by this machine's clock.
 func (o *verifyOptions) check(a *App, options *options) (verify.Check, error) {
 	if o.output != outputTable && o.output != outputJSON {
 		return verify.Check{}, fmt.Errorf("--output: %q: must be %s or %s", o.output, outputTable, outputJSON)

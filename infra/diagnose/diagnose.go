@@ -60,7 +60,9 @@ func (d diagnosis) docker(ctx context.Context, containers []string) (causes []Ca
 		return nil, false, err
 	}
 	causes, stuck = d.cluster(ctx, containers)
-	causes = append(clock(system), causes...)
+	if difference := Clock(system); difference != nil {
+		causes = append([]Cause{*difference}, causes...)
+	}
 	for _, name := range containers {
 		found, err := d.container(ctx, name)
 		if err != nil {
@@ -74,8 +76,9 @@ func (d diagnosis) docker(ctx context.Context, containers []string) (causes []Ca
 // clockTolerance is a difference of clocks that hides no span.
 const clockTolerance = time.Second
 
-// clock compares the daemon's clock, by which spans are dated, with this machine's.
-func clock(system docker.System) []Cause {
+// Clock compares the daemon's clock, by which spans are dated, with this machine's. It
+// returns nil if they agree.
+func Clock(system docker.System) *Cause {
 	ahead := system.Ahead()
 	direction := "ahead of"
 	if ahead < 0 {
@@ -84,10 +87,11 @@ func clock(system docker.System) []Cause {
 	if ahead <= clockTolerance {
 		return nil
 	}
-	return []Cause{{
-		fmt.Sprintf("the clock of the Docker host is %s %s this machine's: spans are looked for at the wrong time", ahead.Round(time.Second), direction),
+	return &Cause{
+		fmt.Sprintf("the clock of the Docker host is %s %s this machine's: spans from before it was set are looked for at the wrong time, and so is everything in Jaeger's UI",
+			ahead.Round(time.Second), direction),
 		"docker info --format '{{.SystemTime}}'",
-	}}
+	}
 }
 
 // troubles are lines of a log about spans that could not be sent, refused or dropped.

@@ -126,14 +126,14 @@ func TestCauses_Containers(t *testing.T) {
 		"a clock that is ahead": {
 			func(h host) { h.clock(70*time.Second + 400*time.Millisecond) },
 			[]diagnose.Cause{{
-				What: "the clock of the Docker host is 1m10s ahead of this machine's: spans are looked for at the wrong time",
+				What: "the clock of the Docker host is 1m10s ahead of this machine's: spans from before it was set are looked for at the wrong time, and so is everything in Jaeger's UI",
 				Look: "docker info --format '{{.SystemTime}}'",
 			}},
 		},
 		"a clock that is behind": {
 			func(h host) { h.clock(-time.Hour) },
 			[]diagnose.Cause{{
-				What: "the clock of the Docker host is 1h0m0s behind this machine's: spans are looked for at the wrong time",
+				What: "the clock of the Docker host is 1h0m0s behind this machine's: spans from before it was set are looked for at the wrong time, and so is everything in Jaeger's UI",
 				Look: "docker info --format '{{.SystemTime}}'",
 			}},
 		},

@@ -135,6 +135,7 @@ type inspectedHealth struct {
 type inspectedConfig struct {
 	Image  string            `json:"Image"`
 	Labels map[string]string `json:"Labels"`
+	User   string            `json:"User"`
 }
 
 type hostConfig struct {

@@ -129,12 +129,12 @@ func TestClient_objects(t *testing.T) {
 	// An image with two names is listed twice.
 	runner.On(dockertest.Command("docker image ls --quiet --no-trunc"), dockertest.Print("sha256:1\nsha256:1\n"))
 	runner.On(dockertest.Command("docker image inspect sha256:1"), dockertest.Print(
-		`[{"Id":"sha256:1","RepoTags":["a:1","b:1"],"Created":"2026-01-01T10:00:00Z","Architecture":"arm64","Config":{"Labels":{"l":"v"}}}]`))
+		`[{"Id":"sha256:1","RepoTags":["a:1","b:1"],"Created":"2026-01-01T10:00:00Z","Architecture":"arm64","Config":{"User":"10001:0","Labels":{"l":"v"}}}]`))
 	images, err := runner.Client().Images(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []docker.Image{{
 		ID: "sha256:1", Tags: []string{"a:1", "b:1"}, Labels: map[string]string{"l": "v"},
-		Created: time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC), Architecture: "arm64",
+		Created: time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC), Architecture: "arm64", User: "10001:0",
 	}}, images)
 }
 
@@ -241,6 +241,7 @@ func TestClient_CopyFrom(t *testing.T) {
 
 func TestClient_failures(t *testing.T) {
 	t.Parallel()
+	const choose = "choose another one with `docker context use` or DOCKER_CONTEXT; `docker context ls` lists them"
 	tests := map[string]struct {
 		answer  dockertest.Answer
 		kind    error
@@ -268,6 +269,26 @@ func TestClient_failures(t *testing.T) {
 			"the docker command on PATH is Podman, which is not supported: install Docker Engine or Docker Desktop, or put its docker command first on PATH. " +
 				"It says: Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg.\nError: unknown flag",
 		},
+		"a context that DOCKER_CONTEXT names does not exist": {
+			dockertest.Fail("Failed to initialize: unable to resolve docker endpoint: context \"gone\": context not found: open /home/me/.docker/contexts/meta/2/meta.json: no such file or directory\n"),
+			docker.ErrContext, `the Docker context "gone" does not exist: ` + choose,
+		},
+		"a context that docker context use chose does not exist": {
+			dockertest.Fail("Current context \"gone\" is not found on the file system, please check your config file at /home/me/.docker/config.json\n"),
+			docker.ErrContext, `the Docker context "gone" does not exist: ` + choose,
+		},
+		"a context's metadata is cut off": {
+			dockertest.Fail("context \"ci\": parsing /home/me/.docker/contexts/meta/2/meta.json: unexpected end of JSON input\n"), docker.ErrContext,
+			`the Docker context cannot be read: context "ci": parsing /home/me/.docker/contexts/meta/2/meta.json: unexpected end of JSON input. Create it again, or ` + choose,
+		},
+		"a context's metadata is cut off, for a docker of release 20.10": {
+			dockertest.Fail("unable to resolve docker endpoint: unexpected end of JSON input\n"), docker.ErrContext,
+			"the Docker context cannot be read: unable to resolve docker endpoint: unexpected end of JSON input. Create it again, or " + choose,
+		},
+		"a context without an endpoint": {
+			dockertest.Fail("Failed to initialize: unable to resolve docker endpoint: cannot find docker endpoint in context\n"), docker.ErrContext,
+			"the Docker context cannot be read: unable to resolve docker endpoint: cannot find docker endpoint in context. Create it again, or " + choose,
+		},
 		"docker hangs": {
 			dockertest.Answer{Hang: true},
 			docker.ErrUnresponsive,
@@ -280,9 +301,9 @@ func TestClient_failures(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				runner := dockertest.New(t)
 				runner.On(dockertest.Command("docker context inspect"), test.answer)
-				_, _, err := runner.Client().Endpoint(t.Context())
+				_, err := runner.Client().Endpoint(t.Context(), environment(nil))
 				require.ErrorIs(t, err, test.kind)
-				require.EqualError(t, err, "find the Docker daemon's address: "+test.message)
+				require.EqualError(t, err, test.message)
 				assert.Len(t, runner.Calls(), 1)
 			})
 		})
@@ -340,13 +361,13 @@ func TestClient_System(t *testing.T) {
 			runner.On(versionCommand, dockertest.Print(dockerVersion))
 			runner.OnFunc(infoCommand, func(context.Context, dockertest.Call) dockertest.Answer {
 				time.Sleep(time.Second)
-				return dockertest.Print(`{"CgroupVersion":"2","Driver":"overlay2","SystemTime":"2000-01-01T00:01:10.5Z","SecurityOptions":["name=seccomp,profile=default","name=rootless"]}`)
+				return dockertest.Print(`{"CgroupVersion":"2","Driver":"overlayfs","DriverStatus":[["driver-type","io.containerd.snapshotter.v1"]],"SystemTime":"2000-01-01T00:01:10.5Z","SecurityOptions":["name=seccomp,profile=default","name=rootless"]}`)
 			})
 			start := time.Now()
 			system, err := runner.Client().System(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, docker.System{
-				Version: "20.10.24", Architecture: "arm64", CgroupVersion: "2", Rootless: true, Storage: "overlay2",
+				Version: "20.10.24", Architecture: "arm64", CgroupVersion: "2", Rootless: true, Storage: "overlayfs", ContainerdStore: true,
 				Time:  time.Date(2000, 1, 1, 0, 1, 10, 500e6, time.UTC),
 				Asked: start, Answered: start.Add(time.Second),
 			}, system)
@@ -397,33 +418,13 @@ func TestSystem_Ahead(t *testing.T) {
 	} {
 		system := docker.System{Time: asked.Add(at), Asked: asked, Answered: asked.Add(time.Second)}
 		assert.Equal(t, want, system.Ahead(), at)
+		offset, uncertainty := system.Offset()
+		if want == 0 {
+			assert.Equal(t, []time.Duration{0, time.Second}, []time.Duration{offset, uncertainty}, at)
+		} else {
+			assert.Equal(t, []time.Duration{at - 500*time.Millisecond, 500 * time.Millisecond}, []time.Duration{offset, uncertainty}, at)
+		}
 	}
-}
-
-func TestClient_Endpoint(t *testing.T) {
-	t.Parallel()
-	for host, wantRemote := range map[string]bool{
-		"unix:///var/run/docker.sock": false, "npipe:////./pipe/docker_engine": false, "unix:///home/me/.colima/default/docker.sock": false,
-		"ssh://me@build.example": true, "tcp://build.example:2376": true,
-	} {
-		t.Run(host, func(t *testing.T) {
-			t.Parallel()
-			runner := dockertest.New(t)
-			runner.On(dockertest.Command("docker context inspect"),
-				dockertest.Print(`[{"Name":"colima","Metadata":{},"Endpoints":{"docker":{"Host":"`+host+`","SkipTLSVerify":false}}}]`))
-			got, remote, err := runner.Client().Endpoint(t.Context())
-			require.NoError(t, err)
-			assert.Equal(t, host, got)
-			assert.Equal(t, wantRemote, remote)
-		})
-	}
-	t.Run("a context without a Docker endpoint", func(t *testing.T) {
-		t.Parallel()
-		runner := dockertest.New(t)
-		runner.On(dockertest.Command("docker context inspect"), dockertest.Print(`[{"Name":"k8s","Endpoints":{"kubernetes":{}}}]`))
-		_, _, err := runner.Client().Endpoint(t.Context())
-		require.ErrorContains(t, err, "the context has no address of a Docker daemon")
-	})
 }
 
 func TestClient_BuildCache(t *testing.T) {

@@ -18,6 +18,8 @@ var (
 	ErrUnresponsive = errors.New("no answer within the time limit")
 	// ErrPodman means that docker, or the daemon behind it, is Podman.
 	ErrPodman = errors.New("docker is Podman")
+	// ErrContext means that the Docker context that was chosen cannot be used.
+	ErrContext = errors.New("the Docker context cannot be used")
 	// ErrNotFound means that an object does not exist.
 	ErrNotFound = errors.New("not found")
 )
@@ -83,6 +85,30 @@ var notFoundWords = regexp.MustCompile(`(?i)no such (container|image|network|vol
 // Source: the docker command of the package podman-docker of github.com/containers/podman.
 const podmanWords = "Emulate Docker CLI using podman"
 
+// What docker writes about a context that does not exist, with its name, and about one
+// whose files it cannot read. The latter is what the whole line is about.
+//
+// Sources: github.com/docker/cli cli/command/cli.go (resolveDockerEndpoint), cli/context/
+// store/{store,metadatastore}.go and cli/command/context/inspect.go.
+var (
+	missingContextWords = regexp.MustCompile(`[Cc]ontext "([^"]*)"(?:: context not found| is not found| does not exist)`)
+	brokenContextWords  = regexp.MustCompile(`(?m)^(?:Failed to initialize: )?((?:unable to resolve docker endpoint: |context "[^"]*": ).*)`)
+)
+
+// chooseContext is what to do about a context that cannot be used.
+const chooseContext = "choose another one with `docker context use` or DOCKER_CONTEXT; `docker context ls` lists them"
+
+// contextFailure returns the error of a command that failed for its context, if it did.
+func contextFailure(words string, err error) error {
+	if missing := missingContextWords.FindStringSubmatch(words); missing != nil {
+		return failure{ErrContext, fmt.Sprintf("the Docker context %q does not exist: %s", missing[1], chooseContext), err}
+	}
+	if broken := brokenContextWords.FindStringSubmatch(words); broken != nil {
+		return failure{ErrContext, fmt.Sprintf("the Docker context cannot be read: %s. Create it again, or %s", strings.TrimSpace(broken[1]), chooseContext), err}
+	}
+	return nil
+}
+
 // explain turns the error of a command into one with advice.
 func explain(command Command, result Result, err error) error {
 	var exit *ExitError
@@ -90,6 +116,7 @@ func explain(command Command, result Result, err error) error {
 	if errors.As(err, &exit) {
 		words = exit.Stderr
 	}
+	unusable := contextFailure(words, err)
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
 		return failure{ErrNotInstalled, command.Program + " is not on PATH", err}
@@ -97,6 +124,8 @@ func explain(command Command, result Result, err error) error {
 		return fmt.Errorf("%s: %w", command, err)
 	case strings.Contains(words, podmanWords):
 		return failure{ErrPodman, podmanMessage + " It says: " + tail(words), err}
+	case unusable != nil:
+		return unusable
 	case unavailableWords.MatchString(words):
 		return failure{ErrUnavailable, "the Docker daemon does not answer: is it running, and may this user connect to it? " +
 			command.Program + " says: " + tail(words), err}

@@ -3,8 +3,8 @@ package docker
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,8 +21,21 @@ type System struct {
 	Rootless bool
 	// Storage is the storage driver, as overlay2.
 	Storage string
+	// ContainerdStore reports whether containerd keeps the images.
+	ContainerdStore bool
 	// Time is the daemon's clock, when this process's was between Asked and Answered.
 	Time, Asked, Answered time.Time
+}
+
+// Offset returns an estimate of how much the daemon's clock is ahead of this process's,
+// negative if it is behind, and by how much the estimate may be wrong. It is 0 if the
+// time that the answer took can explain the difference.
+func (s System) Offset() (offset, uncertainty time.Duration) {
+	took := s.Answered.Sub(s.Asked)
+	if s.Ahead() == 0 {
+		return 0, took
+	}
+	return s.Time.Sub(s.Asked.Add(took / 2)), took / 2
 }
 
 // Ahead returns by how much the daemon's clock is certainly ahead of this process's;
@@ -106,11 +119,12 @@ func (c *Client) System(ctx context.Context) (System, error) {
 	answered := time.Now()
 	// Source: github.com/docker/docker api/types/system (Info).
 	var info struct {
-		CgroupVersion   string    `json:"CgroupVersion"`
-		Driver          string    `json:"Driver"`
-		SystemTime      time.Time `json:"SystemTime"`
-		SecurityOptions []string  `json:"SecurityOptions"`
-		ServerErrors    []string  `json:"ServerErrors"`
+		CgroupVersion   string     `json:"CgroupVersion"`
+		Driver          string     `json:"Driver"`
+		DriverStatus    [][]string `json:"DriverStatus"`
+		SystemTime      time.Time  `json:"SystemTime"`
+		SecurityOptions []string   `json:"SecurityOptions"`
+		ServerErrors    []string   `json:"ServerErrors"`
 	}
 	if err := json.Unmarshal([]byte(result.Stdout), &info); err != nil {
 		return System{}, fmt.Errorf("docker info: read JSON: %w", err)
@@ -122,31 +136,12 @@ func (c *Client) System(ctx context.Context) (System, error) {
 		Version: v.Server.Version, Architecture: v.Server.Arch, CgroupVersion: info.CgroupVersion, Storage: info.Driver,
 		Time: info.SystemTime, Asked: asked, Answered: answered,
 	}
+	// Source: github.com/docker/docker daemon/containerd/service.go (LayerStoreStatus).
+	for _, status := range info.DriverStatus {
+		system.ContainerdStore = system.ContainerdStore || slices.Equal(status, []string{"driver-type", "io.containerd.snapshotter.v1"})
+	}
 	for _, option := range info.SecurityOptions {
 		system.Rootless = system.Rootless || strings.HasPrefix(option, "name=rootless")
 	}
 	return system, nil
-}
-
-// Endpoint returns the address of the daemon that docker connects to, whether a
-// context, DOCKER_CONTEXT or DOCKER_HOST says so, and whether it is another machine's.
-func (c *Client) Endpoint(ctx context.Context) (host string, remote bool, err error) {
-	result, err := c.query(ctx, "context", "inspect")
-	if err != nil {
-		return "", false, wrap(err, "find the Docker daemon's address")
-	}
-	// Source: github.com/docker/cli cli/command/context/inspect.go (contextWithTLSListing).
-	var contexts []struct {
-		Endpoints map[string]struct {
-			Host string `json:"Host"`
-		} `json:"Endpoints"`
-	}
-	if err := json.Unmarshal([]byte(result.Stdout), &contexts); err != nil {
-		return "", false, fmt.Errorf("docker context inspect: read JSON: %w", err)
-	}
-	if len(contexts) != 1 || contexts[0].Endpoints["docker"].Host == "" {
-		return "", false, errors.New("docker context inspect: the context has no address of a Docker daemon")
-	}
-	host = contexts[0].Endpoints["docker"].Host
-	return host, !strings.HasPrefix(host, "unix://") && !strings.HasPrefix(host, "npipe://"), nil
 }

@@ -117,21 +117,49 @@ func (m *Manager) requireOwn(ctx context.Context, name string, owner docker.Owne
 // userID is a numeric user id.
 var userID = regexp.MustCompile(`^[0-9]+$`)
 
-// ChownVolume gives a volume to a user: Docker gives a new one to root, unless the image
-// has the path where it is mounted.
+// ChownVolume gives a volume, with everything in it, to a user: Docker gives a new one to
+// root, unless the image has the path where it is mounted.
 func (m *Manager) ChownVolume(ctx context.Context, document spec.Volume, owner docker.Owner) error {
-	if !userID.MatchString(document.User) {
+	if document.UserOf == "" && !userID.MatchString(document.User) {
 		return fmt.Errorf("change the owner of volume %s: %q is not a numeric user id", document.Volume, document.User)
 	}
 	if err := m.requireOwn(ctx, document.Volume, owner); err != nil {
 		return fmt.Errorf("change the owner of a volume: %w", err)
 	}
+	user := document.User + ":" + document.User
+	if document.UserOf != "" {
+		var err error
+		if user, err = m.userOf(ctx, document.UserOf); err != nil {
+			return fmt.Errorf("change the owner of volume %s: %w", document.Volume, err)
+		}
+	}
 	_, err := m.docker.Run(ctx, docker.Throwaway{
 		Image: document.Image, Volumes: map[string]string{document.Volume: "/volume"},
-		Command: []string{"chown", document.User + ":" + document.User, "/volume"},
+		Command: []string{"chown", "-R", user, "/volume"},
 	})
 	if err != nil {
 		return fmt.Errorf("change the owner of volume %s: %w", document.Volume, err)
 	}
 	return nil
+}
+
+// userOf returns the user and the group as whom an image runs, in numbers. A group that
+// is not known, or only by name, does not matter: the user owns the volume.
+func (m *Manager) userOf(ctx context.Context, reference string) (string, error) {
+	image, err := m.docker.InspectImage(ctx, reference)
+	if err != nil {
+		return "", err
+	}
+	user, group, _ := strings.Cut(image.User, ":")
+	if user == "" || user == "root" {
+		user = "0"
+	}
+	if !userID.MatchString(user) {
+		return "", fmt.Errorf("image %s runs as user %q, and only the image knows that user's number: "+
+			"use an image whose USER is a number, or a setting that needs no volume", reference, user)
+	}
+	if !userID.MatchString(group) {
+		group = user
+	}
+	return user + ":" + group, nil
 }

@@ -3,6 +3,7 @@ package lifecycle_test
 import (
 	"archive/tar"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -154,8 +155,35 @@ func TestManager_ChownVolume(t *testing.T) {
 		h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{})
 		require.NoError(t, h.manager().ChownVolume(t.Context(), document, owner))
 		assert.Equal(t, []string{
-			"docker run --rm --interactive --network none --volume traced-jaeger:/volume --entrypoint chown busybox:1.37.0 10001:10001 /volume",
+			"docker run --rm --interactive --network none --volume traced-jaeger:/volume --entrypoint chown busybox:1.37.0 -R 10001:10001 /volume",
 		}, h.changes())
+	})
+	for user, want := range map[string]string{
+		"": "0:0", "root": "0:0", "0": "0:0", "10001": "10001:10001", "65532:65532": "65532:65532", "1000:0": "1000:0", "1000:users": "1000:1000", "root:root": "0:0",
+	} {
+		t.Run(fmt.Sprintf("gives it to the user %q of an image", user), func(t *testing.T) {
+			h := newHost(t)
+			h.world.SetVolumes(docker.Volume{Name: "traced-jaeger", Labels: labels(stack, state)})
+			h.world.SetImages(docker.Image{ID: "sha256:1", Tags: []string{"mine/jaeger:2"}, User: user})
+			h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{})
+			own := spec.Volume{Volume: "traced-jaeger", UserOf: "mine/jaeger:2", Image: "busybox:1.37.0"}
+			require.NoError(t, h.manager().ChownVolume(t.Context(), own, owner))
+			assert.Equal(t, []string{
+				"docker run --rm --interactive --network none --volume traced-jaeger:/volume --entrypoint chown busybox:1.37.0 -R " + want + " /volume",
+			}, h.changes())
+		})
+	}
+	t.Run("refuses the user of an image that is no number", func(t *testing.T) {
+		h := newHost(t)
+		h.world.SetVolumes(docker.Volume{Name: "traced-jaeger", Labels: labels(stack, state)})
+		h.world.SetImages(docker.Image{ID: "sha256:1", Tags: []string{"mine/jaeger:2"}, User: "jaeger:jaeger"})
+		own := spec.Volume{Volume: "traced-jaeger", UserOf: "mine/jaeger:2", Image: "busybox:1.37.0"}
+		require.EqualError(t, h.manager().ChownVolume(t.Context(), own, owner),
+			`change the owner of volume traced-jaeger: image mine/jaeger:2 runs as user "jaeger", and only the image knows that user's number: `+
+				"use an image whose USER is a number, or a setting that needs no volume")
+		own.UserOf = "mine/jaeger:3"
+		require.ErrorIs(t, h.manager().ChownVolume(t.Context(), own, owner), docker.ErrNotFound)
+		assert.Empty(t, h.changes())
 	})
 	t.Run("refuses a volume of another state", func(t *testing.T) {
 		h := newHost(t)

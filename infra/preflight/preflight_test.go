@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,6 +32,8 @@ type machine struct {
 	k3d     error
 	offline bool
 	routes  []preflight.Route
+	// environment is that of Pulumi's provider.
+	environment map[string]string
 }
 
 func versionOf(arch string) dockertest.Answer {
@@ -37,22 +41,30 @@ func versionOf(arch string) dockertest.Answer {
 }
 
 func endpoint(host string) dockertest.Answer {
-	return dockertest.Print(`[{"Endpoints":{"docker":{"Host":"` + host + `"}}}]`)
+	return dockertest.Print(`[{"Name":"default","Endpoints":{"docker":{"Host":"` + host + `"}}}]`)
 }
 
-var versionCommand = []string{"docker", "version", "--format", "{{json .}}"}
+var (
+	versionCommand = []string{"docker", "version", "--format", "{{json .}}"}
+	infoCommand    = []string{"docker", "info", "--format", "{{json .}}"}
+)
 
 func newMachine(t *testing.T) *machine {
 	t.Helper()
 	m := &machine{Runner: dockertest.New(t)}
 	m.world = dockertest.NewWorld(m.Runner)
 	m.On(versionCommand, versionOf("amd64"))
+	m.On(infoCommand, dockertest.Print(`{"ID":"A"}`))
 	m.On(dockertest.Command("docker context inspect"), endpoint("unix:///var/run/docker.sock"))
 	return m
 }
 
 func (m *machine) check(t *testing.T, needs preflight.Needs) error {
 	t.Helper()
+	return m.machine().Check(t.Context(), needs)
+}
+
+func (m *machine) machine() preflight.Machine {
 	return preflight.Machine{
 		Docker: m.Client(), K3d: func(context.Context) error { return m.k3d }, Offline: m.offline,
 		Routes: func() ([]preflight.Route, error) { return m.routes, nil },
@@ -62,7 +74,8 @@ func (m *machine) check(t *testing.T, needs preflight.Needs) error {
 			}
 			return []string{"k3d-tools:1"}
 		},
-	}.Check(t.Context(), needs)
+		Getenv: func(name string) string { return m.environment[name] },
+	}
 }
 
 func labels(stack, state string) map[string]string {
@@ -118,7 +131,7 @@ func TestNeedsOf(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, preflight.Needs{
 		Names:         spec.Names{Stack: "traced/dev", Cluster: "traced-dev", Networks: []string{"traced-dev"}},
-		Architectures: []string{"amd64", "arm64"},
+		Architectures: []string{"amd64", "arm64"}, BuildImages: []string{stack.BaseImage(), "busybox:1.37.0"},
 		Ports: []stacks.Port{
 			{Key: "traced:cluster.apiPort", Number: 6550},
 			{Key: "traced:jaeger.uiPort", Number: 16686},
@@ -236,6 +249,56 @@ func TestCheck_K3d(t *testing.T) {
 	require.NoError(t, preflight.Docker(t.Context(), m.Client()), "Docker alone needs no k3d")
 }
 
+func TestCheck_ImageStore(t *testing.T) {
+	t.Parallel()
+	const containerd = `{"DriverStatus":[["driver-type","io.containerd.snapshotter.v1"]]}`
+	refusal := func(version string) string {
+		return "the node image cannot be built by Docker " + version + " with the containerd image store (https://github.com/moby/moby/issues/47717): " +
+			"update Docker to 27.5.0 or newer, or turn that store off, in Docker Desktop with \"Use containerd for pulling and storing images\", " +
+			"elsewhere with \"features\": {\"containerd-snapshotter\": false} in daemon.json"
+	}
+	for name, test := range map[string]struct {
+		version, info string
+		refused       bool
+	}{
+		"27.0":                         {"27.0.3", containerd, true},
+		"27.4":                         {"27.4.1", containerd, true},
+		"a candidate of 27.5":          {"27.5.0-rc.1", containerd, true},
+		"26.1 of a distribution":       {"26.1.5+dfsg1", containerd, true},
+		"27.5":                         {"27.5.0", containerd, false},
+		"29":                           {"29.1.0", containerd, false},
+		"a build of one's own":         {"dev", containerd, false},
+		"27.4 with its own store":      {"27.4.1", `{"Driver":"overlay2","DriverStatus":[["Backing Filesystem","extfs"],["Native Overlay Diff","true"]]}`, false},
+		"27.4 with an unknown storage": {"27.4.1", `{"DriverStatus":null}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			m.On(versionCommand, dockertest.Print(`{"Client":{},"Server":{"Version":"`+test.version+`","Arch":"amd64"}}`))
+			m.On(infoCommand, dockertest.Print(test.info))
+			for _, err := range []error{m.check(t, needs()), m.machine().Build(t.Context(), needs())} {
+				if test.refused {
+					require.EqualError(t, err, refusal(test.version))
+				} else {
+					require.NoError(t, err)
+				}
+			}
+		})
+	}
+}
+
+func TestCheck_Credentials(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	folder := t.TempDir()
+	m.environment = map[string]string{"DOCKER_CONFIG": folder}
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "config.json"), []byte(`{"credsStore":"desktop.exe"}`), 0o600))
+	m.On(dockertest.Command("docker-credential-desktop.exe list"), dockertest.Answer{Err: &exec.Error{Name: "x", Err: exec.ErrNotFound}})
+	for _, err := range []error{m.check(t, needs()), m.machine().Build(t.Context(), needs())} {
+		require.ErrorContains(t, err, folder+`/config.json: credsStore "desktop.exe": docker-credential-desktop.exe is not on PATH`)
+	}
+}
+
 func TestCheck_Strangers(t *testing.T) {
 	t.Parallel()
 	cluster := func(whose string) string {
@@ -326,6 +389,7 @@ func TestCheck_Ports(t *testing.T) {
 		t.Run("of the daemon at "+host, func(t *testing.T) {
 			m := newMachine(t)
 			m.On(dockertest.Command("docker context inspect"), endpoint(host))
+			m.environment = map[string]string{"DOCKER_HOST": host}
 			err := m.check(t, needs(port))
 			if checked {
 				require.ErrorContains(t, err, "is taken by another process")
@@ -344,6 +408,29 @@ func TestCheck_Ports(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, listener.Close())
 	})
+}
+
+func TestCheck_Provider(t *testing.T) {
+	t.Parallel()
+	port := listen(t)
+	m := newMachine(t)
+	m.k3d = errors.New("k3d 5.7.0 is too old")
+	m.On(dockertest.Command("docker context inspect"), dockertest.Print(`[{"Name":"build","Endpoints":{"docker":{"Host":"ssh://me@build.example"}}}]`))
+	m.On(infoCommand, dockertest.Print(`{"ID":"B"}`))
+	m.On([]string{"docker", "--host", "unix:///var/run/docker.sock", "info", "--format", "{{json .}}"}, dockertest.Print(`{"ID":"A"}`))
+	err := m.check(t, needs(port))
+	require.ErrorContains(t, err, "k3d 5.7.0 is too old")
+	require.ErrorContains(t, err, "\nPulumi's Docker provider would connect to unix:///var/run/docker.sock (its default), but the Docker context \"build\" connects to ssh://me@build.example: ")
+	assert.NotContains(t, err.Error(), "is taken by", "what is in the wrong daemon does not matter")
+
+	m.environment = map[string]string{"DOCKER_HOST": "ssh://me@build.example"}
+	require.EqualError(t, m.check(t, needs(port)), "k3d 5.7.0 is too old: install k3d 5.8.3 or newer (https://k3d.io), or run `make up`, which brings its own",
+		"and the ports of another machine are not those of this one")
+
+	wanted := needs()
+	wanted.ProviderHost = "tcp://elsewhere.example:2376"
+	m.On([]string{"docker", "--host", "tcp://elsewhere.example:2376", "info", "--format", "{{json .}}"}, dockertest.Print(`{"ID":"A"}`))
+	require.ErrorContains(t, m.check(t, wanted), "would connect to tcp://elsewhere.example:2376 (docker:host)")
 }
 
 func TestCheck_Subnet(t *testing.T) {

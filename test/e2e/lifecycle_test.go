@@ -5,7 +5,6 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubetracing/kubetracing/components/verify"
+	"github.com/kubetracing/kubetracing/test/internal/docker"
 )
 
 // outputs are the stack's outputs.
@@ -95,7 +95,7 @@ func stackOutputs(t *testing.T, s *stack) outputs {
 // inNode runs a command in the cluster's first node.
 func inNode(t *testing.T, command ...string) string {
 	t.Helper()
-	output, err := exec.Command("docker", append([]string{"exec", serverContainer}, command...)...).CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	return string(output)
+	output, err := docker.Client().Exec(t.Context(), serverContainer, command...)
+	require.NoError(t, err)
+	return output
 }

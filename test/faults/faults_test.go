@@ -43,29 +43,27 @@ var faults = []fault{
 	{"kill -9 of the Collector", func(t *testing.T) { kill(t, collector) }},
 	{"kill -9 of Jaeger", func(t *testing.T) { kill(t, jaeger) }},
 	{"kill -9 of k3s, and so of its node", func(t *testing.T) {
-		docker.Run(t, "exec", server, "sh", "-c", "kill -KILL $(cat /run/kubetracing/k3s.pid)")
+		_, err := docker.Client().Exec(t.Context(), server, "sh", "-c", "kill -KILL $(cat /run/kubetracing/k3s.pid)")
+		require.NoError(t, err)
 	}},
 	{"a Jaeger that does not answer for 10 s", func(t *testing.T) {
 		docker.Run(t, "pause", jaeger)
 		time.Sleep(outage)
-		docker.Run(t, "unpause", jaeger)
+		require.NoError(t, docker.Client().Unpause(t.Context(), jaeger))
 	}},
 	{"a Jaeger that works a tenth of the time for 10 s", func(t *testing.T) {
 		for range 10 {
 			docker.Run(t, "pause", jaeger)
 			time.Sleep(outage * 9 / 100)
-			docker.Run(t, "unpause", jaeger)
+			require.NoError(t, docker.Client().Unpause(t.Context(), jaeger))
 			time.Sleep(outage / 100)
 		}
 	}},
 	{"a Jaeger out of reach for 10 s", func(t *testing.T) {
-		connect := []string{"network", "connect", "--alias", "jaeger"}
-		if address := docker.Run(t, "inspect", "--format", `{{with (index .NetworkSettings.Networks "`+cluster+`").IPAMConfig}}{{.IPv4Address}}{{end}}`, jaeger); address != "" {
-			connect = append(connect, "--ip", address)
-		}
-		docker.Run(t, "network", "disconnect", cluster, jaeger)
+		address := docker.Inspect(t, jaeger).Networks[cluster]
+		require.NoError(t, docker.Client().Disconnect(t.Context(), cluster, jaeger))
 		time.Sleep(outage)
-		docker.Run(t, append(connect, cluster, jaeger)...)
+		docker.Run(t, "network", "connect", "--alias", "jaeger", "--ip", address, cluster, jaeger)
 	}},
 	{"restart of the Docker daemon", func(t *testing.T) {
 		command := os.Getenv(restartVariable)
@@ -154,10 +152,10 @@ func account(t *testing.T, fault fault) load.Outcome {
 func assertHealthy(t *testing.T) {
 	t.Helper()
 	assert.Eventually(t, func() bool {
-		output, err := exec.Command("docker", "exec", server, "kubectl", "get", "--raw", "/readyz").Output()
-		return err == nil && string(output) == "ok"
+		answer, err := docker.Client().Exec(t.Context(), server, "kubectl", "get", "--raw", "/readyz")
+		return err == nil && answer == "ok"
 	}, 2*time.Minute, time.Second, "kube-apiserver is not ready again")
 	for _, container := range []string{jaeger, collector, server} {
-		assert.Equal(t, "true", docker.Run(t, "inspect", "--format", "{{.State.Running}}", container), container)
+		assert.True(t, docker.Inspect(t, container).State.Running(), container)
 	}
 }
