@@ -298,20 +298,21 @@ func TestPulumi_config(t *testing.T) {
 	assert.Equal(t, outcome{}, got)
 	assert.Equal(t, string(before), after, "nothing was written")
 
-	salt := func(command pulumi.Command) {
-		path := filepath.Join(command.Dir, "Pulumi.dev.yaml")
-		text, err := os.ReadFile(path)
-		require.NoError(t, err)
-		if line := "encryptionsalt: v1:salt\n"; !strings.Contains(string(text), "encryptionsalt:") {
-			require.NoError(t, os.WriteFile(path, append(text, line...), 0o600))
+	salt := func(value string) func(pulumi.Command) {
+		return func(command pulumi.Command) {
+			path := filepath.Join(command.Dir, "Pulumi.dev.yaml")
+			text, err := os.ReadFile(path)
+			require.NoError(t, err)
+			config, _, _ := strings.Cut(string(text), "encryptionsalt:")
+			require.NoError(t, os.WriteFile(path, []byte(config+"encryptionsalt: "+value+"\n"), 0o600))
 		}
 	}
-	m.pulumi.On("config", pulumitest.Answer{Do: salt, Code: 255})
+	m.pulumi.On("config", pulumitest.Answer{Do: salt("v1:unused"), Code: 255})
 	got, after = run()
 	assert.Equal(t, outcome{code: 255}, got)
 	assert.Equal(t, string(before), after, "Pulumi failed")
 
-	m.pulumi.On("config", pulumitest.Answer{Do: salt})
+	m.pulumi.On("config", pulumitest.Answer{Do: salt("v1:salt")})
 	got, after = run()
 	assert.Equal(t, outcome{}, got)
 	assert.Contains(t, after, "encryptionsalt: v1:salt\n")
