@@ -65,7 +65,7 @@ var tracedOperator = Workload{
 			{Service: TracedOperator, Operation: "reconcile"},
 			{Service: TracedOperator, Operation: "PATCH configmaps"},
 		}
-		if target.Cluster.Release.Rules.ContinuesTraces {
+		if target.Cluster.Release.Rules.HonoursCallers {
 			spans = append(spans, verify.SpanMatch{
 				Service: tracing.ServiceAPIServer, Operation: "PATCH /api/v1/namespaces/{:namespace}/configmaps/{:name}",
 			})
