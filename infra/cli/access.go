@@ -15,8 +15,10 @@ import (
 // linkLimit bounds the check of links after an update that has already succeeded.
 const linkLimit = 5 * time.Second
 
-// grantAccess writes the stack's kubeconfig and prints how to get at the stack.
-func (a *App) grantAccess(ctx context.Context, stack pulumi.Stack) error {
+// grantAccess writes the stack's kubeconfig and prints how to get at the stack. Once
+// there is a cluster, send sends the trace of the update and returns its id; empty if
+// there is none.
+func (a *App) grantAccess(ctx context.Context, stack pulumi.Stack, send func(ctx context.Context) string) error {
 	outputs, err := stack.Outputs(ctx)
 	if err != nil {
 		return err
@@ -28,6 +30,7 @@ func (a *App) grantAccess(ctx context.Context, stack pulumi.Stack) error {
 	if err := stack.WriteKubeconfig(outputs.Kubeconfig); err != nil {
 		return err
 	}
+	own := send(ctx)
 	fmt.Fprintf(a.Stdout, "\nJaeger    %s\n", outputs.JaegerURL)
 	ctx, cancel := context.WithTimeout(ctx, linkLimit)
 	defer cancel()
@@ -39,6 +42,9 @@ func (a *App) grantAccess(ctx context.Context, stack pulumi.Stack) error {
 			link = "no longer in Jaeger"
 		}
 		fmt.Fprintf(a.Stdout, "trace     %s  (%s)\n", link, workload)
+	}
+	if own != "" {
+		fmt.Fprintf(a.Stdout, "trace     %s/trace/%s  (this update)\n", outputs.JaegerURL, own)
 	}
 	fmt.Fprintf(a.Stdout, "kubectl   eval \"$(%s)\" && kubectl get pods --all-namespaces\n", envCommand(stack.Stack))
 	return nil

@@ -15,6 +15,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/infra/docker"
 	"github.com/kubetracing/kubetracing/infra/internal/poll"
+	"github.com/kubetracing/kubetracing/infra/steps"
 )
 
 // Times of a cluster's creation and update.
@@ -236,20 +237,22 @@ func (c *cluster) remove(ctx context.Context) error {
 
 // bringUp creates the cluster and waits until it traces and is ready.
 func (c *cluster) bringUp(ctx context.Context, config, nodeConfig string) error {
-	if err := c.runK3d(ctx, config); err != nil {
+	err := steps.Do(ctx, "k3d cluster create", func(ctx context.Context) error { return c.runK3d(ctx, config) })
+	if err != nil {
 		return err
 	}
-	if err := c.waitFor(ctx, registered); err != nil {
+	err = steps.Do(ctx, "wait until the nodes are registered", func(ctx context.Context) error { return c.waitFor(ctx, registered) })
+	if err != nil {
 		return err
 	}
 	// Between its registration and its being ready a node has seconds to answer in.
-	if err := c.checkTracing(ctx); err != nil {
+	if err := steps.Do(ctx, "check that the nodes trace", c.checkTracing); err != nil {
 		return err
 	}
 	if err := c.recordConfig(ctx, nodeConfig); err != nil {
 		return err
 	}
-	return c.waitFor(ctx, ready)
+	return steps.Do(ctx, "wait until the nodes are ready", func(ctx context.Context) error { return c.waitFor(ctx, ready) })
 }
 
 // runK3d runs k3d, which waits for the servers. Meanwhile the nodes get their addresses,
