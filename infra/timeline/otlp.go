@@ -11,10 +11,12 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
 // Service is the service name of timelines in Jaeger.
-const Service = "timeline"
+const Service = tracing.ServiceTimeline
 
 // Attributes of a timeline's spans.
 const (
