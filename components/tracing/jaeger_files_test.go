@@ -112,6 +112,7 @@ func TestRenderJaegerFiles_Links(t *testing.T) {
 		{"tags k8s.pod", "kubelet", `{"k8s.pod":"kubetracing/echo"}`},
 		{"tags k8s.pod", "apiserver", `{"http.target":"/api/v1/namespaces/kubetracing/pods/echo/binding"}`},
 		{"tags k8s.pod", "apiserver", `{"http.target":"/api/v1/namespaces/kubetracing/pods/echo/status"}`},
+		{"tags k8s.pod", "timeline", `{"k8s.pod":"kubetracing/echo"}`},
 		{"tags k8s.pod.uid", "kubelet", `{"k8s.pod.uid":"4f0e"}`},
 		{"tags audit-id", "apiserver", `{"audit-id":"f3c1"}`},
 		{"process host.name", "kubelet", `{"host.name":"k3d-traced-server-0"}`},

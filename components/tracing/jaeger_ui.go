@@ -21,6 +21,10 @@ const (
 	attributeTarget    = "http.target"
 )
 
+// ServiceTimeline is the service name of timelines, which `kubetracing timeline --send`
+// writes. A pod's has attributePod.
+const ServiceTimeline = "timeline"
+
 // jaegerUI is the configuration of Jaeger's UI.
 //
 // Source: jaegertracing/jaeger-ui packages/jaeger-ui/src/types/config.ts.
@@ -56,6 +60,8 @@ func renderJaegerUI() (string, error) {
 			"The scheduler's binding of pod " + parameter(attributePod)},
 		{"tags", attributePod, searchPath(ServiceAPIServer, attributeTarget, podPath+"/status"),
 			"Updates of the status of pod " + parameter(attributePod)},
+		{"tags", attributePod, searchPath(ServiceTimeline, attributePod, parameter(attributePod)),
+			"The timelines of pod " + parameter(attributePod)},
 		{"tags", attributePodUID, searchPath(ServiceKubelet, attributePodUID, parameter(attributePodUID)),
 			"What the kubelet did for this incarnation of the pod"},
 		{"tags", attributeAuditID, searchPath(ServiceAPIServer, attributeAuditID, parameter(attributeAuditID)),

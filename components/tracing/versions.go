@@ -43,8 +43,8 @@ type Rules struct {
 	RefusesCgroupV1 bool
 	// SyncPodSpans: the kubelet wraps its work in syncPod spans that name the pod.
 	SyncPodSpans bool
-	// ContinuesTraces: kube-apiserver continues the trace of a caller in
-	// MonitoringGroup. It starts a trace of its own for the request of anybody else.
+	// ContinuesTraces: kube-apiserver continues the trace of a request by a member of
+	// system:masters or system:monitoring. Older ones begin a trace for every request.
 	ContinuesTraces bool
 	// EtcdTracing is the form of the embedded etcd's arguments.
 	EtcdTracing EtcdTracing
@@ -266,8 +266,8 @@ func ResolveRelease(version string) (Release, error) {
 // 1.27, removed in 1.37 and 1.38); kubernetes/kubernetes#112979 (fixed in 1.26);
 // https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/
 // (failCgroupV1, default true from 1.35); pkg/kubelet/kubelet.go (syncPod spans
-// from 1.27); k8s.io/apiserver pkg/endpoints/filters/traces.go at v0.32.13 and v0.33.13
-// (notSystemPrivilegedGroup); go.etcd.io/etcd/server/v3 embed/config.go at v3.5.10, v3.5.11,
+// from 1.27); k8s.io/apiserver pkg/endpoints/filters/traces.go at v0.32.13 and
+// v0.33.13 (WithPublicEndpointFn); go.etcd.io/etcd/server/v3 embed/config.go at v3.5.10, v3.5.11,
 // v3.6.0.
 func rulesFor(row minorRow, version *semver.Version) Rules {
 	minor, etcd := version.Minor(), row.etcdOf(version)

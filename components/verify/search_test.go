@@ -194,3 +194,29 @@ func TestCheck_KeepsBounds(t *testing.T) {
 		assert.False(t, earliest.Before(since))
 	}
 }
+
+func TestClient_All(t *testing.T) {
+	t.Parallel()
+
+	jaeger := serveStore(t, &store{spans: pods(1200)})
+	client := verify.Client{BaseURL: jaeger.URL}
+	query := verify.Query{Service: "kubelet", Operation: "syncPod", Limit: 5000}
+	spans, complete, err := client.All(t.Context(), query)
+	require.NoError(t, err)
+	assert.True(t, complete)
+	found := map[string]int{}
+	for _, span := range spans {
+		found[span.TraceID]++
+	}
+	assert.Len(t, found, 1200)
+	assert.Len(t, spans, 2*1200, "no span is returned twice")
+
+	query.Limit = 10
+	spans, complete, err = client.All(t.Context(), query)
+	require.NoError(t, err)
+	assert.False(t, complete)
+	assert.Len(t, spans, 2*10)
+
+	_, _, err = verify.Client{BaseURL: unreachable(t)}.All(t.Context(), query)
+	require.ErrorContains(t, err, "query Jaeger: ")
+}

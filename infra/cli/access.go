@@ -38,9 +38,10 @@ func (a *App) printLosses(ctx context.Context, stack stacks.Stack) {
 	a.printAll(lines)
 }
 
-// grantAccess writes the stack's kubeconfig and prints how to get at the stack. It
-// reports whether there is a cluster to get at.
-func (a *App) grantAccess(ctx context.Context, stack pulumi.Stack) (bool, error) {
+// grantAccess writes the stack's kubeconfig, prints how to get at the stack, and reports
+// whether there is a cluster to get at. If so, send sends the trace of the update and
+// returns its id; empty if there is none.
+func (a *App) grantAccess(ctx context.Context, stack pulumi.Stack, send func(ctx context.Context) string) (bool, error) {
 	outputs, err := stack.Outputs(ctx)
 	if err != nil {
 		return false, err
@@ -52,6 +53,7 @@ func (a *App) grantAccess(ctx context.Context, stack pulumi.Stack) (bool, error)
 	if err := stack.WriteKubeconfig(outputs.Kubeconfig); err != nil {
 		return false, err
 	}
+	own := send(ctx)
 	fmt.Fprintf(a.Stdout, "\nJaeger    %s\n", outputs.JaegerURL)
 	ctx, cancel := context.WithTimeout(ctx, linkLimit)
 	defer cancel()
@@ -63,6 +65,9 @@ func (a *App) grantAccess(ctx context.Context, stack pulumi.Stack) (bool, error)
 			link = "no longer in Jaeger"
 		}
 		fmt.Fprintf(a.Stdout, "trace     %s  (%s)\n", link, workload)
+	}
+	if own != "" {
+		fmt.Fprintf(a.Stdout, "trace     %s/trace/%s  (this update)\n", outputs.JaegerURL, own)
 	}
 	fmt.Fprintf(a.Stdout, "kubectl   eval \"$(%s)\" && kubectl get pods --all-namespaces\n", envCommand(stack.Stack))
 	return true, nil

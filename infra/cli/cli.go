@@ -23,8 +23,9 @@ import (
 type App struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
-	// Width is that of the terminal on Stderr in columns; 0 if it is not a terminal.
-	Width int
+	// Width is that of the terminal on Stderr in columns, OutWidth that of the one on
+	// Stdout; 0 if it is not a terminal.
+	Width, OutWidth int
 	// LookupEnv reads the environment.
 	LookupEnv func(string) (string, bool)
 	// Docker runs docker and k3d, Pulumi runs pulumi.
@@ -42,7 +43,7 @@ func Run(arguments []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	app := App{
-		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Width: terminalWidth(os.Stderr), LookupEnv: os.LookupEnv,
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Width: terminalWidth(os.Stderr), OutWidth: terminalWidth(os.Stdout), LookupEnv: os.LookupEnv,
 		Docker: docker.New(), Pulumi: pulumi.Exec{},
 		InstallTools: func(ctx context.Context, folder string, w io.Writer) error {
 			return tools.Install(ctx, folder, tools.Pinned(), w)
@@ -136,6 +137,7 @@ func (a *App) newRoot() *cobra.Command {
 		newPlan(a, o),
 		newVerify(a, o),
 		newFollow(a, o),
+		newTimeline(a, o),
 		newEnv(a, o),
 		newPulumi(a, o),
 		newMatrix(a),

@@ -16,6 +16,7 @@ import (
 	"github.com/kubetracing/kubetracing/infra/preflight"
 	"github.com/kubetracing/kubetracing/infra/progress"
 	"github.com/kubetracing/kubetracing/infra/pulumi"
+	"github.com/kubetracing/kubetracing/infra/steps"
 	"github.com/kubetracing/kubetracing/infra/tools"
 	"github.com/kubetracing/kubetracing/stacks"
 )
@@ -31,6 +32,13 @@ type session struct {
 
 // task is something that a session needs before Pulumi runs. It reports progress to w.
 type task func(ctx context.Context, w io.Writer) error
+
+// step makes a step of a trace of a task.
+func step(name string, run task) task {
+	return func(ctx context.Context, w io.Writer) error {
+		return steps.Do(ctx, name, func(ctx context.Context) error { return run(ctx, w) })
+	}
+}
 
 // lockedWriter is a writer that tasks share.
 type lockedWriter struct {
@@ -90,7 +98,7 @@ func (a *App) open(ctx context.Context, space pulumi.Workspace, tasks ...task) (
 			s.snapshot, err = pulumi.TakeSnapshot(ctx, a.Docker, names)
 			return err
 		},
-		func(ctx context.Context, w io.Writer) error { return a.InstallTools(ctx, space.Folder("tools"), w) },
+		step("install tools", func(ctx context.Context, w io.Writer) error { return a.InstallTools(ctx, space.Folder("tools"), w) }),
 	)
 	if s.stack.Local {
 		tasks = append(tasks, func(ctx context.Context, _ io.Writer) error { return readState(ctx) })

@@ -16,6 +16,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/infra/docker"
 	"github.com/kubetracing/kubetracing/infra/docker/dockertest"
+	"github.com/kubetracing/kubetracing/infra/pulumi"
 	"github.com/kubetracing/kubetracing/infra/pulumi/pulumitest"
 )
 
@@ -373,7 +374,7 @@ func (m *machine) traced(t *testing.T) (jaeger *httptest.Server) {
 func TestUp_prints_access(t *testing.T) {
 	m := newMachine(t)
 	jaeger := m.traced(t)
-	got := m.run(t, "up")
+	got := m.run(t, "up", "--trace=false")
 	require.Zero(t, got.code, got.stderr)
 	assert.Equal(t, `
 Jaeger    JAEGER
@@ -387,16 +388,107 @@ kubectl   eval "$(make --silent env)" && kubectl get pods --all-namespaces
 	assert.Equal(t, "client-key-data: hunter2\n", string(kubeconfig))
 
 	m.write(t, "Pulumi.ci.yaml", "config:\n  kubetracing:collector: {enabled: false}\n")
-	assert.Contains(t, m.run(t, "up", "--stack", "ci").stdout, `eval "$(make --silent env STACK=ci)"`)
+	assert.Contains(t, m.run(t, "up", "--trace=false", "--stack", "ci").stdout, `eval "$(make --silent env STACK=ci)"`)
 
 	jaeger.Close()
-	assert.Contains(t, m.run(t, "up").stdout, "/trace/1bf7  (churn)\n", "a link that cannot be checked is shown")
+	assert.Contains(t, m.run(t, "up", "--trace=false").stdout, "/trace/1bf7  (churn)\n", "a link that cannot be checked is shown")
 
 	m.pulumi.On("stack output", pulumitest.Answer{Stdout: `{"kubeconfig": "hunter2`})
 	got = m.run(t, "up")
 	assert.Equal(t, 1, got.code)
 	assert.Contains(t, got.stderr, "kubetracing: read the stack's outputs: pulumi stack output did not print JSON\n")
 	assert.NotContains(t, got.stderr, "hunter2")
+}
+
+// pulumiSpans makes the fake Pulumi write a span where its environment says, and
+// returns that environment once it has run.
+func (m *machine) pulumiSpans(t *testing.T) *map[string]string {
+	t.Helper()
+	var environment map[string]string
+	m.pulumi.On("up", pulumitest.Answer{Do: func(command pulumi.Command) {
+		environment = map[string]string{}
+		for _, variable := range command.Env {
+			name, value, _ := strings.Cut(variable, "=")
+			environment[name] = value
+		}
+		pipe, traced := strings.CutPrefix(environment["PULUMI_OPTION_OTEL_TRACES"], "file://")
+		if !traced {
+			return
+		}
+		parts := strings.Split(environment["TRACEPARENT"], "-")
+		require.Len(t, parts, 4)
+		require.NoError(t, os.WriteFile(pipe, []byte(`{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"pulumi-cli"}}]},"scopeSpans":[{"spans":[{"traceId":"`+
+			parts[1]+`","spanId":"0102030405060708","parentSpanId":"`+parts[2]+`","name":"pulumi","attributes":[{"key":"git.author","value":{"stringValue":"hunter2"}}]}]}]}]}`+"\n"), 0o600))
+	}})
+	return &environment
+}
+
+func TestUp_trace(t *testing.T) {
+	send := []string{"docker", "exec", "--interactive", node, "sh", "-c", dockertest.Rest}
+
+	t.Run("is sent to the stack's own Jaeger", func(t *testing.T) {
+		m := newMachine(t)
+		jaeger := m.traced(t)
+		environment := m.pulumiSpans(t)
+		m.docker.On(send, dockertest.Print(`{"partialSuccess":{}}`))
+		got := m.run(t, "up")
+		require.Zero(t, got.code, got.stderr)
+		trace := strings.Split((*environment)["TRACEPARENT"], "-")[1]
+		assert.Contains(t, got.stdout, "trace     "+jaeger.URL+"/trace/"+trace+"  (this update)\n")
+		calls := m.docker.Calls(send[:6]...)
+		require.Len(t, calls, 1)
+		assert.Equal(t, "http://otel-collector:4318/v1/traces", calls[0].Argv[len(calls[0].Argv)-1])
+		for _, name := range []string{"up", "compile the program", "install tools", "pull images", "pulumi up", "pulumi"} {
+			assert.Contains(t, calls[0].Stdin, `"name":"`+name+`"`)
+		}
+		assert.Equal(t, 6, strings.Count(calls[0].Stdin, trace))
+		assert.NotContains(t, calls[0].Stdin, "hunter2")
+		assert.NoFileExists(t, strings.TrimPrefix((*environment)["PULUMI_OPTION_OTEL_TRACES"], "file://"))
+		assert.NoFileExists(t, (*environment)["KUBETRACING_STEPS"])
+	})
+
+	t.Run("that Jaeger does not get changes nothing", func(t *testing.T) {
+		m := newMachine(t)
+		m.traced(t)
+		m.docker.On(send, dockertest.Fail("wget: connection refused"))
+		got := m.run(t, "up")
+		require.Zero(t, got.code, got.stderr)
+		assert.Contains(t, got.stderr, "kubetracing: the trace of this update is not in Jaeger: ")
+		assert.Contains(t, got.stderr, "wget: connection refused")
+		assert.NotContains(t, got.stdout, "this update")
+		assert.Contains(t, got.stdout, "Jaeger    ")
+	})
+
+	t.Run("of a failed update is not sent", func(t *testing.T) {
+		m := newMachine(t)
+		m.traced(t)
+		m.pulumi.On("up", pulumitest.Answer{Code: 255})
+		assert.Equal(t, 255, m.run(t, "up").code)
+		assert.Empty(t, m.docker.Calls(send[:6]...))
+	})
+
+	t.Run("can be turned off", func(t *testing.T) {
+		m := newMachine(t)
+		m.traced(t)
+		environment := m.pulumiSpans(t)
+		got := m.run(t, "up", "--trace=false")
+		require.Zero(t, got.code, got.stderr)
+		for _, name := range []string{"PULUMI_OPTION_OTEL_TRACES", "TRACEPARENT", "KUBETRACING_STEPS"} {
+			assert.NotContains(t, *environment, name)
+		}
+		assert.NotContains(t, got.stdout, "this update")
+	})
+
+	t.Run("leaves Pulumi's spans to another destination", func(t *testing.T) {
+		m := newMachine(t)
+		m.traced(t)
+		m.environment["PULUMI_OPTION_OTEL_TRACES"] = "grpc://example.com:4317"
+		environment := m.pulumiSpans(t)
+		m.docker.On(send, dockertest.Answer{})
+		require.Zero(t, m.run(t, "up").code)
+		assert.NotContains(t, *environment, "PULUMI_OPTION_OTEL_TRACES")
+		assert.Contains(t, m.docker.Calls(send[:6]...)[0].Stdin, `"name":"pulumi up"`)
+	})
 }
 
 // evaluated returns what a shell prints after it has evaluated what env prints.
@@ -417,7 +509,7 @@ func TestEnv(t *testing.T) {
 	assert.Equal(t, outcome{1, "", "kubetracing: stack \"dev\" has no kubeconfig yet: run `make up` first\n"}, got, "nothing to evaluate by mistake")
 
 	m.traced(t)
-	require.Zero(t, m.run(t, "up").code)
+	require.Zero(t, m.run(t, "up", "--trace=false").code)
 	folder := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "kubectl"), []byte("#!/bin/sh\n"), 0o755))
 	t.Setenv("PATH", folder+":/usr/bin:/bin")

@@ -68,7 +68,7 @@ Exit codes:
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if chosen.spec {
-				return a.verifySpec(command.Context())
+				return a.provide(command, a.verifySpec)
 			}
 			check, err := chosen.check(a, o)
 			if err != nil {

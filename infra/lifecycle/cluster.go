@@ -15,6 +15,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/infra/docker"
+	"github.com/kubetracing/kubetracing/infra/steps"
 )
 
 // Times of a cluster's creation and update.
@@ -250,7 +251,8 @@ func (c *cluster) remove(ctx context.Context) error {
 
 // bringUp creates the cluster and waits until it traces and is ready.
 func (c *cluster) bringUp(ctx context.Context, config string) error {
-	if err := c.runK3d(ctx, config); err != nil {
+	err := steps.Do(ctx, "k3d cluster create", func(ctx context.Context) error { return c.runK3d(ctx, config) })
+	if err != nil {
 		return err
 	}
 	if err := c.waitFor(ctx, registered); err != nil {
@@ -377,7 +379,8 @@ func (m *Manager) UpdateCluster(ctx context.Context, document spec.Cluster, stat
 	if err != nil {
 		return fmt.Errorf("update cluster %s: %w", c.Name, err)
 	}
-	if err := c.restartAll(ctx, changed); err != nil {
+	err = steps.Do(ctx, "restart what has another configuration", func(ctx context.Context) error { return c.restartAll(ctx, changed) })
+	if err != nil {
 		return fmt.Errorf("update cluster %s: %w", c.Name, err)
 	}
 	// What Kubernetes knows of its nodes may still be from before.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/kubetracing/kubetracing/components/poll"
 	"github.com/kubetracing/kubetracing/infra/docker"
+	"github.com/kubetracing/kubetracing/infra/steps"
 )
 
 // condition is what nodes are waited for.
@@ -46,6 +47,12 @@ func (c *cluster) waitOrExplain(ctx context.Context, conditions ...condition) er
 // waitFor waits until every node meets a condition. Without it, the first thing to
 // hang would be a workload that nothing can schedule, with nothing to say why.
 func (c *cluster) waitFor(ctx context.Context, condition condition) error {
+	return steps.Do(ctx, "wait until the nodes are "+condition.name, func(ctx context.Context) error {
+		return c.pollNodes(ctx, condition)
+	})
+}
+
+func (c *cluster) pollNodes(ctx context.Context, condition condition) error {
 	c.log.printf("waiting for %s to be %s", count(len(c.Nodes)), condition.name)
 	limited, cancel := context.WithTimeout(ctx, nodeTimeout)
 	defer cancel()

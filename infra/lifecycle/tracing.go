@@ -11,6 +11,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/poll"
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/infra/docker"
+	"github.com/kubetracing/kubetracing/infra/steps"
 )
 
 // tracingTimeout bounds the check of a cluster's tracing. A node that has just
@@ -21,6 +22,10 @@ const tracingTimeout = 30 * time.Second
 // cannot trace, a kubelet that did not read its file and a kube-apiserver that was not
 // given its own write nothing about it and send nothing.
 func (c *cluster) checkTracing(ctx context.Context) error {
+	return steps.Do(ctx, "check that the nodes trace", c.waitForTracing)
+}
+
+func (c *cluster) waitForTracing(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, tracingTimeout)
 	defer cancel()
 	// Of the last check that came to its end.

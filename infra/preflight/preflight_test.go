@@ -537,6 +537,7 @@ func TestCheck_Routes(t *testing.T) {
 		t.Parallel()
 		m := newMachine(t)
 		m.routes = []preflight.Route{route("10.0.0.0/8", "tun0")}
+		m.environment = map[string]string{"DOCKER_HOST": "ssh://me@build.example"}
 		m.On(dockertest.Command("docker context inspect"), endpoint("ssh://me@build.example"))
 		require.NoError(t, m.check(t, derived))
 	})

@@ -184,10 +184,10 @@ func TestTracedOperator_Script(t *testing.T) {
 		patched bool
 	}{
 		"copies the greeting": {
-			`printf '{"metadata":{"name":"traced-operator","uid":"u-1"},"data":{"greeting":"hello"}}'`,
-			[]string{"GET configmaps", "PATCH configmaps", "reconcile"}, true,
+			get:   `printf '{"metadata":{"name":"traced-operator","uid":"u-1"},"data":{"greeting":"hello"}}'`,
+			spans: []string{"GET configmaps", "PATCH configmaps", "reconcile"}, patched: true,
 		},
-		"sends the trace of a failure": {"exit 22", []string{"GET configmaps", "reconcile"}, false},
+		"sends the trace of a failure": {get: "exit 22", spans: []string{"GET configmaps", "reconcile"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
