@@ -169,7 +169,7 @@ func (c Client) AllTraces(ctx context.Context, query Query) (found ptrace.Traces
 			return found, false, err
 		}
 		older, newer, ok := next.split(s.middle(Flatten(page), next))
-		takeNew(page, found, seen)
+		TakeNew(page, found, seen)
 		switch {
 		case whole:
 		case len(seen) >= query.Limit || !ok:
@@ -181,8 +181,9 @@ func (c Client) AllTraces(ctx context.Context, query Query) (found ptrace.Traces
 	return found, true, nil
 }
 
-// takeNew moves the traces that have not been seen from one collection to another.
-func takeNew(from, to ptrace.Traces, seen map[pcommon.TraceID]bool) {
+// TakeNew moves the traces whose ids have not been seen from one collection to another,
+// and adds their ids to those seen.
+func TakeNew(from, to ptrace.Traces, seen map[pcommon.TraceID]bool) {
 	fresh := map[pcommon.TraceID]bool{}
 	for _, resource := range from.ResourceSpans().All() {
 		for _, scope := range resource.ScopeSpans().All() {

@@ -24,6 +24,8 @@ type Check struct {
 	ClockOffset time.Duration
 	// Interval is the pause between two polls of Jaeger.
 	Interval time.Duration
+	// Phases returns the phases of pods, for expectations that bound one. Optional.
+	Phases PhaseSource
 	// Progress is called after every poll but the last with the number of expectations
 	// that hold so far. Optional.
 	Progress func(met, all int, missing []string)
@@ -79,7 +81,10 @@ func (c Check) Run(ctx context.Context) Report {
 	searches := make([]*search, len(c.Expectations))
 	for i, expectation := range c.Expectations {
 		report.Results[i] = Result{Expectation: expectation, Missing: expectation.Spans}
-		searches[i] = &search{client: c.Client, query: selective(expectation, c.Since), clockOffset: c.ClockOffset, held: map[string]bool{}}
+		searches[i] = &search{client: c.Client, clockOffset: c.ClockOffset, held: map[string]bool{}}
+		if expectation.Phase == "" {
+			searches[i].query = selective(expectation, c.Since)
+		}
 	}
 	polled := false
 	// An error means that the context has ended: the report lists what is missing.
@@ -104,6 +109,10 @@ func (c Check) poll(ctx context.Context, report *Report, searches []*search) err
 	for i := range report.Results {
 		result := &report.Results[i]
 		if result.Met() {
+			continue
+		}
+		if result.Expectation.Phase != "" {
+			failures = append(failures, c.pollPhases(ctx, result, searches[i].held))
 			continue
 		}
 		size := max(firstPage, 2*result.Expectation.Traces)

@@ -138,6 +138,8 @@ func (a *App) newRoot() *cobra.Command {
 		newVerify(a, o),
 		newFollow(a, o),
 		newTimeline(a, o),
+		newExport(a, o),
+		newImport(a, o),
 		newEnv(a, o),
 		newPulumi(a, o),
 		newMatrix(a),

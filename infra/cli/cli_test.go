@@ -189,7 +189,7 @@ func TestApp_Run_help(t *testing.T) {
 				commands = append(commands, fields[0])
 			}
 		}
-		assert.Equal(t, []string{"destroy", "env", "follow", "help", "matrix", "plan", "preview", "pulumi", "timeline", "up", "verify"}, commands,
+		assert.Equal(t, []string{"destroy", "env", "export", "follow", "help", "import", "matrix", "plan", "preview", "pulumi", "timeline", "up", "verify"}, commands,
 			"commands for Pulumi are not for people")
 		assert.Empty(t, got.stderr)
 	}

@@ -90,7 +90,7 @@ could not be asked.`,
 			for i := range requests {
 				requests[i] = requests[i].By(clock.offset, clock.uncertainty)
 			}
-			found := showTraces(limited, a.Stderr, verify.Client{BaseURL: jaeger}, requests, missingCause(clock, stack.Settings))
+			found := showTraces(limited, a.Stderr, verify.Client{BaseURL: jaeger}, requests, missingCause(clock, stack.Settings, traced != nil))
 			if ended != nil {
 				return ended
 			}
@@ -164,14 +164,15 @@ func (a *App) runFollowed(ctx context.Context, proxy *follow.Proxy, traced *foll
 	return nil
 }
 
-// missingCause returns the likely cause of a missing trace.
-func missingCause(clock clock, settings stacks.Settings) string {
+// missingCause returns the likely cause of a missing trace. own reports whether the
+// requests are parts of the command's own trace, which kube-apiserver does not sample.
+func missingCause(clock clock, settings stacks.Settings, own bool) string {
 	const every = tracing.SamplingRateMax
 	apiserver, collector := settings.Sampling.APIServer, settings.CollectorRate()
 	switch {
 	case clock.difference != nil:
 		return clock.difference.What
-	case apiserver < every:
+	case apiserver < every && !own:
 		return fmt.Sprintf("sampling.apiserver is %d, below %d", apiserver, every)
 	case collector < every:
 		return fmt.Sprintf("the Collector keeps %d of %d traces", collector, every)

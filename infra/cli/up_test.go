@@ -339,18 +339,18 @@ func TestUp_lost_spans(t *testing.T) {
 	m := newMachine(t)
 	m.traced(t)
 	m.docker.On(collectorMetrics, dockertest.Print(vendorLost))
-	got := m.run(t, "up")
+	got := m.run(t, "up", "--trace=false")
 	require.Zero(t, got.code, "what an extra destination loses is not Jaeger's")
 	assert.True(t, strings.HasSuffix(got.stderr, vendorLine), got.stderr)
 
 	m.docker.On(collectorMetrics, dockertest.Fail("wget: server returned error: HTTP/1.1 404 Not Found"))
-	got = m.run(t, "up")
+	got = m.run(t, "up", "--trace=false")
 	require.Zero(t, got.code)
 	assert.Contains(t, got.stderr, "kubetracing: whether destinations have lost spans is not known: metrics of container kubetracing-dev-collector: ")
 	assert.Contains(t, got.stderr, "404 Not Found")
 
 	m.write(t, "Pulumi.dev.yaml", "config:\n  kubetracing:collector: {enabled: false}\n")
-	require.Zero(t, m.run(t, "up").code)
+	require.Zero(t, m.run(t, "up", "--trace=false").code)
 	assert.Len(t, m.docker.Lines("docker", "exec"), 2, "there is no Collector to ask")
 }
 

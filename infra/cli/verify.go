@@ -16,6 +16,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/infra/diagnose"
 	"github.com/kubetracing/kubetracing/infra/lifecycle"
+	"github.com/kubetracing/kubetracing/infra/timeline/gather"
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
@@ -124,7 +125,7 @@ func (a *App) verifySpec(ctx context.Context) error {
 		}
 		check := verify.Check{
 			Client: verify.Client{BaseURL: jaeger}, Expectations: document.Expectations,
-			Since: since, ClockOffset: a.clock(ctx).offset, Interval: pollInterval, Progress: printProgress(a.Stderr),
+			Since: since, ClockOffset: a.clock(ctx).offset, Interval: pollInterval, Progress: printProgress(a.Stderr), Phases: gather.Phases,
 		}
 		limited, cancel := context.WithTimeout(ctx, time.Duration(document.Timeout))
 		defer cancel()
@@ -157,6 +158,7 @@ func (o *verifyOptions) check(a *App, options *options) (verify.Check, error) {
 	check := verify.Check{
 		Interval: pollInterval,
 		Progress: printProgress(a.Stderr),
+		Phases:   gather.Phases,
 	}
 	switch {
 	case o.since != "" && o.lookback != 0:

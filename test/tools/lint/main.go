@@ -167,6 +167,7 @@ func (l linter) modules(modules []string) error {
 // upstreamBuilds are the programs with sources that are built with the modules of
 // upstream releases: one build for each set of sources.
 var upstreamBuilds = []struct{ folder, version, tags string }{
+	{"test/conformance/readers/callers", "v1.37.1", ""},
 	{"test/conformance/readers/containerd", "v1.7.34", "containerd1"},
 	{"test/conformance/readers/containerd", "v2.3.5", ""},
 	{"test/conformance/readers/crio", "v1.34.0", "containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdriver_devicemapper"},
