@@ -73,6 +73,16 @@ var pressureCommands = map[string]string{
 	"PIDPressure":    "docker stats --no-stream",
 }
 
+// Pressures returns the nodes on which Kubernetes starts no pods, asked in a node that has
+// kubectl; none if Kubernetes does not answer.
+func Pressures(ctx context.Context, client *docker.Client, server string) []Cause {
+	var nodes list[node]
+	if kubectl(ctx, client, server, &nodes, "get", "nodes") != nil {
+		return nil
+	}
+	return pressures(nodes.Items)
+}
+
 // pressures returns the nodes on which no pod starts: a workload that nothing schedules
 // has no spans.
 func pressures(nodes []node) []Cause {

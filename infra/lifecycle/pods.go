@@ -60,7 +60,7 @@ func (m *Manager) WaitPods(ctx context.Context, document spec.Pods) error {
 		case len(waiting) == 0:
 			return "", true, nil
 		case giveUp:
-			return "", false, explainPods(namespace, waiting, late)
+			return "", false, explainPods(ctx, namespace, waiting, late)
 		}
 		return podStatus(waiting), false, nil
 	})
@@ -83,13 +83,17 @@ func missingPods(document spec.Pods, all []diagnose.Pod) []diagnose.Pod {
 }
 
 // explainPods returns the error of pods that have not started: of those that something
-// is wrong with, or of all after the deadline.
-func explainPods(namespace diagnose.Namespace, waiting []diagnose.Pod, late bool) error {
+// is wrong with, or of all after the deadline; and the nodes that take none, of which
+// events may name but a taint.
+func explainPods(ctx context.Context, namespace diagnose.Namespace, waiting []diagnose.Pod, late bool) error {
 	var failures []error
 	for _, pod := range waiting {
 		if late || pod.State != diagnose.Pending {
 			failures = append(failures, fmt.Errorf("%s\n  look further: %s", pod.Describe(), namespace.Look(pod.Name)))
 		}
+	}
+	for _, cause := range diagnose.Pressures(ctx, namespace.Client, namespace.Node) {
+		failures = append(failures, fmt.Errorf("%s\n  look further: %s", cause.What, cause.Look))
 	}
 	return errors.Join(failures...)
 }

@@ -165,6 +165,15 @@ func TestManager_WaitPods_several(t *testing.T) {
 		h.pods(func(int) dockertest.Answer { return podList(podJSON("crashloop", podBroken)) })
 		require.ErrorContains(t, h.manager().WaitPods(t.Context(), document), "pod crashloop does not start: CreateContainerError: create container: no")
 	})
+	inBubble(t, "a node that takes no pods is named", func(t *testing.T, h *host) {
+		h.pods(func(int) dockertest.Answer {
+			return podList(podJSON("echo", `"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","reason":"Unschedulable","message":"untolerated taint(s)"}]`))
+		})
+		h.On(dockertest.Command(listNodes), podList(`{"metadata":{"name":"full"},"status":{"conditions":[{"type":"DiskPressure","status":"True"}]}}`))
+		err := h.manager().WaitPods(t.Context(), waitFor("echo"))
+		require.EqualError(t, err, "pod echo does not start: Unschedulable: untolerated taint(s)"+lookEcho+
+			"\nnode full is under DiskPressure: Kubernetes starts no pod on it\n  look further: docker system df")
+	})
 	inBubble(t, "the events say why", func(t *testing.T, h *host) {
 		h.pods(func(int) dockertest.Answer { return podList(podJSON("echo", podNew)) })
 		h.On(dockertest.Command(getEvents), podList(`{"type":"Warning","reason":"FailedCreatePodSandBox","message":"no\n  network",`+
