@@ -108,12 +108,44 @@ func TestStack_commands(t *testing.T) {
 
 func TestStack_incorrect_passphrase(t *testing.T) {
 	t.Parallel()
-	stack, runner, _ := newStack(t)
-	runner.On("", pulumitest.Answer{Code: 255, Stderr: "error: getting stack configuration: incorrect passphrase"})
-	const want = `PULUMI_CONFIG_PASSPHRASE is not the passphrase that stack "dev" was created with: unset it, or set it to that one`
-	require.EqualError(t, stack.Create(t.Context()), want)
-	require.EqualError(t, stack.Up(t.Context(), &recorder{}), want)
-	require.EqualError(t, stack.Preview(t.Context()), want)
+	for name, test := range map[string]struct {
+		chosen map[string]string
+		want   string
+	}{
+		"another one": {
+			map[string]string{"PULUMI_CONFIG_PASSPHRASE": "mine"},
+			`PULUMI_CONFIG_PASSPHRASE is not the passphrase that stack "dev" was created with: unset it, or set it to that one`,
+		},
+		"an empty one": {
+			map[string]string{"PULUMI_CONFIG_PASSPHRASE": ""},
+			`PULUMI_CONFIG_PASSPHRASE is not the passphrase that stack "dev" was created with: unset it, or set it to that one`,
+		},
+		"that of another file": {
+			map[string]string{"PULUMI_CONFIG_PASSPHRASE_FILE": "/run/secrets/passphrase"},
+			`the file that PULUMI_CONFIG_PASSPHRASE_FILE names does not hold the passphrase that stack "dev" was created with: unset it, or name the one that does`,
+		},
+		"both, of which the file is not read": {
+			map[string]string{"PULUMI_CONFIG_PASSPHRASE": "mine", "PULUMI_CONFIG_PASSPHRASE_FILE": "/run/secrets/passphrase"},
+			`PULUMI_CONFIG_PASSPHRASE is not the passphrase that stack "dev" was created with: unset it, or set it to that one`,
+		},
+		"none, of a stack that has one": {
+			nil,
+			`stack "dev" was created with a passphrase of its own: set PULUMI_CONFIG_PASSPHRASE to it, or PULUMI_CONFIG_PASSPHRASE_FILE to a file that holds it`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stack, runner, log := newStack(t)
+			runner.On("", pulumitest.Answer{Code: 255, Stderr: "error: getting stack configuration: incorrect passphrase"})
+			stack = pulumi.NewStack(stack.Workspace, runner, func(name string) (string, bool) {
+				value, set := test.chosen[name]
+				return value, set
+			}, log)
+			require.EqualError(t, stack.Create(t.Context()), test.want)
+			require.EqualError(t, stack.Up(t.Context(), &recorder{}), test.want)
+			require.EqualError(t, stack.Preview(t.Context()), test.want)
+		})
+	}
 }
 
 func TestStack_Outputs(t *testing.T) {
