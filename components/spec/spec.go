@@ -28,8 +28,8 @@ const (
 const (
 	// StateVariable holds the identity of the state.
 	StateVariable = "KUBETRACING_STATE"
-	// NodeConfigVariable holds the digest of the files that the nodes mount. Nodes
-	// that were started with another digest are restarted.
+	// NodeConfigVariable holds the digest of the files that the nodes mount. Another
+	// digest is an update of the cluster.
 	NodeConfigVariable = "KUBETRACING_NODE_CONFIG"
 	// NodeSecretsVariable holds, as a JSON object, the contents of those files of the nodes
 	// that must not be shown, by base name.

@@ -89,7 +89,7 @@ func TestPulls_CRIO(t *testing.T) {
 	t.Parallel()
 	spec := pulled(crio(t, "1.34"))
 	files := nodeFiles(t, spec)
-	assert.Equal(t, pullsEnv, files["pulls.env"])
+	assert.Equal(t, pullsEnv, files["crio.env"])
 	assert.Equal(t, `[[registry]]
 location = "docker.io"
 insecure = false
@@ -105,12 +105,12 @@ insecure = true
 [[registry]]
 location = "mirror.example:5000"
 insecure = true
-`, files["registries.conf"])
-	assert.JSONEq(t, `{"auths": {"docker.io": {"auth": "bWU6aHVudGVyMg=="}, "mirror.example:5000": {"auth": "eW91Oml0J3M="}}}`, files["registries-auth.json"])
-	assert.Contains(t, files["crio.conf"], "global_auth_file = \"/etc/kubetracing/registries-auth.json\"\n")
+`, files["crio.registries.conf"])
+	assert.JSONEq(t, `{"auths": {"docker.io": {"auth": "bWU6aHVudGVyMg=="}, "mirror.example:5000": {"auth": "eW91Oml0J3M="}}}`, files["crio.auth.json"])
+	assert.Contains(t, files["crio.conf"], "global_auth_file = \"/etc/kubetracing/crio.auth.json\"\n")
 	assert.NotContains(t, files, "registries.yaml")
 	assert.NotContains(t, decoded(t, files["k3s-server.yaml"]), "private-registry", "k3s configures containerd alone")
-	assert.Equal(t, []string{"pulls.env", "registries-auth.json"}, secretFiles(t, spec))
+	assert.Equal(t, []string{"crio.auth.json", "crio.env"}, secretFiles(t, spec))
 }
 
 func TestPulls_Parts(t *testing.T) {

@@ -12,14 +12,14 @@ unset CRI_CONFIG_FILE
 
 # run runs CRI-O with what the files here say of pulls when it starts.
 run() {
-  if [ -e "$FILES/pulls.env" ]; then
+  if [ -e "$FILES/crio.env" ]; then
     set -a
-    . "$FILES/pulls.env"
+    . "$FILES/crio.env"
     set +a
   fi
   mkdir -p "$REGISTRIES"
-  if [ -e "$FILES/registries.conf" ]; then
-    ln -sf "$FILES/registries.conf" "$REGISTRIES/kubetracing.conf"
+  if [ -e "$FILES/crio.registries.conf" ]; then
+    ln -sf "$FILES/crio.registries.conf" "$REGISTRIES/kubetracing.conf"
   else
     rm -f "$REGISTRIES/kubetracing.conf"
   fi
@@ -29,8 +29,10 @@ run() {
 # A CRI-O that ends is started again, as its systemd unit would.
 supervise() {
   while :; do
+    (umask 077 && cat "$FILES"/crio.* > "$RUN/crio.files")
+    date -u +%Y-%m-%dT%H:%M:%SZ > "$RUN/crio.started"
     run &
-    echo "$!" > "$PID_FILE"
+    echo "$!" > "$RUN/crio.pid"
     code=0
     wait "$!" || code=$?
     say error "CRI-O ended with exit code $code; starting it again"
@@ -40,10 +42,10 @@ supervise() {
 
 old=
 if [ "${1:-}" = restart ]; then
-  old=$(cat "$PID_FILE")
+  old=$(cat "$RUN/crio.pid")
   kill -TERM "$old"
 else
-  rm -f "$PID_FILE"
+  rm -f "$RUN/crio.pid"
   supervise &
 fi
 
@@ -51,12 +53,12 @@ answers() { crictl --runtime-endpoint "unix://$SOCKET" version > /dev/null 2>&1;
 
 # k3s gives up on a runtime that does not answer.
 waited=0
-until [ "$(cat "$PID_FILE" 2> /dev/null)" != "$old" ] && answers; do
-  if [ "$waited" -ge "$START_SECONDS" ]; then
+until [ "$(cat "$RUN/crio.pid" 2> /dev/null)" != "$old" ] && answers; do
+  if [ "$waited" -ge $((START_SECONDS * 5)) ]; then
     say fatal "CRI-O does not answer after ${START_SECONDS}s; its own words are above"
     exit 1
   fi
-  sleep 1
+  sleep 0.2
   waited=$((waited + 1))
 done
 say info "CRI-O answers"
