@@ -17,7 +17,8 @@ run() {
     . "$FILES/crio.env"
     set +a
   fi
-  mkdir -p "$REGISTRIES"
+  # CRI-O unpacks images in the second, which k3s' image lacks.
+  mkdir -p "$REGISTRIES" /var/tmp
   if [ -e "$FILES/crio.registries.conf" ]; then
     ln -sf "$FILES/crio.registries.conf" "$REGISTRIES/kubetracing.conf"
   else
