@@ -122,17 +122,23 @@ func TestPulls_Parts(t *testing.T) {
 	}{
 		"nothing": {tracing.Pulls{}, nil, []string{"pulls.env", "certificates.pem", "registries.yaml"}, ""},
 		"a proxy for https alone": {
-			tracing.Pulls{Proxy: tracing.Proxy{HTTPS: "http://proxy:1"}}, []string{"pulls.env"}, []string{"certificates.pem", "registries.yaml"},
+			tracing.Pulls{Proxy: tracing.Proxy{HTTPS: "http://proxy:1"}},
+			[]string{"pulls.env"},
+			[]string{"certificates.pem", "registries.yaml"},
 			"HTTPS_PROXY='http://proxy:1'\nNO_PROXY='localhost,127.0.0.0/8,::1,10.120.152.0/22,10.42.0.0/16,10.43.0.0/16,.svc,.cluster.local," +
 				"otel-collector,jaeger,host.docker.internal,k3d-kubetracing-dev-server-0'\n",
 		},
 		"an authority alone": {
-			tracing.Pulls{Certificates: "PEM\n"}, []string{"pulls.env", "certificates.pem"}, []string{"registries.yaml"},
+			tracing.Pulls{Certificates: "PEM\n"},
+			[]string{"pulls.env", "certificates.pem"},
+			[]string{"registries.yaml"},
 			"SSL_CERT_DIR='/etc/ssl/certs:/etc/pki/tls/certs:/etc/kubetracing'\n",
 		},
 		"a mirror alone": {
 			tracing.Pulls{Registries: []tracing.Registry{{Name: "quay.io", Mirrors: []string{"http://mirror:5000"}}}},
-			[]string{"registries.yaml"}, []string{"pulls.env", "certificates.pem"}, "",
+			[]string{"registries.yaml"},
+			[]string{"pulls.env", "certificates.pem"},
+			"",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
