@@ -283,7 +283,9 @@ func TestPulumi_config(t *testing.T) {
 		path := filepath.Join(command.Dir, "Pulumi.dev.yaml")
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(path, append(text, "encryptionsalt: v1:salt\n"...), 0o600))
+		// A file that has its salt keeps it.
+		before, _, _ := strings.Cut(string(text), "encryptionsalt")
+		require.NoError(t, os.WriteFile(path, []byte(before+"# written\nencryptionsalt: v1:salt\n"), 0o600))
 	}
 	m.pulumi.On("config", pulumitest.Answer{Do: salt, Code: 255})
 	got, after = run()
