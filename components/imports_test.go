@@ -81,7 +81,7 @@ var importRules = []importRule{
 	{packages: "components", may: []string{"components/...", "stacks"}, never: typed},
 
 	{packages: "stacks", may: pure, never: heavy},
-	{packages: "infra", may: []string{"components", "components/cluster", "components/spec", "infra/docker", "infra/plan", "infra/preflight", "stacks"}, never: typed},
+	{packages: "infra", may: []string{"components", "infra/docker", "infra/plan", "infra/preflight", "stacks"}, never: typed},
 	{packages: "infra/plan", may: append([]string{"stacks"}, pure...), never: typed},
 	{packages: commandLine, may: []string{"infra/cli"}, never: heavy},
 	{packages: "test/internal/docker", may: []string{"infra/docker"}, never: heavy},

@@ -6,6 +6,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/backend"
 	"github.com/kubetracing/kubetracing/components/cluster"
 	"github.com/kubetracing/kubetracing/components/internal/resources"
+	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/components/verification"
 	"github.com/kubetracing/kubetracing/components/workloads"
@@ -33,7 +34,7 @@ type TracedClusterArgs struct {
 	Root string
 	// Images is what the Docker daemon has of the images of the nodes. Optional: without
 	// it, another base image of the same name goes unnoticed.
-	Images cluster.LocalImages
+	Images spec.LocalImages
 	// Sources is the folder of kubetracing's sources, which contain the Dockerfile of the
 	// nodes, relative to the folder of the Pulumi program. Default: Root.
 	Sources string
@@ -127,9 +128,9 @@ func (c composition) compose(ctx *pulumi.Context, traced *TracedCluster) error {
 	if err != nil {
 		return err
 	}
-	spec := c.layout.Cluster
-	spec.NodeImage = tag.Reference
-	files, err := tracing.RenderCluster(spec)
+	described := c.layout.Cluster
+	described.NodeImage = tag.Reference
+	files, err := tracing.RenderCluster(described)
 	if err != nil {
 		return err
 	}
@@ -155,13 +156,13 @@ func (c composition) compose(ctx *pulumi.Context, traced *TracedCluster) error {
 		return err
 	}
 	config, err := cluster.NewNodeConfig(ctx, c.prefix+"node-config", cluster.NodeConfigArgs{
-		Program: c.program, VolumeName: spec.ConfigVolume, Files: files.Node, Owner: c.owner,
+		Program: c.program, VolumeName: described.ConfigVolume, Files: files.Node, Owner: c.owner,
 	}, c.parent)
 	if err != nil {
 		return err
 	}
 	kubernetes, err := cluster.New(ctx, c.prefix+"cluster", cluster.Args{
-		Program: c.program, Spec: spec, Files: files, NodeImage: nodes, NodeConfig: config, Network: network, Owner: c.owner,
+		Program: c.program, Spec: described, Files: files, NodeImage: nodes, NodeConfig: config, Network: network, Owner: c.owner,
 	}, c.parent)
 	if err != nil {
 		return err

@@ -248,6 +248,29 @@ func TestTracedCluster_Arguments(t *testing.T) {
 	assert.Equal(t, "./kubetracing container wait", command)
 }
 
+// Another base image under the same name is another node image, and so another cluster.
+func TestTracedCluster_BaseImage(t *testing.T) {
+	t.Parallel()
+	stack := newStack(t, map[string]string{"kubetracing:cluster": `{"image":"k3s:mine"}`})
+	type recorded struct{ tag, base, cluster any }
+	build := func(local spec.LocalImages) recorded {
+		r := enginetest.Record(t, compose(components.TracedClusterArgs{Stack: stack, Images: local}))
+		image := r.One(t, enginetest.Image, "traced-node-image-build")
+		arguments := image.Inputs["build"].ObjectValue()["args"].ObjectValue()
+		return recorded{
+			image.Input("imageName"), arguments["BASE_VALUE"].StringValue(), r.One(t, enginetest.Command, "traced-cluster-k3d").Input("triggers"),
+		}
+	}
+	one, two := build(spec.LocalImages{Base: "sha256:1"}), build(spec.LocalImages{Base: "sha256:2"})
+	assert.Equal(t, "sha256:1", one.base)
+	assert.NotEqual(t, one.tag, two.tag)
+	assert.NotEqual(t, one.cluster, two.cluster, "what replaces the cluster")
+
+	reference, _ := one.tag.(string)
+	gone := build(spec.LocalImages{Nodes: []spec.LocalNodeImage{{Reference: reference, Base: "sha256:1"}}})
+	assert.Equal(t, one, gone, "a base that the daemon has no more changes nothing")
+}
+
 func TestTracedCluster_MissingBundle(t *testing.T) {
 	t.Parallel()
 	recorded := &enginetest.Recorder{}

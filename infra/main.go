@@ -10,7 +10,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/kubetracing/kubetracing/components"
-	"github.com/kubetracing/kubetracing/components/cluster"
 	"github.com/kubetracing/kubetracing/infra/docker"
 	"github.com/kubetracing/kubetracing/infra/plan"
 	"github.com/kubetracing/kubetracing/infra/preflight"
@@ -35,7 +34,7 @@ func main() {
 
 // run reads the stack, checks the surroundings and composes the resources.
 func run(ctx *pulumi.Context) error {
-	stack, images, err := openStack(ctx)
+	args, err := prepare(ctx)
 	if err != nil {
 		if err := ctx.Log.Error(err.Error(), nil); err != nil {
 			return err
@@ -44,37 +43,37 @@ func run(ctx *pulumi.Context) error {
 		// that it does not report it again.
 		os.Exit(constant.ExitStatusLoggedError)
 	}
-	for _, note := range stack.Notes() {
+	for _, note := range args.Stack.Notes() {
 		if err := ctx.Log.Warn(note, nil); err != nil {
 			return err
 		}
 	}
-	return compose(ctx, stack, images)
+	return compose(ctx, args)
 }
 
-// composeOffline composes a stack's resources as on a machine without Docker.
-func composeOffline(ctx *pulumi.Context, stack stacks.Stack) error {
-	return compose(ctx, stack, cluster.LocalImages{})
-}
-
-// openStack reads the stack, looks for what would make its update fail halfway, and
-// returns what Docker has of its nodes' images.
-func openStack(ctx *pulumi.Context) (stacks.Stack, cluster.LocalImages, error) {
+// prepare reads the stack, looks for what would make its update fail halfway, and for
+// what Docker has of its nodes' images.
+func prepare(ctx *pulumi.Context) (components.TracedClusterArgs, error) {
 	config, err := stacks.Environment()
 	if err != nil {
-		return stacks.Stack{}, cluster.LocalImages{}, err
+		return components.TracedClusterArgs{}, err
 	}
 	stack, err := readStack(ctx, config)
 	if err != nil {
-		return stacks.Stack{}, cluster.LocalImages{}, err
+		return components.TracedClusterArgs{}, err
 	}
 	client, needs := docker.New(), preflight.NeedsOf(stack)
 	needs.ProviderHost, needs.ProviderContext = config["docker:host"], config["docker:context"]
 	if err := preflight.Check(ctx.Context(), client, needs); err != nil {
-		return stacks.Stack{}, cluster.LocalImages{}, err
+		return components.TracedClusterArgs{}, err
 	}
-	images, err := localImages(ctx.Context(), client, stack)
-	return stack, images, err
+	images, err := preflight.LocalImages(ctx.Context(), client, stack)
+	return components.TracedClusterArgs{Stack: stack, Images: images}, err
+}
+
+// composeOffline composes a stack's resources as on a machine without Docker.
+func composeOffline(ctx *pulumi.Context, stack stacks.Stack) error {
+	return compose(ctx, components.TracedClusterArgs{Stack: stack})
 }
 
 // readStack reads the stack from the configuration that Pulumi passes to the program.
@@ -91,8 +90,8 @@ func readStack(ctx *pulumi.Context, config map[string]string) (stacks.Stack, err
 }
 
 // compose creates a stack's resources and exports their outputs.
-func compose(ctx *pulumi.Context, stack stacks.Stack, images cluster.LocalImages) error {
-	traced, err := components.NewTracedCluster(ctx, clusterName, components.TracedClusterArgs{Stack: stack, Images: images})
+func compose(ctx *pulumi.Context, args components.TracedClusterArgs) error {
+	traced, err := components.NewTracedCluster(ctx, clusterName, args)
 	if err != nil {
 		return err
 	}

@@ -99,8 +99,10 @@ func TestPulls_Mistakes(t *testing.T) {
 		},
 		"registries": {
 			map[string]any{"registries": []any{
-				map[string]any{"name": "https://docker.io", "insecure": true}, map[string]any{"name": "ghcr.io", "insecure": true},
-				map[string]any{"name": "ghcr.io", "insecure": true}, map[string]any{"name": "quay.io"},
+				map[string]any{"name": "https://docker.io", "insecure": true},
+				map[string]any{"name": "ghcr.io", "insecure": true},
+				map[string]any{"name": "ghcr.io", "insecure": true},
+				map[string]any{"name": "quay.io"},
 			}},
 			[]stacks.Problem{
 				problem("registries[0].name", "https://docker.io", aRegistry), problem("registries[2].name", "ghcr.io", "is listed twice"),
@@ -121,8 +123,10 @@ func TestPulls_Mistakes(t *testing.T) {
 		},
 		"logins": {
 			map[string]any{"registries": []any{
-				map[string]any{"name": "a", "username": "me"}, map[string]any{"name": "b", "password": "hunter2"},
-				map[string]any{"name": "c", "username": "m:e", "password": "hunter2"}, map[string]any{"name": "d", "username": "me", "password": "hun\nter2"},
+				map[string]any{"name": "a", "username": "me"},
+				map[string]any{"name": "b", "password": "hunter2"},
+				map[string]any{"name": "c", "username": "m:e", "password": "hunter2"},
+				map[string]any{"name": "d", "username": "me", "password": "hun\nter2"},
 			}},
 			[]stacks.Problem{
 				problem("registries[0].password", "", "is missing, but there is a username"),

@@ -72,23 +72,6 @@ type NodeImageSpec struct {
 	OCIBundles map[tracing.OCIRuntime]Bundle
 }
 
-// LocalImages is what the Docker daemon has of the images that a node image is made
-// from, and of those that were made. The zero value means that nothing is known.
-type LocalImages struct {
-	// Base is the id of the base image; empty if the daemon does not have it.
-	Base string
-	// Nodes are the stack's node images, newest first.
-	Nodes []LocalNodeImage
-}
-
-// LocalNodeImage is a node image in the Docker daemon.
-type LocalNodeImage struct {
-	// Reference names it.
-	Reference string
-	// Base is the id of the image that it was built on; empty if that was not known.
-	Base string
-}
-
 // NodeImageTag names a node image.
 type NodeImageTag struct {
 	// Reference is the whole name.
@@ -247,7 +230,7 @@ func (s NodeImageSpec) fromDirectory() []string {
 // a node image from the same inputs is taken as it is, whatever its base. root is the
 // folder below which relative directories are. The error is that of a directory without
 // the binaries.
-func (s NodeImageSpec) Tag(root string, local LocalImages) (NodeImageTag, error) {
+func (s NodeImageSpec) Tag(root string, local spec.LocalImages) (NodeImageTag, error) {
 	content, err := s.directoryDigest(root)
 	if err != nil {
 		return NodeImageTag{}, err
@@ -277,16 +260,11 @@ func (s NodeImageSpec) Tag(root string, local LocalImages) (NodeImageTag, error)
 		if err != nil {
 			return NodeImageTag{}, err
 		}
-		if existing.Reference == node.Reference && (local.Base == "" || node.Base == "") && !local.has(wanted.Reference) {
+		if existing.Reference == node.Reference && (local.Base == "" || node.Base == "") && !local.Has(wanted.Reference) {
 			return existing, nil
 		}
 	}
 	return wanted, nil
-}
-
-// has reports whether the daemon has a node image.
-func (l LocalImages) has(reference string) bool {
-	return slices.ContainsFunc(l.Nodes, func(node LocalNodeImage) bool { return node.Reference == reference })
 }
 
 // directoryDigest names the content of the bundle's directory: the names and

@@ -152,7 +152,7 @@ func TestNodeImageSpec_Tag(t *testing.T) {
 	tag := func(change func(*cluster.NodeImageSpec)) string {
 		image := newProgram(t).image()
 		change(&image)
-		tag, err := image.Tag("", cluster.LocalImages{})
+		tag, err := image.Tag("", spec.LocalImages{})
 		require.NoError(t, err)
 		return tag.Reference
 	}
@@ -195,39 +195,39 @@ func TestNodeImageSpec_Tag_Base(t *testing.T) {
 	t.Parallel()
 	image := newProgram(t).image()
 	image.Base = "rancher/k3s:mine"
-	tag := func(local cluster.LocalImages) cluster.NodeImageTag {
+	tag := func(local spec.LocalImages) cluster.NodeImageTag {
 		tag, err := image.Tag("", local)
 		require.NoError(t, err)
 		return tag
 	}
-	unknown, one, two := tag(cluster.LocalImages{}), tag(cluster.LocalImages{Base: "sha256:1"}), tag(cluster.LocalImages{Base: "sha256:2"})
+	unknown, one, two := tag(spec.LocalImages{}), tag(spec.LocalImages{Base: "sha256:1"}), tag(spec.LocalImages{Base: "sha256:2"})
 	assert.Empty(t, unknown.Base)
 	assert.Equal(t, "sha256:1", one.Base)
 	assert.NotEqual(t, one.Reference, two.Reference, "another image of the same name")
 	assert.NotEqual(t, unknown.Reference, one.Reference)
-	node := func(tag cluster.NodeImageTag) cluster.LocalNodeImage {
-		return cluster.LocalNodeImage{Reference: tag.Reference, Base: tag.Base}
+	node := func(tag cluster.NodeImageTag) spec.LocalNodeImage {
+		return spec.LocalNodeImage{Reference: tag.Reference, Base: tag.Base}
 	}
-	stranger := cluster.LocalNodeImage{Reference: "traced-node:0123456789ab", Base: "sha256:1"}
+	stranger := spec.LocalNodeImage{Reference: "traced-node:0123456789ab", Base: "sha256:1"}
 	for name, test := range map[string]struct {
 		base  string
-		nodes []cluster.LocalNodeImage
+		nodes []spec.LocalNodeImage
 		want  cluster.NodeImageTag
 	}{
-		"a known base, whose node image is there":       {"sha256:1", []cluster.LocalNodeImage{stranger, node(one)}, one},
-		"another base than before":                      {"sha256:2", []cluster.LocalNodeImage{node(one)}, two},
-		"another base, whose node image is there, too":  {"sha256:2", []cluster.LocalNodeImage{node(one), node(two)}, two},
-		"a base that the daemon has no more":            {"", []cluster.LocalNodeImage{stranger, node(two), node(one)}, two},
-		"a base that the daemon has only now":           {"sha256:1", []cluster.LocalNodeImage{node(unknown)}, unknown},
-		"a known base beside one of an earlier build":   {"sha256:1", []cluster.LocalNodeImage{node(unknown), node(one)}, one},
-		"a node image from other inputs":                {"", []cluster.LocalNodeImage{stranger}, unknown},
-		"a known base and a node image of other inputs": {"sha256:1", []cluster.LocalNodeImage{stranger}, one},
+		"a known base, whose node image is there":       {"sha256:1", []spec.LocalNodeImage{stranger, node(one)}, one},
+		"another base than before":                      {"sha256:2", []spec.LocalNodeImage{node(one)}, two},
+		"another base, whose node image is there, too":  {"sha256:2", []spec.LocalNodeImage{node(one), node(two)}, two},
+		"a base that the daemon has no more":            {"", []spec.LocalNodeImage{stranger, node(two), node(one)}, two},
+		"a base that the daemon has only now":           {"sha256:1", []spec.LocalNodeImage{node(unknown)}, unknown},
+		"a known base beside one of an earlier build":   {"sha256:1", []spec.LocalNodeImage{node(unknown), node(one)}, one},
+		"a node image from other inputs":                {"", []spec.LocalNodeImage{stranger}, unknown},
+		"a known base and a node image of other inputs": {"sha256:1", []spec.LocalNodeImage{stranger}, one},
 	} {
-		assert.Equal(t, test.want, tag(cluster.LocalImages{Base: test.base, Nodes: test.nodes}), name)
+		assert.Equal(t, test.want, tag(spec.LocalImages{Base: test.base, Nodes: test.nodes}), name)
 	}
 
 	image.Base += "@sha256:" + strings.Repeat("a", 64)
-	assert.Equal(t, tag(cluster.LocalImages{}), tag(cluster.LocalImages{Base: "sha256:1"}), "a digest says all")
+	assert.Equal(t, tag(spec.LocalImages{}), tag(spec.LocalImages{Base: "sha256:1"}), "a digest says all")
 }
 
 func TestNodeImage_Base(t *testing.T) {
@@ -245,7 +245,7 @@ func TestNodeImageSpec_Tag_Directory(t *testing.T) {
 		t.Helper()
 		image := newProgram(t).image()
 		image.Bundle = &cluster.Bundle{Directory: directory}
-		tag, err := image.Tag(root, cluster.LocalImages{})
+		tag, err := image.Tag(root, spec.LocalImages{})
 		require.NoError(t, err)
 		return tag.Reference
 	}
@@ -270,7 +270,7 @@ func TestNodeImageSpec_Tag_Directory(t *testing.T) {
 		image := newProgram(t).image()
 		for _, directory := range []string{t.TempDir(), "bundles/absent"} {
 			image.Bundle = &cluster.Bundle{Directory: directory}
-			_, err := image.Tag(t.TempDir(), cluster.LocalImages{})
+			_, err := image.Tag(t.TempDir(), spec.LocalImages{})
 			require.EqualError(t, err, "runtime bundle "+directory+" must hold bin/containerd, bin/containerd-shim-runc-v2")
 		}
 	})
@@ -283,11 +283,11 @@ func TestNodeImageSpec_Tag_Directory(t *testing.T) {
 		}
 		image := newCRIO(t, tracing.OCICrun, tracing.OCIYouki).image()
 		image.Bundle = &cluster.Bundle{Directory: directory}
-		_, err := image.Tag("", cluster.LocalImages{})
+		_, err := image.Tag("", spec.LocalImages{})
 		require.EqualError(t, err, "runtime bundle "+directory+" must hold bin/pinns, bin/youki")
 
 		image.OCIBundles = map[tracing.OCIRuntime]cluster.Bundle{tracing.OCIYouki: {URL: "https://mirror.example/youki"}}
-		_, err = image.Tag("", cluster.LocalImages{})
+		_, err = image.Tag("", spec.LocalImages{})
 		require.EqualError(t, err, "runtime bundle "+directory+" must hold bin/pinns", "youki comes from elsewhere")
 	})
 }

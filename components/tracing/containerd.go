@@ -32,7 +32,7 @@ func containerdEnvironment(spec ClusterSpec) string {
 	}, sampler...)
 	if spec.Pulls.environment() {
 		// The script that sources this file defines FILES.
-		lines = append(lines, `. "$FILES/`+FilePulls+`"`)
+		lines = append(lines, `. "$FILES/`+FileContainerdPulls+`"`)
 	}
 	return strings.Join(lines, "\n") + "\n"
 }

@@ -112,7 +112,7 @@ func privateRegistry(spec ClusterSpec) string {
 	if len(spec.Pulls.Registries) == 0 || spec.Runtime.Name == RuntimeCRIO {
 		return ""
 	}
-	return ConfigDirectory + "/" + FileRegistries
+	return ConfigDirectory + "/" + FileContainerdRegistries
 }
 
 // runtimeEndpoint is empty for containerd, which k3s starts itself.

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/BurntSushi/toml"
@@ -127,4 +128,58 @@ func TestContainerdScript_Handlers(t *testing.T) {
 		assert.NotContains(t, containerd, "default_runtime_name")
 		assert.Contains(t, table(t, containerd, "runtimes"), "youki")
 	})
+}
+
+// CRI-O gets what the files say of pulls when it starts, and a restart what they say
+// then.
+func TestCRIOScript_Pulls(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	path := func(names ...string) string { return filepath.Join(append([]string{folder}, names...)...) }
+	for _, name := range []string{"files", "bundle", "run"} {
+		require.NoError(t, os.Mkdir(path(name), 0o755))
+	}
+	files := nodeFiles(t, pulled(crio(t, "1.34")))
+	for name, content := range files {
+		require.NoError(t, os.WriteFile(path("files", name), []byte(content), 0o600))
+	}
+	for name, body := range map[string]string{
+		"crio":   "env > '" + path("started") + "'\ntrap 'exit 0' TERM\nwhile :; do sleep 0.05; done\n",
+		"crictl": "test -s '" + path("started") + "'\n",
+	} {
+		// A file that a concurrent fork holds open for writing cannot be executed.
+		syscall.ForkLock.RLock()
+		require.NoError(t, os.WriteFile(path("bundle", name), []byte("#!/bin/sh\n"+body), 0o755))
+		syscall.ForkLock.RUnlock()
+	}
+	script := strings.NewReplacer(
+		"FILES=/etc/kubetracing\n", "FILES='"+path("files")+"'\n", "BUNDLE=/opt/kubetracing/crio/bin\n", "BUNDLE='"+path("bundle")+"'\n",
+		"RUN=/run/kubetracing\n", "RUN='"+path("run")+"'\n", "REGISTRIES=/etc/containers/registries.conf.d\n", "REGISTRIES='"+path("registries")+"'\n",
+		"/proc/1/fd/1", path("out"), "/proc/1/fd/2", path("err"), "/var/tmp", path("tmp"),
+	).Replace(files[tracing.FileCRIOScript])
+	run := func(arguments ...string) string {
+		require.NoError(t, os.RemoveAll(path("started")))
+		command := exec.CommandContext(t.Context(), "sh", append([]string{"-c", script, "crio.sh"}, arguments...)...)
+		command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		require.NoError(t, command.Start())
+		// Who supervises CRI-O goes on in the background.
+		t.Cleanup(func() { _ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL) })
+		require.NoError(t, command.Wait())
+		environment, err := os.ReadFile(path("started"))
+		require.NoError(t, err)
+		return string(environment)
+	}
+	assert.Contains(t, run(), "\nHTTPS_PROXY=http://me:hunter2@proxy.example:3128\n")
+	linked, err := os.ReadFile(path("registries", "kubetracing.conf"))
+	require.NoError(t, err)
+	assert.Equal(t, files["crio.registries.conf"], string(linked))
+	assert.DirExists(t, path("tmp"))
+	secrets, err := os.Stat(path("run", "crio.files"))
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), secrets.Mode(), "a copy of what is secret")
+
+	require.NoError(t, os.Remove(path("files", "crio.env")))
+	require.NoError(t, os.Remove(path("files", "crio.registries.conf")))
+	assert.NotContains(t, run("restart"), "HTTPS_PROXY")
+	assert.NoFileExists(t, path("registries", "kubetracing.conf"))
 }

@@ -47,17 +47,21 @@ type Registry struct {
 	Insecure bool
 }
 
-// Files in ConfigDirectory that decide how images are pulled.
+// Files in ConfigDirectory that decide how images are pulled. Those of CRI-O have names
+// by which k3s.sh knows that CRI-O reads them.
 const (
-	// FilePulls are the container runtime's variables, for a POSIX shell to source.
-	FilePulls = "pulls.env"
-	// FileCertificates are the authorities of [Pulls].
-	FileCertificates = "certificates.pem"
-	// FileRegistries is what k3s configures containerd from.
-	FileRegistries = "registries.yaml"
-	// FileCRIORegistries and FileCRIOAuth are CRI-O's.
-	FileCRIORegistries = "registries.conf"
-	FileCRIOAuth       = "registries-auth.json"
+	// FileContainerdPulls and FileCRIOPulls are the container runtime's variables, for a
+	// POSIX shell to source.
+	FileContainerdPulls = "pulls.env"
+	FileCRIOPulls       = "crio.env"
+	// FileContainerdAuthorities and FileCRIOAuthorities are the certificates of [Pulls].
+	FileContainerdAuthorities = "certificates.pem"
+	FileCRIOAuthorities       = "crio.pem"
+	// FileContainerdRegistries is what k3s configures containerd from.
+	FileContainerdRegistries = "registries.yaml"
+	// FileCRIORegistries and FileCRIOAuth are the registries and the logins.
+	FileCRIORegistries = "crio.registries.conf"
+	FileCRIOAuth       = "crio.auth.json"
 )
 
 // used reports whether requests go through a proxy.
@@ -74,28 +78,32 @@ func (p Pulls) environment() bool { return p.Proxy.used() || p.Certificates != "
 // addPulls adds the renderers of the files that decide how images are pulled, and
 // returns the names of those that must not be shown.
 func addPulls(renderers map[string]func() (string, error), spec ClusterSpec) (secret []string) {
-	pulls := spec.Pulls
+	pulls, isCRIO := spec.Pulls, spec.Runtime.Name == RuntimeCRIO
+	environment, authorities := FileContainerdPulls, FileContainerdAuthorities
+	if isCRIO {
+		environment, authorities = FileCRIOPulls, FileCRIOAuthorities
+	}
 	if pulls.environment() {
-		renderers[FilePulls] = func() (string, error) { return pullEnvironment(spec), nil }
+		renderers[environment] = func() (string, error) { return pullEnvironment(spec), nil }
 		if pulls.Proxy.Secret {
-			secret = append(secret, FilePulls)
+			secret = append(secret, environment)
 		}
 	}
 	if pulls.Certificates != "" {
-		renderers[FileCertificates] = func() (string, error) { return pulls.Certificates, nil }
+		renderers[authorities] = func() (string, error) { return pulls.Certificates, nil }
 	}
 	switch {
 	case len(pulls.Registries) == 0:
-	case spec.Runtime.Name == RuntimeCRIO:
+	case isCRIO:
 		renderers[FileCRIORegistries] = func() (string, error) { return crioRegistries(pulls.Registries) }
 		if pulls.logins() {
 			renderers[FileCRIOAuth] = func() (string, error) { return crioAuth(pulls.Registries) }
 			secret = append(secret, FileCRIOAuth)
 		}
 	default:
-		renderers[FileRegistries] = func() (string, error) { return k3sRegistries(pulls.Registries) }
+		renderers[FileContainerdRegistries] = func() (string, error) { return k3sRegistries(pulls.Registries) }
 		if pulls.logins() {
-			secret = append(secret, FileRegistries)
+			secret = append(secret, FileContainerdRegistries)
 		}
 	}
 	return secret

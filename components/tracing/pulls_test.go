@@ -89,7 +89,7 @@ func TestPulls_CRIO(t *testing.T) {
 	t.Parallel()
 	spec := pulled(crio(t, "1.34"))
 	files := nodeFiles(t, spec)
-	assert.Equal(t, pullsEnv, files["pulls.env"])
+	assert.Equal(t, pullsEnv, files["crio.env"])
 	assert.Equal(t, `[[registry]]
 location = "docker.io"
 insecure = false
@@ -105,12 +105,12 @@ insecure = true
 [[registry]]
 location = "mirror.example:5000"
 insecure = true
-`, files["registries.conf"])
-	assert.JSONEq(t, `{"auths": {"docker.io": {"auth": "bWU6aHVudGVyMg=="}, "mirror.example:5000": {"auth": "eW91Oml0J3M="}}}`, files["registries-auth.json"])
-	assert.Contains(t, files["crio.conf"], "global_auth_file = \"/etc/kubetracing/registries-auth.json\"\n")
+`, files["crio.registries.conf"])
+	assert.JSONEq(t, `{"auths": {"docker.io": {"auth": "bWU6aHVudGVyMg=="}, "mirror.example:5000": {"auth": "eW91Oml0J3M="}}}`, files["crio.auth.json"])
+	assert.Contains(t, files["crio.conf"], "global_auth_file = \"/etc/kubetracing/crio.auth.json\"\n")
 	assert.NotContains(t, files, "registries.yaml")
 	assert.NotContains(t, decoded(t, files["k3s-server.yaml"]), "private-registry", "k3s configures containerd alone")
-	assert.Equal(t, []string{"pulls.env", "registries-auth.json"}, secretFiles(t, spec))
+	assert.Equal(t, []string{"crio.auth.json", "crio.env"}, secretFiles(t, spec))
 }
 
 func TestPulls_Parts(t *testing.T) {
@@ -122,17 +122,23 @@ func TestPulls_Parts(t *testing.T) {
 	}{
 		"nothing": {tracing.Pulls{}, nil, []string{"pulls.env", "certificates.pem", "registries.yaml"}, ""},
 		"a proxy for https alone": {
-			tracing.Pulls{Proxy: tracing.Proxy{HTTPS: "http://proxy:1"}}, []string{"pulls.env"}, []string{"certificates.pem", "registries.yaml"},
+			tracing.Pulls{Proxy: tracing.Proxy{HTTPS: "http://proxy:1"}},
+			[]string{"pulls.env"},
+			[]string{"certificates.pem", "registries.yaml"},
 			"HTTPS_PROXY='http://proxy:1'\nNO_PROXY='localhost,127.0.0.0/8,::1,10.120.152.0/22,10.42.0.0/16,10.43.0.0/16,.svc,.cluster.local," +
 				"otel-collector,jaeger,host.docker.internal,k3d-kubetracing-dev-server-0'\n",
 		},
 		"an authority alone": {
-			tracing.Pulls{Certificates: "PEM\n"}, []string{"pulls.env", "certificates.pem"}, []string{"registries.yaml"},
+			tracing.Pulls{Certificates: "PEM\n"},
+			[]string{"pulls.env", "certificates.pem"},
+			[]string{"registries.yaml"},
 			"SSL_CERT_DIR='/etc/ssl/certs:/etc/pki/tls/certs:/etc/kubetracing'\n",
 		},
 		"a mirror alone": {
 			tracing.Pulls{Registries: []tracing.Registry{{Name: "quay.io", Mirrors: []string{"http://mirror:5000"}}}},
-			[]string{"registries.yaml"}, []string{"pulls.env", "certificates.pem"}, "",
+			[]string{"registries.yaml"},
+			[]string{"pulls.env", "certificates.pem"},
+			"",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

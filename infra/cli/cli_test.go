@@ -298,21 +298,20 @@ func TestPulumi_config(t *testing.T) {
 	assert.Equal(t, outcome{}, got)
 	assert.Equal(t, string(before), after, "nothing was written")
 
-	salt := func(value string) func(pulumi.Command) {
-		return func(command pulumi.Command) {
-			path := filepath.Join(command.Dir, "Pulumi.dev.yaml")
-			text, err := os.ReadFile(path)
-			require.NoError(t, err)
-			config, _, _ := strings.Cut(string(text), "encryptionsalt:")
-			require.NoError(t, os.WriteFile(path, []byte(config+"encryptionsalt: "+value+"\n"), 0o600))
-		}
+	salt := func(command pulumi.Command) {
+		path := filepath.Join(command.Dir, "Pulumi.dev.yaml")
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		// A file that has its salt keeps it.
+		before, _, _ := strings.Cut(string(text), "encryptionsalt")
+		require.NoError(t, os.WriteFile(path, []byte(before+"# written\nencryptionsalt: v1:salt\n"), 0o600))
 	}
-	m.pulumi.On("config", pulumitest.Answer{Do: salt("v1:unused"), Code: 255})
+	m.pulumi.On("config", pulumitest.Answer{Do: salt, Code: 255})
 	got, after = run()
 	assert.Equal(t, outcome{code: 255}, got)
 	assert.Equal(t, string(before), after, "Pulumi failed")
 
-	m.pulumi.On("config", pulumitest.Answer{Do: salt("v1:salt")})
+	m.pulumi.On("config", pulumitest.Answer{Do: salt})
 	got, after = run()
 	assert.Equal(t, outcome{}, got)
 	assert.Contains(t, after, "encryptionsalt: v1:salt\n")

@@ -496,18 +496,24 @@ func TestCheck_Routes(t *testing.T) {
 		want     string
 	}{
 		"cover a derived range": {
-			derived, []preflight.Route{route("0.0.0.0/0", "eth0"), route("10.0.0.0/8", "tun0")}, nil,
+			derived,
+			[]preflight.Route{route("0.0.0.0/0", "eth0"), route("10.0.0.0/8", "tun0")},
+			nil,
 			refused("10.0.0.0/8", ", such as 172.31.252.0/22"),
 		},
 		"lead into a derived range": {
 			derived, []preflight.Route{route("10.112.5.1/32", "tun0")}, nil, refused("10.112.5.1/32", ", such as 10.127.252.0/22"),
 		},
 		"cover every private range": {
-			derived, []preflight.Route{route("10.0.0.0/8", "tun0"), route("172.16.0.0/12", "tun0"), route("192.168.0.0/16", "tun0")}, nil,
+			derived,
+			[]preflight.Route{route("10.0.0.0/8", "tun0"), route("172.16.0.0/12", "tun0"), route("192.168.0.0/16", "tun0")},
+			nil,
 			refused("10.0.0.0/8", ""),
 		},
 		"cover what Docker has not taken": {
-			derived, []preflight.Route{route("10.0.0.0/8", "tun0")}, []docker.Network{network("other", "172.31.248.0/21")},
+			derived,
+			[]preflight.Route{route("10.0.0.0/8", "tun0")},
+			[]docker.Network{network("other", "172.31.248.0/21")},
 			refused("10.0.0.0/8", ", such as 172.31.244.0/22"),
 		},
 		"cover a range that was chosen": {needs(), []preflight.Route{route("10.0.0.0/8", "tun0")}, nil, ""},
@@ -515,7 +521,9 @@ func TestCheck_Routes(t *testing.T) {
 		"are a VPN's for everything":    {derived, []preflight.Route{route("0.0.0.0/1", "tun0"), route("128.0.0.0/1", "tun0")}, nil, ""},
 		"lead elsewhere":                {derived, []preflight.Route{route("10.112.0.0/22", "tun0"), route("192.168.0.0/16", "eth0")}, nil, ""},
 		"lead to networks of Docker's": {
-			derived, []preflight.Route{route("10.0.0.0/8", "br-1")}, []docker.Network{network("vpn", "10.0.0.0/8")},
+			derived,
+			[]preflight.Route{route("10.0.0.0/8", "br-1")},
+			[]docker.Network{network("vpn", "10.0.0.0/8")},
 			`the range 10.112.4.0/22 (kubetracing:network.subnet) is taken: Docker's network "vpn" has 10.0.0.0/8; choose another range`,
 		},
 	}

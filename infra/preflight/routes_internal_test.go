@@ -17,8 +17,10 @@ func TestParseRoutes(t *testing.T) {
 		"tun0\t0101700A\t00000000\t0005\t0\t0\t0\tFFFFFFFF\t0\t0\t0\n" +
 		"broken\n"
 	assert.Equal(t, []Route{
-		{netip.MustParsePrefix("0.0.0.0/0"), "eth0"}, {netip.MustParsePrefix("10.0.0.0/8"), "tun0"},
-		{netip.MustParsePrefix("10.112.4.0/22"), "br-1"}, {netip.MustParsePrefix("10.112.1.1/32"), "tun0"},
+		{netip.MustParsePrefix("0.0.0.0/0"), "eth0"},
+		{netip.MustParsePrefix("10.0.0.0/8"), "tun0"},
+		{netip.MustParsePrefix("10.112.4.0/22"), "br-1"},
+		{netip.MustParsePrefix("10.112.1.1/32"), "tun0"},
 	}, parseRoutes(table))
 	assert.Empty(t, parseRoutes(""))
 }

@@ -12,14 +12,15 @@ unset CRI_CONFIG_FILE
 
 # run runs CRI-O with what the files here say of pulls when it starts.
 run() {
-  if [ -e "$FILES/pulls.env" ]; then
+  if [ -e "$FILES/crio.env" ]; then
     set -a
-    . "$FILES/pulls.env"
+    . "$FILES/crio.env"
     set +a
   fi
-  mkdir -p "$REGISTRIES"
-  if [ -e "$FILES/registries.conf" ]; then
-    ln -sf "$FILES/registries.conf" "$REGISTRIES/kubetracing.conf"
+  # CRI-O unpacks images in the second, which k3s' image lacks.
+  mkdir -p "$REGISTRIES" /var/tmp
+  if [ -e "$FILES/crio.registries.conf" ]; then
+    ln -sf "$FILES/crio.registries.conf" "$REGISTRIES/kubetracing.conf"
   else
     rm -f "$REGISTRIES/kubetracing.conf"
   fi
@@ -29,7 +30,8 @@ run() {
 # A CRI-O that ends is started again, as its systemd unit would.
 supervise() {
   while :; do
-    sh "$FILES/k3s.sh" files crio > "$RUN/crio.files"
+    # Some of them are secret.
+    (umask 077 && sh "$FILES/k3s.sh" files crio > "$RUN/crio.files")
     date -u +%Y-%m-%dT%H:%M:%SZ > "$RUN/crio.started"
     run &
     echo "$!" > "$RUN/crio.pid"

@@ -1,4 +1,4 @@
-package main
+package preflight
 
 import (
 	"context"
@@ -6,15 +6,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kubetracing/kubetracing/components/cluster"
 	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/infra/docker"
 	"github.com/kubetracing/kubetracing/stacks"
 )
 
-// localImages returns what the Docker daemon has of the images of a stack's nodes.
-func localImages(ctx context.Context, client *docker.Client, stack stacks.Stack) (cluster.LocalImages, error) {
-	var local cluster.LocalImages
+// LocalImages returns what the Docker daemon has of the images of a stack's nodes.
+func LocalImages(ctx context.Context, client *docker.Client, stack stacks.Stack) (spec.LocalImages, error) {
+	var local spec.LocalImages
 	base, err := client.InspectImage(ctx, stack.BaseImage())
 	if err != nil && !errors.Is(err, docker.ErrNotFound) {
 		return local, err
@@ -28,7 +27,7 @@ func localImages(ctx context.Context, client *docker.Client, stack stacks.Stack)
 	for _, image := range images {
 		for _, reference := range image.Tags {
 			if strings.HasPrefix(reference, stack.Names.NodeImage()+":") {
-				local.Nodes = append(local.Nodes, cluster.LocalNodeImage{Reference: reference, Base: image.Labels[spec.BaseLabel]})
+				local.Nodes = append(local.Nodes, spec.LocalNodeImage{Reference: reference, Base: image.Labels[spec.BaseLabel]})
 			}
 		}
 	}
