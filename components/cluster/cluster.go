@@ -132,7 +132,7 @@ func (a Args) newLifecycle(ctx *pulumi.Context, name, identity string, parent pu
 		Document: document,
 		Environment: pulumi.StringMap{
 			spec.StateVariable: a.Owner.State,
-			// A new value is an update: the nodes restart to read their files.
+			// A new value is an update: what reads the files restarts.
 			spec.NodeConfigVariable: a.NodeConfig.Digest,
 		},
 		Triggers: pulumi.Array{pulumi.String(identity)},

@@ -25,8 +25,8 @@ const (
 const (
 	// StateVariable holds the identity of the state.
 	StateVariable = "KUBETRACING_STATE"
-	// NodeConfigVariable holds the digest of the files that the nodes mount. Nodes
-	// that were started with another digest are restarted.
+	// NodeConfigVariable holds the digest of the files that the nodes mount. Another
+	// digest is an update of the cluster.
 	NodeConfigVariable = "KUBETRACING_NODE_CONFIG"
 	// JaegerVariable holds the URL of Jaeger's query API.
 	JaegerVariable = "KUBETRACING_JAEGER_URL"

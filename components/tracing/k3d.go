@@ -128,10 +128,18 @@ func k3dClusterConfig(spec ClusterSpec) (string, error) {
 	return out, nil
 }
 
+// sendDelay is how many milliseconds a traced process keeps a span at most. The SDKs'
+// default of 5 s is for networks; here a person waits, and the Collector is one hop
+// away.
+const sendDelay = 1000
+
 // nodeEnvironment names k3s' configuration file, the address that k3s.sh waits for and,
-// for every traced process, the node that it runs on: the OpenTelemetry SDKs of kube-apiserver,
-// kubelet, etcd and containerd merge OTEL_RESOURCE_ATTRIBUTES into their
-// resource.
+// for every traced process, the node that it runs on and when it sends its spans: the
+// OpenTelemetry SDKs of kube-apiserver, kubelet, etcd and containerd merge
+// OTEL_RESOURCE_ATTRIBUTES into their resource and read OTEL_BSP_SCHEDULE_DELAY, in
+// milliseconds, as CRI-O's does.
+//
+// Source: go.opentelemetry.io/otel/sdk/trace/batch_span_processor.go.
 func nodeEnvironment(spec ClusterSpec) []k3dEnv {
 	env := []k3dEnv{{EnvVar: "K3S_CONFIG_FILE=" + ConfigDirectory + "/" + FileK3sServer, NodeFilters: []string{"server:*"}}}
 	if spec.Agents > 0 {
@@ -140,6 +148,10 @@ func nodeEnvironment(spec ClusterSpec) []k3dEnv {
 			NodeFilters: []string{"agent:*"},
 		})
 	}
+	env = append(env, k3dEnv{
+		EnvVar:      fmt.Sprintf("OTEL_BSP_SCHEDULE_DELAY=%d", sendDelay),
+		NodeFilters: spec.roleFilters(),
+	})
 	for _, node := range spec.Nodes() {
 		env = append(env, k3dEnv{EnvVar: NodeAddressVariable + "=" + node.Address, NodeFilters: []string{node.Filter}})
 		env = append(env, k3dEnv{

@@ -29,6 +29,6 @@ func containerdScript(runtime Runtime, containerd string) string {
 
 // crioScript starts CRI-O and keeps it running.
 func crioScript() string {
-	return fmt.Sprintf("FILES=%s\nBUNDLE=%s\nSOCKET=%s\nPID_FILE=/run/kubetracing-crio.pid\nSTART_SECONDS=%d\n",
+	return fmt.Sprintf("FILES=%s\nBUNDLE=%s\nSOCKET=%s\nRUN=/run/kubetracing\nSTART_SECONDS=%d\n",
 		ConfigDirectory, CRIODirectory, crioSocket, crioStartSeconds) + crioLauncher
 }

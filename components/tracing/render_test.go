@@ -252,8 +252,8 @@ func TestRenderCluster_NodeEnvironment(t *testing.T) {
 
 	rendered, err := tracing.RenderCluster(several(t, "1.37"))
 	require.NoError(t, err)
-	variable := func(value, filter string) map[string]any {
-		return map[string]any{"envVar": value, "nodeFilters": []any{filter}}
+	variable := func(value string, filters ...any) map[string]any {
+		return map[string]any{"envVar": value, "nodeFilters": filters}
 	}
 	attributes := func(node, filter string) map[string]any {
 		return variable("OTEL_RESOURCE_ATTRIBUTES=k8s.cluster.name=kubetracing-dev,k8s.node.name=k3d-kubetracing-dev-"+node, filter)
@@ -261,6 +261,7 @@ func TestRenderCluster_NodeEnvironment(t *testing.T) {
 	assert.Equal(t, []any{
 		variable("K3S_CONFIG_FILE=/etc/kubetracing/k3s-server.yaml", "server:*"),
 		variable("K3S_CONFIG_FILE=/etc/kubetracing/k3s-agent.yaml", "agent:*"),
+		variable("OTEL_BSP_SCHEDULE_DELAY=1000", "server:*", "agent:*"),
 		variable("KUBETRACING_NODE_ADDRESS=10.120.152.16", "server:0"),
 		attributes("server-0", "server:0"),
 		variable("KUBETRACING_NODE_ADDRESS=10.120.152.17", "server:1"),

@@ -26,6 +26,8 @@ func newNode(t *testing.T, k3s string) node {
 	t.Helper()
 	folder := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(folder, "bin"), 0o755))
+	require.NoError(t, os.Mkdir(filepath.Join(folder, "files"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "files", "k3s-server.yaml"), nil, 0o644))
 	// A file that a concurrent fork holds open for writing cannot be executed.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
@@ -35,7 +37,7 @@ func newNode(t *testing.T, k3s string) node {
 	for _, file := range files.Node {
 		if file.Name == tracing.FileK3sSupervisor {
 			n := node{folder, strings.NewReplacer(
-				"cd /run/kubetracing", "cd '"+folder+"'", "/proc/net/fib_trie", "addresses",
+				"cd /run/kubetracing", "cd '"+folder+"'", "/etc/kubetracing", folder+"/files", "/proc/net/fib_trie", "addresses",
 			).Replace(file.Content)}
 			n.addresses(t, nodeAddress)
 			return n
@@ -127,6 +129,42 @@ func TestK3sSupervisor_Restart(t *testing.T) {
 	require.NoError(t, supervisor.Wait(), "it ends as k3s does")
 	const start = "start server --cluster-init --tls-san 127.0.0.1\n"
 	assert.Equal(t, start+"end\n"+start+"end\n"+start+"end\n", n.read(t, "log"))
+}
+
+func TestK3sSupervisor_Changed(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, obedientK3s)
+	write := func(name, content string) {
+		require.NoError(t, os.WriteFile(filepath.Join(n.folder, name), []byte(content), 0o644))
+	}
+	changed := func() string {
+		output, err := n.command(t, "changed").CombinedOutput()
+		require.NoError(t, err, "%s", output)
+		return string(output)
+	}
+	write("files/kubelet.yaml", "a: 1\n")
+	write("files/crio.conf", "a = 1\n")
+	write("files/crio.sh", "crio\n")
+	// As crio.sh does when it starts CRI-O.
+	write("crio.files", "a = 1\ncrio\n")
+	supervisor := n.start(t, "server")
+	assert.Empty(t, changed())
+
+	write("files/crio.conf", "a = 2\n")
+	assert.Equal(t, "crio\n", changed())
+	write("files/kubelet.yaml", "a: 2\n")
+	assert.Equal(t, "k3s\ncrio\n", changed())
+	write("files/crio.conf", "a = 1\n")
+	write("files/kubelet.yaml", "a: 1\n")
+	assert.Empty(t, changed())
+	write("files/another.yaml", "")
+	assert.Equal(t, "k3s\n", changed(), "an additional file")
+
+	output, err := n.command(t, "restart").CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	require.Eventually(t, func() bool { return changed() == "" }, 10*time.Second, 10*time.Millisecond)
+	require.NoError(t, supervisor.Process.Signal(syscall.SIGTERM))
+	require.NoError(t, supervisor.Wait())
 }
 
 func TestK3sSupervisor_WaitsForAddress(t *testing.T) {

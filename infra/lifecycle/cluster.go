@@ -42,13 +42,27 @@ const (
 // more.
 const crashes = 3
 
-// configFile is where a server keeps the digest of the configuration that it was
-// started with: in its own file system, where a restart leaves it.
-const configFile = "/kubetracing-config"
+// process is what a node's configuration files are for. The values are those that the
+// script of the supervisor prints.
+type process string
 
-// restartScript restarts k3s, and a container runtime that k3s does not start, in a
-// node.
-const restartScript = tracing.ConfigDirectory + "/" + tracing.FileK3sSupervisor
+const (
+	// k3s runs with everything that it starts: kube-apiserver, etcd, kubelet, containerd.
+	k3s process = "k3s"
+	// crio is the runtime that k3s does not start.
+	crio process = "crio"
+)
+
+// script is the path, in a node, of the script that restarts a process.
+func (p process) script() string {
+	if p == crio {
+		return tracing.ConfigDirectory + "/" + tracing.FileCRIOScript
+	}
+	return supervisorScript
+}
+
+// supervisorScript is the path, in a node, of the script that k3s runs under.
+const supervisorScript = tracing.ConfigDirectory + "/" + tracing.FileK3sSupervisor
 
 // errTracing marks a failure whose reasons are known: the log of a node would add
 // nothing.
@@ -99,7 +113,7 @@ func (c *cluster) servers() []string {
 // trace. It first removes what an earlier update of the same state left of it, and
 // refuses a cluster of anybody else. If the cluster does not come up, or the context
 // ends, it is removed again, after an explanation.
-func (m *Manager) CreateCluster(ctx context.Context, document spec.Cluster, state, nodeConfig string) error {
+func (m *Manager) CreateCluster(ctx context.Context, document spec.Cluster, state string) error {
 	c, err := m.open(document, state)
 	if err != nil {
 		return err
@@ -112,7 +126,7 @@ func (m *Manager) CreateCluster(ctx context.Context, document spec.Cluster, stat
 		return err
 	}
 	m.log.printf("creating cluster %s", c.Name)
-	err = c.bringUp(ctx, config, nodeConfig)
+	err = c.bringUp(ctx, config)
 	if err == nil {
 		return nil
 	}
@@ -235,7 +249,7 @@ func (c *cluster) remove(ctx context.Context) error {
 }
 
 // bringUp creates the cluster and waits until it traces and is ready.
-func (c *cluster) bringUp(ctx context.Context, config, nodeConfig string) error {
+func (c *cluster) bringUp(ctx context.Context, config string) error {
 	if err := c.runK3d(ctx, config); err != nil {
 		return err
 	}
@@ -244,9 +258,6 @@ func (c *cluster) bringUp(ctx context.Context, config, nodeConfig string) error 
 	}
 	// Between its registration and its being ready a node has seconds to answer in.
 	if err := c.checkTracing(ctx); err != nil {
-		return err
-	}
-	if err := c.recordConfig(ctx, nodeConfig); err != nil {
 		return err
 	}
 	return c.waitFor(ctx, ready)
@@ -350,9 +361,11 @@ func (c *cluster) watchRestarts(ctx context.Context) error {
 
 func restartingError(node string) error { return fmt.Errorf("node %s keeps restarting", node) }
 
-// UpdateCluster restarts k3s on every node that was started with another
-// configuration, and waits until all nodes are ready and trace. Pods go on.
-func (m *Manager) UpdateCluster(ctx context.Context, document spec.Cluster, state, nodeConfig string) error {
+// UpdateCluster restarts what was started with another configuration, k3s or CRI-O, on
+// every node, and waits until all nodes are ready and trace. Pods go on. Agents restart
+// side by side; servers one after the other, so that etcd keeps its majority and the API
+// answers throughout if there are three.
+func (m *Manager) UpdateCluster(ctx context.Context, document spec.Cluster, state string) error {
 	c, err := m.open(document, state)
 	if err != nil {
 		return err
@@ -360,15 +373,12 @@ func (m *Manager) UpdateCluster(ctx context.Context, document spec.Cluster, stat
 	if _, err := c.existing(ctx); err != nil {
 		return fmt.Errorf("update cluster %s: %w", c.Name, err)
 	}
-	recorded, err := m.docker.Exec(ctx, c.Nodes[0].Container, "cat", configFile)
-	if err == nil && strings.TrimSpace(recorded) == nodeConfig {
-		return nil
+	changed, err := c.changed(ctx)
+	if err != nil {
+		return fmt.Errorf("update cluster %s: %w", c.Name, err)
 	}
-	for _, node := range c.Nodes {
-		m.log.printf("restarting k3s on node %s with its new configuration", node.Container)
-		if err := c.restart(ctx, node.Container); err != nil {
-			return fmt.Errorf("update cluster %s: %w", c.Name, err)
-		}
+	if err := c.restartAll(ctx, changed); err != nil {
+		return fmt.Errorf("update cluster %s: %w", c.Name, err)
 	}
 	// What Kubernetes knows of its nodes may still be from before.
 	if err := c.waitOrExplain(ctx, answering, ready); err != nil {
@@ -377,26 +387,91 @@ func (m *Manager) UpdateCluster(ctx context.Context, document spec.Cluster, stat
 	if err := c.checkTracing(ctx); err != nil {
 		return fmt.Errorf("update cluster %s: %w", c.Name, err)
 	}
-	return c.recordConfig(ctx, nodeConfig)
+	return nil
 }
 
-// restart restarts k3s and containerd in a node, so that what runs in pods goes on;
-// the node itself only if that fails.
-func (c *cluster) restart(ctx context.Context, node string) error {
-	_, err := c.docker.Exec(ctx, node, "sh", restartScript, "restart")
-	if err == nil {
+// changed returns, per node, the processes that were started with another
+// configuration. A node that cannot say is one whose k3s has to restart.
+func (c *cluster) changed(ctx context.Context) (map[string][]process, error) {
+	printed := make([]string, len(c.Nodes))
+	group, limited := errgroup.WithContext(ctx)
+	for i, node := range c.Nodes {
+		group.Go(func() error {
+			text, err := c.docker.Exec(limited, node.Container, "sh", supervisorScript, "changed")
+			if limited.Err() != nil {
+				return context.Cause(limited)
+			}
+			if err != nil {
+				text = string(k3s)
+			}
+			printed[i] = text
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	changed := map[string][]process{}
+	for i, node := range c.Nodes {
+		for name := range strings.FieldsSeq(printed[i]) {
+			changed[node.Container] = append(changed[node.Container], process(name))
+		}
+		// k3s finds a runtime that has its configuration.
+		slices.Sort(changed[node.Container])
+	}
+	return changed, nil
+}
+
+// restartAll restarts processes on the nodes that have some to restart.
+func (c *cluster) restartAll(ctx context.Context, changed map[string][]process) error {
+	servers := c.servers()
+	group, ctx := errgroup.WithContext(ctx)
+	for _, node := range c.names() {
+		if !slices.Contains(servers, node) {
+			group.Go(func() error { return c.restart(ctx, node, changed[node]) })
+		}
+	}
+	group.Go(func() error {
+		for i, server := range servers {
+			if err := c.restart(ctx, server, changed[server]); err != nil {
+				return err
+			}
+			if len(changed[server]) == 0 || i == len(servers)-1 {
+				continue
+			}
+			only := *c
+			only.Nodes = []spec.Node{{Container: server, Server: true}}
+			if err := only.waitOrExplain(ctx, answering); err != nil {
+				return err
+			}
+		}
 		return nil
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	c.log.printf("k3s on node %s does not restart; restarting the node: %v", node, err)
-	// Killed, not stopped: on SIGTERM k3d's entrypoint drains the node, which deletes
-	// every pod that no controller would bring back. A node that does not run cannot be
-	// killed, which is as good.
-	killErr := c.docker.Kill(ctx, node)
-	if err := c.docker.Start(ctx, node); err != nil {
-		return errors.Join(fmt.Errorf("restart node %s: %w", node, err), killErr)
+	})
+	return group.Wait()
+}
+
+// restart restarts processes in a node, so that what runs in pods goes on; the node
+// itself only if that fails.
+func (c *cluster) restart(ctx context.Context, node string, processes []process) error {
+	for _, process := range processes {
+		c.log.printf("restarting %s on node %s with its new configuration", process, node)
+		_, err := c.docker.Exec(ctx, node, "sh", process.script(), "restart")
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		c.log.printf("%s on node %s does not restart; restarting the node: %v", process, node, err)
+		// Killed, not stopped: on SIGTERM k3d's entrypoint drains the node, which deletes
+		// every pod that no controller would bring back. A node that does not run cannot be
+		// killed, which is as good.
+		killErr := c.docker.Kill(ctx, node)
+		if err := c.docker.Start(ctx, node); err != nil {
+			return errors.Join(fmt.Errorf("restart node %s: %w", node, err), killErr)
+		}
+		// It starts all of them.
+		return nil
 	}
 	return nil
 }
@@ -459,14 +534,4 @@ func (m *Manager) DeleteCluster(ctx context.Context, name, network string, owner
 		return nil
 	}
 	return c.remove(ctx)
-}
-
-// recordConfig notes on every server which configuration the nodes were started with.
-func (c *cluster) recordConfig(ctx context.Context, nodeConfig string) error {
-	for _, node := range c.servers() {
-		if _, err := c.docker.ExecInput(ctx, node, nodeConfig+"\n", "sh", "-c", "cat > "+configFile); err != nil {
-			return fmt.Errorf("record the configuration of node %s: %w", node, err)
-		}
-	}
-	return nil
 }

@@ -25,16 +25,15 @@ const (
 // create creates the cluster of document().
 func create(t *testing.T, h *host) error {
 	t.Helper()
-	return h.manager().CreateCluster(t.Context(), document(), state, digest)
+	return h.manager().CreateCluster(t.Context(), document(), state)
 }
 
 func TestManager_CreateCluster(t *testing.T) {
-	inBubble(t, "creates a cluster that does not exist and records its configuration", func(t *testing.T, h *host) {
+	inBubble(t, "creates a cluster that does not exist", func(t *testing.T, h *host) {
 		h.world.Set(another())
 		require.NoError(t, create(t, h))
 		// The first time that its addresses are looked at, k3d has created the node.
-		assert.ElementsMatch(t, []string{createCommand, disconnectServer, connectServer, recordConfig}, h.changes())
-		assert.Equal(t, digest+"\n", h.Calls("docker", "exec", "--interactive")[0].Stdin)
+		assert.ElementsMatch(t, []string{createCommand, disconnectServer, connectServer}, h.changes())
 		assert.Equal(t, []string{"k3d-other-server-0", server, "k3d-traced-serverlb"}, h.names())
 		requireLines(t, []string{
 			"kubetracing: creating cluster traced",
@@ -65,7 +64,7 @@ func TestManager_CreateCluster(t *testing.T) {
 		h.healthy(agent)
 		h.On(dockertest.Command(listNodes),
 			dockertest.Fail("connection refused"), dockertest.Print(nodeList(true, server)), dockertest.Print(nodeList(true, server, agent)))
-		require.NoError(t, h.manager().CreateCluster(t.Context(), document(agent), state, digest))
+		require.NoError(t, h.manager().CreateCluster(t.Context(), document(agent), state))
 		assert.Contains(t, h.Calls("k3d")[0].Stdin, `"nodeFilters":["server:*","agent:*"]`)
 		assert.Contains(t, h.changes(), "docker network connect --ip 10.112.4.32 traced "+agent)
 		assert.Contains(t, h.stderr.String(), "kubetracing: waiting for 2 nodes to be registered\nkubetracing: 1 of 2 nodes are registered\n")
@@ -233,7 +232,7 @@ func TestManager_CreateCluster(t *testing.T) {
 			cancel(interrupted)
 			return dockertest.Answer{Hang: true}
 		})
-		err := h.manager().CreateCluster(ctx, document(), state, digest)
+		err := h.manager().CreateCluster(ctx, document(), state)
 		require.ErrorIs(t, err, context.Canceled)
 		assert.Equal(t, []string{createCommand, deleteCommand}, h.Lines("k3d"))
 		assert.NotContains(t, h.stderr.String(), "node k3d-traced-server-0:", "nothing is wrong with it")
@@ -322,7 +321,6 @@ func TestManager_CreateCluster(t *testing.T) {
 			assert.GreaterOrEqual(t, time.Since(start), 30*time.Second, "it may not be reachable for a moment")
 			assert.NotContains(t, h.stderr.String(), "kubetracing: node ", "the reason is known")
 			assert.Equal(t, []string{createCommand, deleteCommand}, h.Lines("k3d"))
-			assert.NotContains(t, h.changes(), recordConfig)
 		})
 	}
 
@@ -335,7 +333,7 @@ func TestManager_CreateCluster(t *testing.T) {
 		document := document()
 		document.Runtime.Handlers = []string{"crun", "youki"}
 		h.On(dockertest.Command("docker exec "+server+" crictl info"), dockertest.Print(`{"config":{"containerd":{"runtimes":{"crun":{}}}}}`))
-		err := h.manager().CreateCluster(t.Context(), document, state, digest)
+		err := h.manager().CreateCluster(t.Context(), document, state)
 		require.EqualError(t, err, "create cluster traced: containerd on k3d-traced-server-0 has no runtime handler youki")
 	})
 
@@ -346,7 +344,7 @@ func TestManager_CreateCluster(t *testing.T) {
 	})
 
 	inBubble(t, "creates nothing without an identity", func(t *testing.T, h *host) {
-		err := h.manager().CreateCluster(t.Context(), document(), "", digest)
+		err := h.manager().CreateCluster(t.Context(), document(), "")
 		require.EqualError(t, err, "cluster traced: the environment variable KUBETRACING_STATE must hold the identity of the stack's state")
 		assert.Empty(t, h.Calls())
 	})
@@ -383,7 +381,7 @@ func TestManager_CreateCluster_CRIO(t *testing.T) {
 			document := document()
 			document.Runtime = spec.Runtime{Name: "crio", Handlers: []string{"runc", "crun"}, Receiver: "otel-collector:4317"}
 			h.On(status, dockertest.Print(test.config))
-			err := h.manager().CreateCluster(t.Context(), document, state, digest)
+			err := h.manager().CreateCluster(t.Context(), document, state)
 			if test.message == "" {
 				require.NoError(t, err)
 				assert.Equal(t, []string{createCommand}, h.Lines("k3d"))

@@ -55,7 +55,7 @@ func (c Command) ClusterCreate(ctx context.Context) error {
 	if err := c.read(&document); err != nil {
 		return err
 	}
-	return c.manager().CreateCluster(ctx, document, c.state(), c.Getenv(spec.NodeConfigVariable))
+	return c.manager().CreateCluster(ctx, document, c.state())
 }
 
 // ClusterUpdate is `cluster update`. It reads a spec.Cluster.
@@ -64,7 +64,7 @@ func (c Command) ClusterUpdate(ctx context.Context) error {
 	if err := c.read(&document); err != nil {
 		return err
 	}
-	return c.manager().UpdateCluster(ctx, document, c.state(), c.Getenv(spec.NodeConfigVariable))
+	return c.manager().UpdateCluster(ctx, document, c.state())
 }
 
 // ClusterKubeconfig is `cluster kubeconfig NAME`. Its result is a secret.

@@ -94,18 +94,17 @@ func TestCommand_IdentityCreate(t *testing.T) {
 }
 
 func TestCommand_documents(t *testing.T) {
-	environment := map[string]string{spec.StateVariable: state, spec.NodeConfigVariable: digest}
+	environment := map[string]string{spec.StateVariable: state}
 	inBubble(t, "cluster create", func(t *testing.T, h *host) {
 		require.NoError(t, h.command(encode(t, document()), environment).ClusterCreate(t.Context()))
 		assert.Contains(t, h.changes(), createCommand)
-		assert.Equal(t, digest+"\n", h.Calls("docker", "exec", "--interactive")[0].Stdin)
 		assert.Empty(t, h.stdout.String(), "nothing of k3d's is a result")
 	})
 	inBubble(t, "cluster update", func(t *testing.T, h *host) {
 		h.world.Set(ours()...)
+		h.On(dockertest.Command(changed(server)), dockertest.Print("k3s\n"))
 		require.NoError(t, h.command(encode(t, document()), environment).ClusterUpdate(t.Context()))
 		assert.Equal(t, []string{restartK3s(server)}, restarts(h))
-		assert.Equal(t, digest+"\n", h.Calls("docker", "exec", "--interactive")[0].Stdin)
 	})
 	t.Run("cluster kubeconfig", func(t *testing.T) {
 		h := newHost(t)
@@ -172,6 +171,7 @@ func TestSince(t *testing.T) {
 		"the youngest container":              {[]string{"2026-01-01T10:00:02.5Z", "2026-01-01T10:00:07.25Z", "2026-01-01T10:00:01Z"}, nil, "2026-01-01T10:00:07.25Z"},
 		"as times, not as text":               {[]string{"2026-01-01T10:00:10Z", "2026-01-01T10:00:10.5Z", "2026-01-01T10:00:01Z"}, nil, "2026-01-01T10:00:10.5Z"},
 		"a k3s that has restarted since":      {[]string{"2026-01-01T10:00:02.5Z", "2026-01-01T10:00:07.25Z"}, map[string]string{server: "2026-01-01T10:03:00Z"}, "2026-01-01T10:03:00Z"},
+		"a CRI-O that has restarted since":    {[]string{"2026-01-01T10:00:02.5Z", "2026-01-01T10:00:07.25Z"}, map[string]string{server: "2026-01-01T10:04:00Z\n2026-01-01T10:03:00Z"}, "2026-01-01T10:04:00Z"},
 		"a container younger than its k3s is": {[]string{"2026-01-01T10:00:02.5Z", "2026-01-01T10:00:07.25Z"}, map[string]string{server: "2026-01-01T10:00:07Z"}, "2026-01-01T10:00:07.25Z"},
 	}
 	for name, test := range tests {
@@ -185,7 +185,7 @@ func TestSince(t *testing.T) {
 				if started, restarted := test.k3s[c.Name]; restarted {
 					answer = dockertest.Print(started + "\n")
 				}
-				h.On(dockertest.Command("docker exec "+c.Name+" cat /run/kubetracing/k3s.started"), answer)
+				h.On(readStarts(c.Name), answer)
 			}
 			got, err := lifecycle.Since(t.Context(), h.Client(), spec.Verification{Containers: names, OnlyNew: true})
 			require.NoError(t, err)

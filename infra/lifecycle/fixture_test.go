@@ -21,7 +21,6 @@ import (
 const (
 	stack  = "kubetracing/test"
 	state  = "STATE-A"
-	digest = "0123456789ab"
 	server = "k3d-traced-server-0"
 	agent  = "k3d-traced-agent-0"
 )
@@ -31,8 +30,6 @@ const (
 	createCommand = "k3d cluster create --config -"
 	deleteCommand = "k3d cluster delete traced"
 	listNodes     = "docker exec " + server + " kubectl get nodes --output json"
-	readConfig    = "docker exec " + server + " cat /kubetracing-config"
-	recordConfig  = "docker exec --interactive " + server + " sh -c cat > /kubetracing-config"
 )
 
 // host is a machine with fake docker and k3d commands and a cluster of one server that
@@ -108,11 +105,14 @@ func newHost(t *testing.T) *host {
 	})
 	h.On(dockertest.Command("docker logs "+dockertest.Rest), dockertest.Print(apiServerLog))
 	h.On(dockertest.Command("docker cp "+dockertest.Rest), dockertest.Fail("Could not find the file"))
-	h.On([]string{"docker", "exec", "--interactive", server, "sh", "-c", "cat > /kubetracing-config"}, dockertest.Answer{})
-	h.On(dockertest.Command(readConfig), dockertest.Fail("No such file"))
 	h.healthy(server)
 	h.On(dockertest.Command(listNodes), dockertest.Print(nodeList(true, server)))
 	return h
+}
+
+// readStarts returns the command that reads when k3s and CRI-O were started in a node.
+func readStarts(node string) []string {
+	return []string{"docker", "exec", node, "sh", "-c", "cat /run/kubetracing/*.started"}
 }
 
 // healthy prepares the answers of a node that is ready and traces.
@@ -120,8 +120,9 @@ func (h *host) healthy(name string) {
 	h.On(dockertest.Command("docker exec "+name+" test -s /run/flannel/subnet.env"), dockertest.Answer{})
 	h.On(dockertest.Command("docker exec "+name+" kubectl get --raw /readyz"), dockertest.Print("ok"))
 	h.On(dockertest.Command("docker exec "+name+" ctr plugins ls"), dockertest.Print(tracingPlugin))
-	h.On(dockertest.Command("docker exec "+name+" cat /run/kubetracing/k3s.started"), dockertest.Fail("No such file"))
-	h.On(dockertest.Command("docker exec "+name+" sh /etc/kubetracing/k3s.sh restart"), dockertest.Answer{})
+	h.On(readStarts(name), dockertest.Fail("No such file"))
+	h.On(dockertest.Command(changed(name)), dockertest.Answer{})
+	h.On(dockertest.Command(restartK3s(name)), dockertest.Answer{})
 	h.On(dockertest.Command("docker exec "+server+" kubectl get --raw /api/v1/nodes/"+name+"/proxy/configz"), dockertest.Print(tracingKubelet))
 	h.On(dockertest.Command("docker exec "+server+" kubectl get --raw /api/v1/nodes/"+name+"/proxy/healthz"), dockertest.Print("ok"))
 }

@@ -194,11 +194,7 @@ func (c *cluster) ready(ctx context.Context) ([]string, error) {
 }
 
 func (c *cluster) answering(ctx context.Context) ([]string, error) {
-	names, err := c.registered(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return filter(ctx, names, func(ctx context.Context, node string) error {
+	return filter(ctx, c.names(), func(ctx context.Context, node string) error {
 		if slices.Contains(c.servers(), node) {
 			if _, err := c.docker.Exec(ctx, node, "kubectl", "get", "--raw", "/readyz"); err != nil {
 				return err

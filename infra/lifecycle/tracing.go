@@ -191,12 +191,12 @@ func (c *cluster) crioNotTracing(ctx context.Context, node string) ([]string, er
 	return reasons, nil
 }
 
-// startedFile is where a node keeps the time of its last start of k3s.
+// readStarts prints when k3s, and CRI-O, were last started in a node.
 //
-// Source: components/tracing/scripts/k3s.sh.
-const startedFile = "/run/kubetracing/k3s.started"
+// Source: components/tracing/scripts.
+const readStarts = "cat /run/kubetracing/*.started"
 
-// Started returns when the last of some containers, and of the k3s processes in them,
+// Started returns when the last of some containers, and of k3s and CRI-O in them,
 // started: spans from before are those of an earlier configuration.
 func Started(ctx context.Context, client *docker.Client, names []string) (time.Time, error) {
 	found, err := client.Inspect(ctx, names...)
@@ -206,20 +206,22 @@ func Started(ctx context.Context, client *docker.Client, names []string) (time.T
 	var newest time.Time
 	for _, container := range found {
 		newest = later(newest, container.State.StartedAt)
-		text, err := client.Exec(ctx, container.Name, "cat", startedFile)
+		text, err := client.Exec(ctx, container.Name, "sh", "-c", readStarts)
 		var exit *docker.ExitError
 		if errors.As(err, &exit) && !errors.Is(err, docker.ErrUnavailable) {
-			// Only a node has the file.
+			// Only a node has the files, and a shell for certain.
 			continue
 		}
 		if err != nil {
 			return time.Time{}, err
 		}
-		started, err := time.Parse(time.RFC3339, strings.TrimSpace(text))
-		if err != nil {
-			return time.Time{}, fmt.Errorf("start of k3s on %s: %w", container.Name, err)
+		for line := range strings.FieldsSeq(text) {
+			started, err := time.Parse(time.RFC3339, line)
+			if err != nil {
+				return time.Time{}, fmt.Errorf("read when k3s started on %s: %w", container.Name, err)
+			}
+			newest = later(newest, started)
 		}
-		newest = later(newest, started)
 	}
 	return newest, nil
 }

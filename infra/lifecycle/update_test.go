@@ -8,25 +8,38 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/infra/docker"
 	"github.com/kubetracing/kubetracing/infra/docker/dockertest"
 )
+
+// changed returns the command that says which processes of a node have to restart.
+func changed(node string) string {
+	return "docker exec " + node + " sh /etc/kubetracing/k3s.sh changed"
+}
 
 // restartK3s returns the command that restarts k3s in a node.
 func restartK3s(node string) string {
 	return "docker exec " + node + " sh /etc/kubetracing/k3s.sh restart"
 }
 
-// running is a host whose cluster of a server, an agent and helpers runs with another
-// configuration.
+// restartCRIO returns the command that restarts CRI-O in a node.
+func restartCRIO(node string) string {
+	return "docker exec " + node + " sh /etc/kubetracing/crio.sh restart"
+}
+
+// running is a host whose cluster of a server, an agent and helpers runs with other
+// files than k3s was started with.
 func running(h *host) {
 	h.world.Set(append(ours(), another(), node("traced", "agent-0", "agent", labels(stack, state)), node("traced", "tools", "noRole", nil))...)
 	h.healthy(agent)
 	h.On(dockertest.Command(listNodes), dockertest.Print(nodeList(true, server, agent)))
-	h.On(dockertest.Command(readConfig), dockertest.Print("another\n"))
+	for _, node := range []string{server, agent} {
+		h.On(dockertest.Command(changed(node)), dockertest.Print("k3s\n"))
+	}
 }
 
-// restarts lists the commands that restart k3s.
+// restarts lists the commands that restart something in a node.
 func restarts(h *host) []string {
 	var lines []string
 	for _, call := range h.Lines("docker", "exec") {
@@ -40,35 +53,90 @@ func restarts(h *host) []string {
 func TestManager_UpdateCluster(t *testing.T) {
 	update := func(t *testing.T, h *host) error {
 		t.Helper()
-		return h.manager().UpdateCluster(t.Context(), document(agent), state, digest)
+		return h.manager().UpdateCluster(t.Context(), document(agent), state)
 	}
 
-	inBubble(t, "does nothing when the nodes have the configuration", func(t *testing.T, h *host) {
+	inBubble(t, "restarts nothing when the nodes have the configuration", func(t *testing.T, h *host) {
 		running(h)
-		h.On(dockertest.Command(readConfig), dockertest.Print(digest+"\n"))
+		for _, node := range []string{server, agent} {
+			h.On(dockertest.Command(changed(node)), dockertest.Answer{})
+		}
 		require.NoError(t, update(t, h))
 		assert.Empty(t, restarts(h))
 		assert.Empty(t, h.changes())
-		assert.Empty(t, h.stderr.String())
 	})
 
-	for name, recorded := range map[string]dockertest.Answer{
-		"another configuration": dockertest.Print("another\n"), "no record of one": dockertest.Fail("No such file"),
+	for name, answer := range map[string]dockertest.Answer{
+		"whose files have changed": dockertest.Print("k3s\n"), "that cannot say": dockertest.Fail("No such file"),
 	} {
-		inBubble(t, "restarts k3s on every node with "+name, func(t *testing.T, h *host) {
+		inBubble(t, "restarts k3s on every node "+name, func(t *testing.T, h *host) {
 			running(h)
-			h.On(dockertest.Command(readConfig), recorded)
+			h.On(dockertest.Command(changed(server)), answer)
 			require.NoError(t, update(t, h))
-			assert.Equal(t, []string{restartK3s(server), restartK3s(agent)}, restarts(h))
-			assert.Equal(t, []string{recordConfig}, h.changes(), "no container is restarted")
-			assert.Equal(t, digest+"\n", h.Calls("docker", "exec", "--interactive")[0].Stdin)
-			requireLines(t, []string{
-				"kubetracing: restarting k3s on node k3d-traced-server-0 with its new configuration",
-				"kubetracing: restarting k3s on node k3d-traced-agent-0 with its new configuration",
-				"kubetracing: waiting for 2 nodes to be answering", "kubetracing: waiting for 2 nodes to be ready",
-			}, h.stderr.String())
+			assert.ElementsMatch(t, []string{restartK3s(server), restartK3s(agent)}, restarts(h))
+			assert.Empty(t, h.changes(), "no container is restarted")
+			assert.Contains(t, h.stderr.String(), "kubetracing: restarting k3s on node k3d-traced-server-0 with its new configuration\n")
+			assert.Contains(t, h.stderr.String(), "kubetracing: restarting k3s on node k3d-traced-agent-0 with its new configuration\n")
+			assert.True(t, strings.HasSuffix(h.stderr.String(),
+				"kubetracing: waiting for 2 nodes to be answering\nkubetracing: waiting for 2 nodes to be ready\n"), h.stderr.String())
 		})
 	}
+
+	inBubble(t, "restarts CRI-O alone when only its files have changed", func(t *testing.T, h *host) {
+		running(h)
+		h.On(dockertest.Command(changed(server)), dockertest.Print("crio\n"))
+		h.On(dockertest.Command(changed(agent)), dockertest.Answer{})
+		h.On(dockertest.Command(restartCRIO(server)), dockertest.Answer{})
+		require.NoError(t, update(t, h))
+		assert.Equal(t, []string{restartCRIO(server)}, restarts(h))
+	})
+
+	inBubble(t, "restarts CRI-O before k3s", func(t *testing.T, h *host) {
+		running(h)
+		h.On(dockertest.Command(changed(server)), dockertest.Print("k3s\ncrio\n"))
+		h.On(dockertest.Command(changed(agent)), dockertest.Answer{})
+		h.On(dockertest.Command(restartCRIO(server)), dockertest.Answer{})
+		require.NoError(t, update(t, h))
+		assert.Equal(t, []string{restartCRIO(server), restartK3s(server)}, restarts(h))
+	})
+
+	inBubble(t, "restarts servers one after the other", func(t *testing.T, h *host) {
+		const second = "k3d-traced-server-1"
+		h.world.Set(append(ours(), node("traced", "server-1", "server", labels(stack, state)))...)
+		h.healthy(second)
+		h.On(dockertest.Command("docker exec "+second+" kubectl get --raw /api/v1/nodes/"+second+"/proxy/healthz"), dockertest.Print("ok"))
+		h.On(dockertest.Command(listNodes), dockertest.Print(nodeList(true, server, second)))
+		for _, node := range []string{server, second} {
+			h.On(dockertest.Command(changed(node)), dockertest.Print("k3s\n"))
+		}
+		// The first is away for a moment.
+		ready := "docker exec " + server + " kubectl get --raw /readyz"
+		h.On(dockertest.Command(ready), dockertest.Fail(""), dockertest.Fail(""), dockertest.Print("ok"))
+		servers := document()
+		servers.Nodes = append(servers.Nodes, spec.Node{Container: second, Server: true, Address: "10.112.4.17"})
+		require.NoError(t, h.manager().UpdateCluster(t.Context(), servers, state))
+		var order []string
+		for _, call := range h.Lines("docker", "exec") {
+			if call == ready || strings.HasSuffix(call, " restart") {
+				order = append(order, call)
+			}
+		}
+		assert.Equal(t, []string{restartK3s(server), ready, ready, ready, restartK3s(second)}, order[:5])
+	})
+
+	inBubble(t, "leaves a server alone while the one before does not answer", func(t *testing.T, h *host) {
+		const second = "k3d-traced-server-1"
+		h.world.Set(append(ours(), node("traced", "server-1", "server", labels(stack, state)))...)
+		for _, node := range []string{server, second} {
+			h.On(dockertest.Command(changed(node)), dockertest.Print("k3s\n"))
+		}
+		h.On(dockertest.Command("docker exec "+server+" kubectl get --raw /readyz"), dockertest.Fail(""))
+		servers := document()
+		servers.Nodes = append(servers.Nodes, spec.Node{Container: second, Server: true, Address: "10.112.4.17"})
+		err := h.manager().UpdateCluster(t.Context(), servers, state)
+		require.EqualError(t, err, "update cluster traced: only 0 of 1 nodes are answering after 300s")
+		assert.Equal(t, []string{restartK3s(server)}, restarts(h))
+	})
 
 	inBubble(t, "kills and starts a node whose k3s does not restart", func(t *testing.T, h *host) {
 		running(h)
@@ -76,7 +144,7 @@ func TestManager_UpdateCluster(t *testing.T) {
 		h.On(dockertest.Command("docker kill --signal KILL "+server), dockertest.Answer{})
 		h.On(dockertest.Command("docker start "+server), dockertest.Answer{})
 		require.NoError(t, update(t, h))
-		assert.Equal(t, []string{"docker kill --signal KILL " + server, "docker start " + server, recordConfig}, h.changes(),
+		assert.Equal(t, []string{"docker kill --signal KILL " + server, "docker start " + server}, h.changes(),
 			"a node that is stopped would drain itself")
 		assert.Contains(t, h.stderr.String(), "kubetracing: k3s on node k3d-traced-server-0 does not restart; restarting the node: ")
 		assert.Contains(t, h.stderr.String(), "no answer\n")
@@ -99,7 +167,6 @@ func TestManager_UpdateCluster(t *testing.T) {
 		err := update(t, h)
 		require.ErrorContains(t, err, "update cluster traced: restart node k3d-traced-server-0: ")
 		require.ErrorContains(t, err, "driver failed")
-		assert.NotContains(t, h.changes(), recordConfig)
 	})
 
 	proxy := func(node, path string) string {
@@ -120,11 +187,10 @@ func TestManager_UpdateCluster(t *testing.T) {
 		},
 		"whose kubelet does not say": {proxy(agent, "configz"), dockertest.Fail("forbidden"), "check what the nodes trace: docker exec"},
 	} {
-		inBubble(t, "fails with a node "+name+" and records nothing", func(t *testing.T, h *host) {
+		inBubble(t, "fails with a node "+name, func(t *testing.T, h *host) {
 			running(h)
 			h.On(dockertest.Command(test.command), test.answer)
 			require.ErrorContains(t, update(t, h), "update cluster traced: "+test.message)
-			assert.NotContains(t, h.changes(), recordConfig)
 			assert.Empty(t, h.Lines("k3d"), "an update removes nothing")
 		})
 	}
@@ -152,7 +218,7 @@ func TestManager_StartCluster(t *testing.T) {
 	inBubble(t, "explains why a node does not come back", func(t *testing.T, h *host) {
 		running(h)
 		h.On(dockertest.Command("docker start "+dockertest.Rest), dockertest.Answer{})
-		h.On(dockertest.Command(listNodes), dockertest.Print(nodeList(true, server)))
+		h.On(dockertest.Command("docker exec "+server+" kubectl get --raw /api/v1/nodes/"+agent+"/proxy/healthz"), dockertest.Fail("not found"))
 		h.On(dockertest.Command("docker logs --tail 2000 "+agent), dockertest.Print("E1121 12:00:00.000000 kubelet: no space left\n"))
 		err := h.manager().StartCluster(t.Context(), document(agent), state)
 		require.EqualError(t, err, "start cluster traced: only 1 of 2 nodes are answering after 300s")

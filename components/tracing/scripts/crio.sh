@@ -13,8 +13,10 @@ unset CRI_CONFIG_FILE
 # A CRI-O that ends is started again, as its systemd unit would.
 supervise() {
   while :; do
+    cat "$FILES"/crio.* > "$RUN/crio.files"
+    date -u +%Y-%m-%dT%H:%M:%SZ > "$RUN/crio.started"
     crio --config "$FILES/crio.conf" > /proc/1/fd/1 2>&1 &
-    echo "$!" > "$PID_FILE"
+    echo "$!" > "$RUN/crio.pid"
     code=0
     wait "$!" || code=$?
     say error "CRI-O ended with exit code $code; starting it again"
@@ -24,10 +26,10 @@ supervise() {
 
 old=
 if [ "${1:-}" = restart ]; then
-  old=$(cat "$PID_FILE")
+  old=$(cat "$RUN/crio.pid")
   kill -TERM "$old"
 else
-  rm -f "$PID_FILE"
+  rm -f "$RUN/crio.pid"
   supervise &
 fi
 
@@ -35,12 +37,12 @@ answers() { crictl --runtime-endpoint "unix://$SOCKET" version > /dev/null 2>&1;
 
 # k3s gives up on a runtime that does not answer.
 waited=0
-until [ "$(cat "$PID_FILE" 2> /dev/null)" != "$old" ] && answers; do
-  if [ "$waited" -ge "$START_SECONDS" ]; then
+until [ "$(cat "$RUN/crio.pid" 2> /dev/null)" != "$old" ] && answers; do
+  if [ "$waited" -ge $((START_SECONDS * 5)) ]; then
     say fatal "CRI-O does not answer after ${START_SECONDS}s; its own words are above"
     exit 1
   fi
-  sleep 1
+  sleep 0.2
   waited=$((waited + 1))
 done
 say info "CRI-O answers"

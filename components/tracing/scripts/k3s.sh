@@ -5,12 +5,26 @@
 # (https://docs.k3s.io/upgrades/killall).
 #
 # k3s.sh restart: asks for that, and ends when the old k3s has.
+#
+# k3s.sh changed: prints k3s, crio or both if they were started with other files than
+# those here.
 set -u
 cd /run/kubetracing || exit 1
 
+# Prints what is read by k3s and by what it starts.
+k3s_files() {
+  for file in /etc/kubetracing/*; do
+    case $file in */crio.*) ;; *) echo "$file" && cat "$file" ;; esac
+  done
+}
+
+if [ "$1" = changed ]; then
+  if [ "$(k3s_files)" != "$(cat k3s.files)" ]; then echo k3s; fi
+  if [ -e /etc/kubetracing/crio.sh ] && [ "$(cat /etc/kubetracing/crio.*)" != "$(cat crio.files)" ]; then echo crio; fi
+  exit 0
+fi
+
 if [ "$1" = restart ]; then
-  # A container runtime that k3s does not start restarts before it.
-  if [ -e /etc/kubetracing/crio.sh ]; then sh /etc/kubetracing/crio.sh restart || exit 1; fi
   old=$(cat k3s.pid) && kill -HUP "$(cat supervisor.pid)" || exit 1
   tries=0
   while [ "$(cat k3s.pid)" = "$old" ]; do
@@ -48,6 +62,7 @@ trap 'again=yes; kill -TERM "$k3s"' HUP
 trap 'asked=yes again=""; kill -TERM "$k3s"' TERM INT QUIT
 while :; do
   again=''
+  k3s_files > k3s.files
   bin/k3s "$@" &
   k3s=$!
   date -u +%Y-%m-%dT%H:%M:%SZ > k3s.started
