@@ -278,7 +278,8 @@ func TestClient_failures(t *testing.T) {
 				"Error: unable to connect to Podman socket: dial unix /run/podman.sock: connect: no such file or directory",
 		},
 		"docker is a Podman without contexts": {
-			dockertest.Answer{Stderr: "Error: unrecognized command `podman context inspect`\nTry 'podman --help' for more information\n", Code: 125}, docker.ErrNotDocker,
+			dockertest.Answer{Stderr: "Error: unrecognized command `podman context inspect`\nTry 'podman --help' for more information\n", Code: 125},
+			docker.ErrNotDocker,
 			"the docker command on PATH is Podman, which is not supported: install Docker Engine or Docker Desktop, or put its docker command first on PATH. " +
 				"It says: Error: unrecognized command `podman context inspect`\nTry 'podman --help' for more information",
 		},
