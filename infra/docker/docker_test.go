@@ -301,11 +301,23 @@ func TestClient_failures(t *testing.T) {
 		},
 		"a context's metadata is cut off, for a docker of release 20.10": {
 			dockertest.Fail("unable to resolve docker endpoint: unexpected end of JSON input\n"), docker.ErrContext,
-			"the Docker context cannot be read: unable to resolve docker endpoint: unexpected end of JSON input. Create it again, or " + choose,
+			"docker does not know which daemon to connect to: unexpected end of JSON input. Correct DOCKER_HOST or DOCKER_CERT_PATH, or " + choose,
 		},
 		"a context without an endpoint": {
 			dockertest.Fail("Failed to initialize: unable to resolve docker endpoint: cannot find docker endpoint in context\n"), docker.ErrContext,
-			"the Docker context cannot be read: unable to resolve docker endpoint: cannot find docker endpoint in context. Create it again, or " + choose,
+			"docker does not know which daemon to connect to: cannot find docker endpoint in context. Correct DOCKER_HOST or DOCKER_CERT_PATH, or " + choose,
+		},
+		"DOCKER_TLS_VERIFY without certificates": {
+			dockertest.Fail("Failed to initialize: unable to resolve docker endpoint: open /home/me/.docker/ca.pem: no such file or directory\n"), docker.ErrContext,
+			"docker does not know which daemon to connect to: open /home/me/.docker/ca.pem: no such file or directory. Correct DOCKER_HOST or DOCKER_CERT_PATH, or " + choose,
+		},
+		"DOCKER_HOST is no address": {
+			dockertest.Fail("Failed to initialize: ssh host connection is not valid: invalid SSH URL: hostname is empty\n"), docker.ErrContext,
+			"docker does not know which daemon to connect to: ssh host connection is not valid: invalid SSH URL: hostname is empty. Correct DOCKER_HOST or DOCKER_CERT_PATH, or " + choose,
+		},
+		"a context's metadata is cut off, for a command": {
+			dockertest.Fail("Failed to initialize: unable to resolve docker endpoint: context \"ci\": parsing /m/meta.json: unexpected end of JSON input\n"), docker.ErrContext,
+			`the Docker context cannot be read: context "ci": parsing /m/meta.json: unexpected end of JSON input. Create it again, or ` + choose,
 		},
 		"docker hangs": {
 			dockertest.Answer{Hang: true},
