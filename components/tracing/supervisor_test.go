@@ -145,11 +145,8 @@ func TestK3sSupervisor_Changed(t *testing.T) {
 	write("files/kubelet.yaml", "a: 1\n")
 	write("files/crio.conf", "a = 1\n")
 	write("files/crio.sh", "crio\n")
-	write("files/pulls.env", "")
 	// As crio.sh does when it starts CRI-O.
-	list, err := n.command(t, "files", "crio").CombinedOutput()
-	require.NoError(t, err, "%s", list)
-	write("crio.files", string(list))
+	write("crio.files", "a = 1\ncrio\n")
 	supervisor := n.start(t, "server")
 	assert.Empty(t, changed())
 
@@ -160,27 +157,12 @@ func TestK3sSupervisor_Changed(t *testing.T) {
 	write("files/crio.conf", "a = 1\n")
 	write("files/kubelet.yaml", "a: 1\n")
 	assert.Empty(t, changed())
-	write("files/pulls.env", "HTTP_PROXY='http://proxy.example'\n")
-	assert.Equal(t, "crio\n", changed(), "who pulls images")
-	write("files/pulls.env", "")
 	write("files/another.yaml", "")
 	assert.Equal(t, "k3s\n", changed(), "an additional file")
 
 	output, err := n.command(t, "restart").CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	require.Eventually(t, func() bool { return changed() == "" }, 10*time.Second, 10*time.Millisecond)
-	require.NoError(t, supervisor.Process.Signal(syscall.SIGTERM))
-	require.NoError(t, supervisor.Wait())
-}
-
-func TestK3sSupervisor_ChangedWithoutCRIO(t *testing.T) {
-	t.Parallel()
-	n := newNode(t, obedientK3s)
-	supervisor := n.start(t, "server")
-	require.NoError(t, os.WriteFile(filepath.Join(n.folder, "files", "pulls.env"), nil, 0o644))
-	output, err := n.command(t, "changed").CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	assert.Equal(t, "k3s\n", string(output), "containerd is k3s' own")
 	require.NoError(t, supervisor.Process.Signal(syscall.SIGTERM))
 	require.NoError(t, supervisor.Wait())
 }

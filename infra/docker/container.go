@@ -64,6 +64,12 @@ type Port struct {
 // Running reports whether the container's process runs.
 func (s State) Running() bool { return s.Status == "running" }
 
+// Started reports whether the container has a process, or is about to have one again:
+// it holds its ports.
+func (s State) Started() bool {
+	return s.Running() || s.Status == "paused" || s.Status == "restarting"
+}
+
 // String describes the state in words.
 func (s State) String() string {
 	text := s.Status

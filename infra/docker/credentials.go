@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -49,6 +50,12 @@ func (c *Client) CheckCredentials(ctx context.Context, getenv func(string) strin
 				"put the program on PATH, or remove the key and log in again with `docker login` where that is needed", path, config.CredsStore, err))
 		}
 	}
+	if store := defaultStore(runtime.GOOS, getenv("PATH")); config.CredsStore == "" && store != "" {
+		if err := c.askHelper(ctx, credentialHelper(store)); err != nil {
+			problems = append(problems, fmt.Errorf("%s has no credsStore, so Pulumi's Docker provider asks %s, which is on PATH, and builds no image: %w. "+
+				"Mend the program, or take it off PATH", path, credentialHelper(store), err))
+		}
+	}
 	for _, registry := range slices.Sorted(maps.Keys(config.CredHelpers)) {
 		helper := config.CredHelpers[registry]
 		// What is here is not pulled.
@@ -85,6 +92,36 @@ func readClientConfig(path string) (clientConfig, error) {
 //
 // Source: github.com/docker/cli cli/config/credentials/native_store.go.
 func credentialHelper(store string) string { return "docker-credential-" + store }
+
+// defaultStore returns the credential store that the provider uses where none is chosen:
+// that of the platform, if its program is in one of the folders of path.
+//
+// Source: github.com/docker/cli@v28.5.2 cli/config/credentials/default_store.go and
+// default_store_linux.go.
+func defaultStore(platform, path string) string {
+	store := ""
+	switch platform {
+	case "darwin":
+		store = "osxkeychain"
+	case "linux":
+		store = "secretservice"
+		if onPath(path, "pass") {
+			store = "pass"
+		}
+	}
+	if store == "" || !onPath(path, credentialHelper(store)) {
+		return ""
+	}
+	return store
+}
+
+// onPath reports whether a program is in one of the folders of a path.
+func onPath(path, program string) bool {
+	return slices.ContainsFunc(filepath.SplitList(path), func(folder string) bool {
+		info, err := os.Stat(filepath.Join(folder, program))
+		return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
+	})
+}
 
 // askHelper asks a credential helper for the names of what it has, as the provider does.
 func (c *Client) askHelper(ctx context.Context, program string) error {

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -82,6 +83,30 @@ func TestClient_CheckCredentials(t *testing.T) {
 			assert.Equal(t, test.calls, helpers)
 		})
 	}
+	t.Run("the platform's helper where none is chosen", func(t *testing.T) {
+		t.Parallel()
+		bin := t.TempDir()
+		helper := map[string]string{"linux": "docker-credential-secretservice", "darwin": "docker-credential-osxkeychain"}[runtime.GOOS]
+		if helper == "" {
+			t.Skip("this platform has none")
+		}
+		variables := environment(map[string]string{"HOME": t.TempDir(), "PATH": "/nowhere:" + bin})
+		runner := dockertest.New(t)
+		require.NoError(t, os.WriteFile(filepath.Join(bin, helper), nil, 0o600))
+		require.NoError(t, runner.Client().CheckCredentials(t.Context(), variables), "it is no program")
+		require.NoError(t, os.Chmod(filepath.Join(bin, helper), 0o700))
+		runner.On([]string{helper, "list"}, dockertest.Fail("Cannot autolaunch D-Bus"), dockertest.Print("{}"))
+		err := runner.Client().CheckCredentials(t.Context(), variables)
+		require.ErrorContains(t, err, "/.docker/config.json has no credsStore, so Pulumi's Docker provider asks "+helper+", which is on PATH, and builds no image: ")
+		require.ErrorContains(t, err, "exit status 1: Cannot autolaunch D-Bus. Mend the program, or take it off PATH")
+		require.NoError(t, runner.Client().CheckCredentials(t.Context(), variables), "it works")
+		if runtime.GOOS != "linux" {
+			return
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(bin, "pass"), nil, 0o700))
+		require.NoError(t, runner.Client().CheckCredentials(t.Context(), variables), "with pass on PATH, another one would be asked")
+		assert.Len(t, runner.Calls(), 2)
+	})
 	t.Run("in the user's folder", func(t *testing.T) {
 		t.Parallel()
 		home := t.TempDir()

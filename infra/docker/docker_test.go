@@ -265,9 +265,27 @@ func TestClient_failures(t *testing.T) {
 		},
 		"docker is Podman": {
 			dockertest.Answer{Stderr: "Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg.\nError: unknown flag", Code: 125},
-			docker.ErrPodman,
+			docker.ErrNotDocker,
 			"the docker command on PATH is Podman, which is not supported: install Docker Engine or Docker Desktop, or put its docker command first on PATH. " +
 				"It says: Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg.\nError: unknown flag",
+		},
+		"docker is a Podman without its machine": {
+			dockertest.Answer{Stderr: "Cannot connect to Podman. Please verify your connection to the Linux system using `podman system connection list`, or try `podman machine init`\n" +
+				"Error: unable to connect to Podman socket: dial unix /run/podman.sock: connect: no such file or directory\n", Code: 125},
+			docker.ErrNotDocker,
+			"the docker command on PATH is Podman, which is not supported: install Docker Engine or Docker Desktop, or put its docker command first on PATH. " +
+				"It says: Cannot connect to Podman. Please verify your connection to the Linux system using `podman system connection list`, or try `podman machine init`\n" +
+				"Error: unable to connect to Podman socket: dial unix /run/podman.sock: connect: no such file or directory",
+		},
+		"docker is a Podman without contexts": {
+			dockertest.Answer{Stderr: "Error: unrecognized command `podman context inspect`\nTry 'podman --help' for more information\n", Code: 125},
+			docker.ErrNotDocker,
+			"the docker command on PATH is Podman, which is not supported: install Docker Engine or Docker Desktop, or put its docker command first on PATH. " +
+				"It says: Error: unrecognized command `podman context inspect`\nTry 'podman --help' for more information",
+		},
+		"a container is named podman": {
+			dockertest.Fail("Error response from daemon: No such container: podman\n"), docker.ErrNotFound,
+			"docker context inspect: exit status 1: Error response from daemon: No such container: podman",
 		},
 		"a context that DOCKER_CONTEXT names does not exist": {
 			dockertest.Fail("Failed to initialize: unable to resolve docker endpoint: context \"gone\": context not found: open /home/me/.docker/contexts/meta/2/meta.json: no such file or directory\n"),
@@ -283,11 +301,23 @@ func TestClient_failures(t *testing.T) {
 		},
 		"a context's metadata is cut off, for a docker of release 20.10": {
 			dockertest.Fail("unable to resolve docker endpoint: unexpected end of JSON input\n"), docker.ErrContext,
-			"the Docker context cannot be read: unable to resolve docker endpoint: unexpected end of JSON input. Create it again, or " + choose,
+			"docker does not know which daemon to connect to: unexpected end of JSON input. Correct DOCKER_HOST or DOCKER_CERT_PATH, or " + choose,
 		},
 		"a context without an endpoint": {
 			dockertest.Fail("Failed to initialize: unable to resolve docker endpoint: cannot find docker endpoint in context\n"), docker.ErrContext,
-			"the Docker context cannot be read: unable to resolve docker endpoint: cannot find docker endpoint in context. Create it again, or " + choose,
+			"docker does not know which daemon to connect to: cannot find docker endpoint in context. Correct DOCKER_HOST or DOCKER_CERT_PATH, or " + choose,
+		},
+		"DOCKER_TLS_VERIFY without certificates": {
+			dockertest.Fail("Failed to initialize: unable to resolve docker endpoint: open /home/me/.docker/ca.pem: no such file or directory\n"), docker.ErrContext,
+			"docker does not know which daemon to connect to: open /home/me/.docker/ca.pem: no such file or directory. Correct DOCKER_HOST or DOCKER_CERT_PATH, or " + choose,
+		},
+		"DOCKER_HOST is no address": {
+			dockertest.Fail("Failed to initialize: ssh host connection is not valid: invalid SSH URL: hostname is empty\n"), docker.ErrContext,
+			"docker does not know which daemon to connect to: ssh host connection is not valid: invalid SSH URL: hostname is empty. Correct DOCKER_HOST or DOCKER_CERT_PATH, or " + choose,
+		},
+		"a context's metadata is cut off, for a command": {
+			dockertest.Fail("Failed to initialize: unable to resolve docker endpoint: context \"ci\": parsing /m/meta.json: unexpected end of JSON input\n"), docker.ErrContext,
+			`the Docker context cannot be read: context "ci": parsing /m/meta.json: unexpected end of JSON input. Create it again, or ` + choose,
 		},
 		"docker hangs": {
 			dockertest.Answer{Hang: true},
@@ -380,12 +410,27 @@ func TestClient_System(t *testing.T) {
 		message         string
 	}{
 		"Podman instead of docker": {
-			`{"Client":{"APIVersion":"5.2.1","Version":"5.2.1","GoVersion":"go1.22","OsArch":"linux/amd64","Os":"linux"}}`, "", docker.ErrPodman,
+			`{"Client":{"APIVersion":"5.2.1","Version":"5.2.1","GoVersion":"go1.22","OsArch":"linux/amd64","Os":"linux"}}`, "", docker.ErrNotDocker,
 			"the docker command on PATH is Podman, which is not supported: install Docker Engine or Docker Desktop, or put its docker command first on PATH. Its version is 5.2.1.",
 		},
 		"Podman behind docker": {
-			clientVersion + `"Server":{"Version":"5.2.1","Arch":"amd64","Components":[{"Name":"Podman Engine","Version":"5.2.1"}]}}`, "", docker.ErrPodman,
+			clientVersion + `"Server":{"Version":"5.2.1","Arch":"amd64","Components":[{"Name":"Podman Engine","Version":"5.2.1"}]}}`, "", docker.ErrNotDocker,
 			"the daemon that docker connects to is Podman 5.2.1, which is not supported: choose a Docker daemon with `docker context use` or DOCKER_HOST",
+		},
+		"Podman 1": {
+			`{"RemoteAPIVersion":1,"Version":"1.6.4","GoVersion":"go1.12.12","OsArch":"linux/amd64"}`, "", docker.ErrNotDocker,
+			"the docker command on PATH is Podman, which is not supported: install Docker Engine or Docker Desktop, or put its docker command first on PATH. Its version is 1.6.4.",
+		},
+		"nerdctl": {
+			`{"Client":{"Version":"v1.7.7","Os":"linux","Arch":"amd64"},"Server":{"Components":[{"Name":"containerd","Version":"v1.7.22"},{"Name":"runc","Version":"1.1.14"}]}}`,
+			"", docker.ErrNotDocker,
+			"the docker command on PATH does not connect to a Docker daemon, but to something else (containerd v1.7.22, runc 1.1.14), which is not supported: " +
+				"install Docker Engine or Docker Desktop, or put its docker command first on PATH",
+		},
+		"a server that says nothing": {
+			clientVersion + `"Server":{}}`, "", docker.ErrNotDocker,
+			"the docker command on PATH does not connect to a Docker daemon, but to something else (its version is not known), which is not supported: " +
+				"install Docker Engine or Docker Desktop, or put its docker command first on PATH",
 		},
 		"no server": {clientVersion + `"Server":null}`, "", docker.ErrUnavailable, "the Docker daemon does not answer: docker version describes no server"},
 	} {

@@ -36,8 +36,10 @@ func TestClient_Endpoint(t *testing.T) {
 		variables   []string
 	}{
 		"the default": {
-			inspected("default", `{"Host":"unix:///var/run/docker.sock","SkipTLSVerify":false}`, none, memory), map[string]string{"DOCKER_CERT_PATH": "/left/over"},
-			docker.Endpoint{Context: "default", Host: "unix:///var/run/docker.sock"}, false,
+			inspected("default", `{"Host":"unix:///var/run/docker.sock","SkipTLSVerify":false}`, none, memory),
+			map[string]string{"DOCKER_CERT_PATH": "/left/over"},
+			docker.Endpoint{Context: "default", Host: "unix:///var/run/docker.sock"},
+			false,
 			[]string{
 				"DOCKER_CA_MATERIAL=", "DOCKER_CERT_MATERIAL=", "DOCKER_CERT_PATH=", "DOCKER_CONTEXT=", "DOCKER_HOST=unix:///var/run/docker.sock",
 				"DOCKER_KEY_MATERIAL=", "DOCKER_TLS=", "DOCKER_TLS_VERIFY=",
@@ -45,27 +47,33 @@ func TestClient_Endpoint(t *testing.T) {
 		},
 		"a context without an address": {
 			inspected("empty", `{"SkipTLSVerify":false}`, none, stored), nil,
-			docker.Endpoint{Context: "empty", Host: "unix:///var/run/docker.sock"}, false, nil,
+			docker.Endpoint{Context: "empty", Host: "unix:///var/run/docker.sock"},
+			false, nil,
 		},
 		"a socket": {
 			inspected("colima", `{"Host":"unix:///home/me/.colima/default/docker.sock"}`, none, stored), nil,
-			docker.Endpoint{Context: "colima", Host: "unix:///home/me/.colima/default/docker.sock"}, false, nil,
+			docker.Endpoint{Context: "colima", Host: "unix:///home/me/.colima/default/docker.sock"},
+			false, nil,
 		},
 		"a pipe": {
 			inspected("desktop", `{"Host":"npipe:////./pipe/docker_engine"}`, none, stored), nil,
-			docker.Endpoint{Context: "desktop", Host: "npipe:////./pipe/docker_engine"}, false, nil,
+			docker.Endpoint{Context: "desktop", Host: "npipe:////./pipe/docker_engine"},
+			false, nil,
 		},
 		"SSH": {
 			inspected("build", `{"Host":"ssh://me@build.example","SkipTLSVerify":true}`, none, stored), nil,
-			docker.Endpoint{Context: "build", Host: "ssh://me@build.example"}, true, nil,
+			docker.Endpoint{Context: "build", Host: "ssh://me@build.example"},
+			true, nil,
 		},
 		"TCP": {
 			inspected("build", `{"Host":"tcp://build.example:2375"}`, none, stored), nil,
-			docker.Endpoint{Context: "build", Host: "tcp://build.example:2375"}, true, nil,
+			docker.Endpoint{Context: "build", Host: "tcp://build.example:2375"},
+			true, nil,
 		},
 		"TCP with a context's certificates": {
 			inspected("build", `{"Host":"tcp://build.example:2376"}`, allFiles, stored), nil,
-			docker.Endpoint{Context: "build", Host: "tcp://build.example:2376", CertPath: "/c/tls/1/docker"}, true,
+			docker.Endpoint{Context: "build", Host: "tcp://build.example:2376", CertPath: "/c/tls/1/docker"},
+			true,
 			[]string{
 				"DOCKER_CA_MATERIAL=", "DOCKER_CERT_MATERIAL=", "DOCKER_CERT_PATH=/c/tls/1/docker", "DOCKER_CONTEXT=", "DOCKER_HOST=tcp://build.example:2376",
 				"DOCKER_KEY_MATERIAL=", "DOCKER_TLS=", "DOCKER_TLS_VERIFY=1",
@@ -73,23 +81,30 @@ func TestClient_Endpoint(t *testing.T) {
 		},
 		"TCP without verification": {
 			inspected("build", `{"Host":"tcp://build.example:2376","SkipTLSVerify":true}`, allFiles, stored), nil,
-			docker.Endpoint{Context: "build", Host: "tcp://build.example:2376", CertPath: "/c/tls/1/docker", SkipVerify: true}, true,
+			docker.Endpoint{Context: "build", Host: "tcp://build.example:2376", CertPath: "/c/tls/1/docker", SkipVerify: true},
+			true,
 			[]string{
 				"DOCKER_CA_MATERIAL=", "DOCKER_CERT_MATERIAL=", "DOCKER_CERT_PATH=/c/tls/1/docker", "DOCKER_CONTEXT=", "DOCKER_HOST=tcp://build.example:2376",
 				"DOCKER_KEY_MATERIAL=", "DOCKER_TLS=1", "DOCKER_TLS_VERIFY=",
 			},
 		},
 		"DOCKER_CERT_PATH": {
-			inspected("default", `{"Host":"tcp://build.example:2376"}`, allFiles, memory), map[string]string{"DOCKER_CERT_PATH": "/certificates", "DOCKER_CONFIG": "/config"},
-			docker.Endpoint{Context: "default", Host: "tcp://build.example:2376", CertPath: "/certificates"}, true, nil,
+			inspected("default", `{"Host":"tcp://build.example:2376"}`, allFiles, memory),
+			map[string]string{"DOCKER_CERT_PATH": "/certificates", "DOCKER_CONFIG": "/config"},
+			docker.Endpoint{Context: "default", Host: "tcp://build.example:2376", CertPath: "/certificates"},
+			true, nil,
 		},
 		"certificates beside docker's configuration": {
-			inspected("default", `{"Host":"tcp://build.example:2376"}`, allFiles, memory), map[string]string{"DOCKER_CERT_PATH": "", "DOCKER_CONFIG": "/config"},
-			docker.Endpoint{Context: "default", Host: "tcp://build.example:2376", CertPath: "/config"}, true, nil,
+			inspected("default", `{"Host":"tcp://build.example:2376"}`, allFiles, memory),
+			map[string]string{"DOCKER_CERT_PATH": "", "DOCKER_CONFIG": "/config"},
+			docker.Endpoint{Context: "default", Host: "tcp://build.example:2376", CertPath: "/config"},
+			true, nil,
 		},
 		"certificates in the user's folder": {
-			inspected("default", `{"Host":"tcp://build.example:2376"}`, allFiles, memory), map[string]string{"HOME": "/home/me"},
-			docker.Endpoint{Context: "default", Host: "tcp://build.example:2376", CertPath: "/home/me/.docker"}, true, nil,
+			inspected("default", `{"Host":"tcp://build.example:2376"}`, allFiles, memory),
+			map[string]string{"HOME": "/home/me"},
+			docker.Endpoint{Context: "default", Host: "tcp://build.example:2376", CertPath: "/home/me/.docker"},
+			true, nil,
 		},
 	}
 	for name, test := range tests {
@@ -170,36 +185,50 @@ func TestClient_CheckProvider(t *testing.T) {
 		"certificates of DOCKER_HOST":  {docker.Endpoint{Context: "default", Host: remote, CertPath: "/c"}, docker.Provider{Getenv: environment(map[string]string{"DOCKER_HOST": remote, "DOCKER_CERT_PATH": "/c", "DOCKER_TLS_VERIFY": "1"})}, nil, ""},
 		"variables of the environment": {docker.Endpoint{Context: "default", Host: local}, docker.Provider{Getenv: environment(map[string]string{"DOCKER_HOST": local, "DOCKER_CONTEXT": "", "DOCKER_CERT_PATH": ""})}, nil, ""},
 		"a context that docker context use chose": {
-			docker.Endpoint{Context: "colima", Host: colima}, docker.Provider{}, map[string]string{"": second, local: first},
+			docker.Endpoint{Context: "colima", Host: colima},
+			docker.Provider{},
+			map[string]string{"": second, local: first},
 			"Pulumi's Docker provider would connect to unix:///var/run/docker.sock (its default), but the Docker context \"colima\" connects to " + colima +
 				": run `make up`, which passes the right one on, or first `export DOCKER_HOST=" + colima + "`",
 		},
 		"a context where nothing answers at the default": {
-			docker.Endpoint{Context: "colima", Host: colima}, docker.Provider{}, map[string]string{"": first},
+			docker.Endpoint{Context: "colima", Host: colima},
+			docker.Provider{},
+			map[string]string{"": first},
 			"Pulumi's Docker provider would connect to unix:///var/run/docker.sock (its default), but the Docker context \"colima\" connects to " + colima +
 				": run `make up`, which passes the right one on, or first `export DOCKER_HOST=" + colima + "`",
 		},
 		"DOCKER_CONTEXT": {
-			docker.Endpoint{Context: "build", Host: remote, CertPath: "/c/docker"}, docker.Provider{Getenv: environment(map[string]string{"DOCKER_CONTEXT": "build"})}, nil,
+			docker.Endpoint{Context: "build", Host: remote, CertPath: "/c/docker"},
+			docker.Provider{Getenv: environment(map[string]string{"DOCKER_CONTEXT": "build"})},
+			nil,
 			"Pulumi's Docker provider would connect to the context \"build\" without its certificates (DOCKER_CONTEXT), but the Docker context \"build\" connects to " + remote +
 				": run `make up`, which passes the right one on, or first `export DOCKER_CERT_PATH=/c/docker DOCKER_CONTEXT= DOCKER_HOST=" + remote + " DOCKER_TLS_VERIFY=1`",
 		},
 		"certificates that only docker finds": {
-			docker.Endpoint{Context: "default", Host: remote, CertPath: "/home/me/.docker"}, docker.Provider{Getenv: environment(map[string]string{"DOCKER_HOST": remote, "DOCKER_TLS_VERIFY": "1"})}, nil,
+			docker.Endpoint{Context: "default", Host: remote, CertPath: "/home/me/.docker"},
+			docker.Provider{Getenv: environment(map[string]string{"DOCKER_HOST": remote, "DOCKER_TLS_VERIFY": "1"})},
+			nil,
 			"Pulumi's Docker provider would connect to " + remote + " without certificates (DOCKER_CERT_PATH is not set), but the docker command connects to " + remote +
 				": run `make up`, which passes the right one on, or first `export DOCKER_CERT_PATH=/home/me/.docker`",
 		},
 		"certificates that only the provider reads": {
-			docker.Endpoint{Context: "default", Host: local}, docker.Provider{Getenv: environment(map[string]string{"DOCKER_CERT_PATH": "/c"})}, nil,
+			docker.Endpoint{Context: "default", Host: local},
+			docker.Provider{Getenv: environment(map[string]string{"DOCKER_CERT_PATH": "/c"})},
+			nil,
 			"Pulumi's Docker provider would connect to " + local + " with the certificates in /c (DOCKER_CERT_PATH), but the docker command connects to " + local +
 				": run `make up`, which passes the right one on, or first `export DOCKER_CERT_PATH= DOCKER_HOST=" + local + "`",
 		},
 		"the setting docker:host": {
-			docker.Endpoint{Context: "default", Host: local}, docker.Provider{Host: remote, Getenv: environment(map[string]string{"DOCKER_HOST": local})}, map[string]string{"": first, remote: second},
+			docker.Endpoint{Context: "default", Host: local},
+			docker.Provider{Host: remote, Getenv: environment(map[string]string{"DOCKER_HOST": local})},
+			map[string]string{"": first, remote: second},
 			"Pulumi's Docker provider would connect to " + remote + " (docker:host), but the docker command connects to " + local + ": remove docker:host and docker:context from the stack's file",
 		},
 		"the setting docker:context": {
-			docker.Endpoint{Context: "default", Host: local}, docker.Provider{Context: "build"}, nil,
+			docker.Endpoint{Context: "default", Host: local},
+			docker.Provider{Context: "build"},
+			nil,
 			"Pulumi's Docker provider would connect to the context \"build\" without its certificates (docker:context), but the docker command connects to " + local +
 				": remove docker:host and docker:context from the stack's file",
 		},

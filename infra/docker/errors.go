@@ -16,10 +16,12 @@ var (
 	ErrUnavailable = errors.New("the Docker daemon does not answer")
 	// ErrUnresponsive means that a call was ended by its time limit.
 	ErrUnresponsive = errors.New("no answer within the time limit")
-	// ErrPodman means that docker, or the daemon behind it, is Podman.
-	ErrPodman = errors.New("docker is Podman")
-	// ErrContext means that the Docker context that was chosen cannot be used.
-	ErrContext = errors.New("the Docker context cannot be used")
+	// ErrNotDocker means that docker, or the daemon behind it, is another program, such as
+	// Podman.
+	ErrNotDocker = errors.New("docker is another program")
+	// ErrContext means that the choice of a daemon, by a Docker context or by DOCKER_HOST,
+	// cannot be used.
+	ErrContext = errors.New("the choice of a Docker daemon cannot be used")
 	// ErrNotFound means that an object does not exist.
 	ErrNotFound = errors.New("not found")
 )
@@ -80,19 +82,24 @@ var unavailableWords = regexp.MustCompile(`Cannot connect to the Docker daemon|e
 // case.
 var notFoundWords = regexp.MustCompile(`(?i)no such (container|image|network|volume|object)|network \S+ not found`)
 
-// podmanWords are what Podman writes where it stands in for docker.
+// podmanWords are what Podman writes where it stands in for docker: the words of the
+// script of that name, and Podman's own about its service and about commands that it
+// lacks.
 //
-// Source: the docker command of the package podman-docker of github.com/containers/podman.
-const podmanWords = "Emulate Docker CLI using podman"
+// Sources: github.com/containers/podman docker (the script), cmd/podman/root.go and
+// cmd/podman/registry/remote.go, pkg/bindings/connection.go.
+var podmanWords = regexp.MustCompile("Emulate Docker CLI using podman|(?i:connect to podman)|`podman |unrecognized command .podman ")
 
-// What docker writes about a context that does not exist, with its name, and about one
-// whose files it cannot read. The latter is what the whole line is about.
+// What docker writes about a context that does not exist, with its name, about one whose
+// files it cannot read, and about an address or certificates of the environment. The
+// latter two are what the whole line is about.
 //
 // Sources: github.com/docker/cli cli/command/cli.go (resolveDockerEndpoint), cli/context/
 // store/{store,metadatastore}.go and cli/command/context/inspect.go.
 var (
 	missingContextWords = regexp.MustCompile(`[Cc]ontext "([^"]*)"(?:: context not found| is not found| does not exist)`)
-	brokenContextWords  = regexp.MustCompile(`(?m)^(?:Failed to initialize: )?((?:unable to resolve docker endpoint: |context "[^"]*": ).*)`)
+	brokenContextWords  = regexp.MustCompile(`(?m)^(?:Failed to initialize: )?(?:unable to resolve docker endpoint: )?(context "[^"]*": .*)`)
+	noEndpointWords     = regexp.MustCompile(`(?m)^(?:Failed to initialize: )?(?:unable to resolve docker endpoint: |(ssh host connection is not valid: ))(.*)`)
 )
 
 // chooseContext is what to do about a context that cannot be used.
@@ -105,6 +112,10 @@ func contextFailure(words string, err error) error {
 	}
 	if broken := brokenContextWords.FindStringSubmatch(words); broken != nil {
 		return failure{ErrContext, fmt.Sprintf("the Docker context cannot be read: %s. Create it again, or %s", strings.TrimSpace(broken[1]), chooseContext), err}
+	}
+	if unresolved := noEndpointWords.FindStringSubmatch(words); unresolved != nil {
+		return failure{ErrContext, fmt.Sprintf("docker does not know which daemon to connect to: %s. Correct DOCKER_HOST or DOCKER_CERT_PATH, or %s",
+			strings.TrimSpace(unresolved[1]+unresolved[2]), chooseContext), err}
 	}
 	return nil
 }
@@ -122,8 +133,8 @@ func explain(command Command, result Result, err error) error {
 		return failure{ErrNotInstalled, command.Program + " is not on PATH", err}
 	case exit == nil:
 		return fmt.Errorf("%s: %w", command, err)
-	case strings.Contains(words, podmanWords):
-		return failure{ErrPodman, podmanMessage + " It says: " + tail(words), err}
+	case podmanWords.MatchString(words):
+		return failure{ErrNotDocker, podmanMessage + " It says: " + tail(words), err}
 	case unusable != nil:
 		return unusable
 	case unavailableWords.MatchString(words):

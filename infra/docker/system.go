@@ -1,6 +1,7 @@
 package docker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -57,7 +58,10 @@ func (s System) Ahead() time.Duration {
 // github.com/containers/podman libpod/define/version.go (Version, of which only
 // Podman's has OsArch) and pkg/api/handlers/compat/version.go ("Podman Engine").
 type version struct {
-	Client struct {
+	// Before release 2, Podman describes only itself.
+	Version string `json:"Version"`
+	OsArch  string `json:"OsArch"`
+	Client  struct {
 		Version string `json:"Version"`
 		OsArch  string `json:"OsArch"`
 	} `json:"Client"`
@@ -72,7 +76,7 @@ type version struct {
 }
 
 // Architecture returns the architecture of the daemon's host in Go's terms. It is an
-// error that is [ErrPodman] if docker, or the daemon behind it, is Podman.
+// error that is [ErrNotDocker] if docker, or the daemon behind it, is Podman.
 func (c *Client) Architecture(ctx context.Context) (string, error) {
 	v, err := c.version(ctx)
 	if err != nil {
@@ -90,19 +94,38 @@ func (c *Client) version(ctx context.Context) (version, error) {
 	if err := json.Unmarshal([]byte(result.Stdout), &v); err != nil {
 		return version{}, fmt.Errorf("docker version: read JSON: %w", err)
 	}
-	if v.Client.OsArch != "" || strings.Contains(result.Stderr, podmanWords) {
-		return version{}, failure{ErrPodman, podmanMessage + " Its version is " + v.Client.Version + ".", nil}
+	if v.OsArch != "" || v.Client.OsArch != "" || podmanWords.MatchString(result.Stderr) {
+		return version{}, failure{ErrNotDocker, podmanMessage + " Its version is " + cmp.Or(v.Client.Version, v.Version) + ".", nil}
 	}
 	if v.Server == nil {
 		return version{}, failure{ErrUnavailable, "the Docker daemon does not answer: docker version describes no server", nil}
 	}
 	for _, component := range v.Server.Components {
 		if component.Name == "Podman Engine" {
-			return version{}, failure{ErrPodman, "the daemon that docker connects to is Podman " + component.Version +
+			return version{}, failure{ErrNotDocker, "the daemon that docker connects to is Podman " + component.Version +
 				", which is not supported: choose a Docker daemon with `docker context use` or DOCKER_HOST", nil}
 		}
 	}
+	if v.Server.Version == "" {
+		return version{}, failure{ErrNotDocker, "the docker command on PATH does not connect to a Docker daemon, but to something else (" + v.parts() +
+			"), which is not supported: install Docker Engine or Docker Desktop, or put its docker command first on PATH", nil}
+	}
 	return v, nil
+}
+
+// parts describes what a server without a version consists of, as nerdctl's does.
+//
+// Source: github.com/containerd/nerdctl pkg/inspecttypes/dockercompat/info.go
+// (ServerVersion).
+func (v version) parts() string {
+	var parts []string
+	for _, component := range v.Server.Components {
+		parts = append(parts, strings.TrimSpace(component.Name+" "+component.Version))
+	}
+	if len(parts) == 0 {
+		return "its version is not known"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // System describes the daemon.

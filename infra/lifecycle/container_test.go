@@ -46,8 +46,10 @@ func TestManager_WaitHealthy(t *testing.T) {
 		},
 		"shows what the last health checks printed": {
 			state: docker.State{Status: "running", Health: "starting", HealthLog: []docker.HealthCheck{
-				{ExitCode: 1, Output: "wget: can't connect to remote host: Connection refused\n"}, {ExitCode: 1, Output: "wget: can't connect to remote host: Connection refused\n"},
-				{ExitCode: -1, Output: "Health check exceeded timeout (3s)"}, {ExitCode: 1},
+				{ExitCode: 1, Output: "wget: can't connect to remote host: Connection refused\n"},
+				{ExitCode: 1, Output: "wget: can't connect to remote host: Connection refused\n"},
+				{ExitCode: -1, Output: "Health check exceeded timeout (3s)"},
+				{ExitCode: 1},
 			}},
 			message: "Jaeger (traced-jaeger) is not healthy after 25s; its health check ends with exit code 1: wget: can't connect to remote host: Connection refused, " +
 				"then with exit code -1: Health check exceeded timeout (3s), then with exit code 1" + shown,

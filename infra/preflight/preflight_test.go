@@ -354,19 +354,39 @@ func TestCheck_Ports(t *testing.T) {
 	similar.Ports = []docker.Port{{HostIP: "0.0.0.0", Host: 1, Container: port, Protocol: "tcp"}, {HostIP: "0.0.0.0", Host: port, Container: 1, Protocol: "udp"}}
 	elsewhere := container("grafana", nil)
 	elsewhere.Ports = []docker.Port{{HostIP: "192.0.2.1", Host: port, Container: 1, Protocol: "tcp"}}
+	sixth := container("grafana", nil)
+	sixth.Ports = []docker.Port{{HostIP: "::", Host: port, Container: 1, Protocol: "tcp"}, {HostIP: "::1", Host: port, Container: 1, Protocol: "tcp"}}
+	both := container("grafana", nil)
+	both.Ports = []docker.Port{{HostIP: "::", Host: port, Container: 1, Protocol: "tcp"}, {HostIP: "0.0.0.0", Host: port, Container: 1, Protocol: "tcp"}}
+	other := container("grafana", nil)
+	for _, protocol := range []string{"udp", "sctp"} {
+		for number := port - 1; number <= port+1; number++ {
+			other.Ports = append(other.Ports, docker.Port{HostIP: "0.0.0.0", Host: number, Container: number, Protocol: protocol})
+		}
+	}
+	stopped, paused := container("grafana", nil, port), container("grafana", nil, port)
+	stopped.State.Status, paused.State.Status = "exited", "paused"
+	ownStopped := container("kubetracing-dev-jaeger", labels(stack, "A"), port)
+	ownStopped.State.Status = "exited"
 	tests := map[string]struct {
 		containers []docker.Container
 		want       string
 	}{
-		"taken by another process":                                          {nil, "another process"},
-		"taken by another container":                                        {[]docker.Container{container("grafana", nil, port)}, `container "grafana"`},
-		"taken by another stack's container":                                {[]docker.Container{container("other-jaeger", labels("kubetracing/other", "B"), port)}, `container "other-jaeger" of stack kubetracing/other`},
-		"taken by a container of another state":                             {[]docker.Container{container("dev-jaeger", labels(stack, "B"), port)}, `container "dev-jaeger" of stack kubetracing/dev`},
-		"taken by a container that publishes a range":                       {[]docker.Container{container("grafana", nil, port-1, port, port+1)}, `container "grafana"`},
-		"taken by a process although a container has a similar port":        {[]docker.Container{similar}, "another process"},
-		"taken by a process although a container has it on another address": {[]docker.Container{elsewhere}, "another process"},
-		"taken by the stack's own container":                                {[]docker.Container{container("kubetracing-dev-jaeger", labels(stack, "A"), port)}, ""},
-		"taken by the stack's own container, which publishes a range":       {[]docker.Container{container("kubetracing-dev-jaeger", labels(stack, "A"), port, port+1)}, ""},
+		"taken by a process although a container has it on every address of IPv6":  {[]docker.Container{sixth}, "another process"},
+		"taken by a container that has it on every address of both families":       {[]docker.Container{both}, `container "grafana"`},
+		"taken by a process although a container publishes ranges of other kinds":  {[]docker.Container{other}, "another process"},
+		"taken by a process although a container that does not run would have it":  {[]docker.Container{stopped}, "another process"},
+		"taken by a process although the stack's own container had it and stopped": {[]docker.Container{ownStopped}, "another process"},
+		"taken by a paused container":                                              {[]docker.Container{paused}, `container "grafana"`},
+		"taken by another process":                                                 {nil, "another process"},
+		"taken by another container":                                               {[]docker.Container{container("grafana", nil, port)}, `container "grafana"`},
+		"taken by another stack's container":                                       {[]docker.Container{container("other-jaeger", labels("kubetracing/other", "B"), port)}, `container "other-jaeger" of stack kubetracing/other`},
+		"taken by a container of another state":                                    {[]docker.Container{container("dev-jaeger", labels(stack, "B"), port)}, `container "dev-jaeger" of stack kubetracing/dev`},
+		"taken by a container that publishes a range":                              {[]docker.Container{container("grafana", nil, port-1, port, port+1)}, `container "grafana"`},
+		"taken by a process although a container has a similar port":               {[]docker.Container{similar}, "another process"},
+		"taken by a process although a container has it on another address":        {[]docker.Container{elsewhere}, "another process"},
+		"taken by the stack's own container":                                       {[]docker.Container{container("kubetracing-dev-jaeger", labels(stack, "A"), port)}, ""},
+		"taken by the stack's own container, which publishes a range":              {[]docker.Container{container("kubetracing-dev-jaeger", labels(stack, "A"), port, port+1)}, ""},
 		// k3d does not put our label on the load balancer of several servers.
 		"taken by the load balancer of the stack's cluster": {[]docker.Container{node("server", labels(stack, "A")), node("loadbalancer", nil, port)}, ""},
 	}

@@ -8,30 +8,19 @@
 #
 # k3s.sh changed: prints k3s, crio or both if they were started with other files than
 # those here.
-#
-# k3s.sh files k3s|crio: prints the files that CRI-O reads, or k3s with what it starts.
 set -u
 cd /run/kubetracing || exit 1
 
-files() {
+# Prints what is read by k3s and by what it starts.
+k3s_files() {
   for file in /etc/kubetracing/*; do
-    reader=k3s
-    if [ -e /etc/kubetracing/crio.sh ]; then
-      case ${file##*/} in crio.* | pulls.env | certificates.pem | registries*) reader=crio ;; esac
-    fi
-    if [ "$reader" = "$1" ]; then echo "$file" && cat "$file"; fi
+    case $file in */crio.*) ;; *) echo "$file" && cat "$file" ;; esac
   done
 }
 
-if [ "$1" = files ]; then
-  files "$2"
-  exit
-fi
-
 if [ "$1" = changed ]; then
-  for process in k3s crio; do
-    if [ "$(files "$process")" != "$(cat "$process.files" 2> /dev/null)" ]; then echo "$process"; fi
-  done
+  if [ "$(k3s_files)" != "$(cat k3s.files)" ]; then echo k3s; fi
+  if [ -e /etc/kubetracing/crio.sh ] && [ "$(cat /etc/kubetracing/crio.*)" != "$(cat crio.files)" ]; then echo crio; fi
   exit 0
 fi
 
@@ -74,7 +63,7 @@ trap 'asked=yes again=""; kill -TERM "$k3s"' TERM INT QUIT
 while :; do
   again=''
   # Some of them are secret.
-  (umask 077 && files k3s > k3s.files)
+  (umask 077 && k3s_files > k3s.files)
   bin/k3s "$@" &
   k3s=$!
   date -u +%Y-%m-%dT%H:%M:%SZ > k3s.started
