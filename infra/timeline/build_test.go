@@ -285,6 +285,10 @@ func TestBuild_states(t *testing.T) {
 			newPod(t, `{"spec": {}, "status": {"phase": "Pending"}}`), timeline.StatePending, "it has not been scheduled",
 			"waiting for kube-scheduler", "",
 		},
+		"a pod that is gone and was never scheduled": {
+			newPod(t, "").event(3, "FailedScheduling", "no node has a GPU", "").event(9, "FailedScheduling", "no node has a GPU", ""),
+			timeline.StateDeleted, "", "waiting for kube-scheduler", "no node has a GPU",
+		},
 		"a pod that is gone and of which only one Event tells": {
 			newPod(t, "").event(3, "Killing", "Stopping container a", "a"), timeline.StateDeleted, "", "stopped by the kubelet", "",
 		},

@@ -315,8 +315,10 @@ func (s *Sources) creation(ctx context.Context, facts timeline.Facts, events []t
 	if facts.Pod != nil {
 		from = facts.Pod.Metadata.Created
 	} else {
-		for _, at := range timeline.Incarnations(facts) {
-			from = later(from, at)
+		for uid, at := range timeline.Incarnations(facts) {
+			if facts.Object.UID == "" || uid == facts.Object.UID {
+				from = later(from, at)
+			}
 		}
 	}
 	if from.IsZero() {

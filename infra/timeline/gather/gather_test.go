@@ -248,6 +248,20 @@ func TestSources_Timeline_two_pods_of_one_name(t *testing.T) {
 	require.EqualError(t, err, "pod/twin in namespace shop: no pod of this name has the uid 0000: not found")
 }
 
+// A kube-apiserver that does not name what is created is asked for the requests of the
+// time of the pod that is meant.
+func TestSources_Timeline_earlier_pod_of_an_old_cluster(t *testing.T) {
+	t.Parallel()
+	sources := newSources(t, "1.25", newCluster(t, "1.25"))
+	const earlier = "126d6b72-7290-4510-b5ce-a6c54f339920"
+	found, err := sources.Timeline(t.Context(), gather.Target{Kind: "pod", Namespace: "shop", Name: "twin", UID: earlier})
+	require.NoError(t, err)
+	pod := found.Pods[0]
+	assert.Equal(t, "kubectl", pod.CreatedBy)
+	assert.Equal(t, timeline.SourceSpan, pod.Phases[0].Source)
+	assert.Equal(t, timeline.StateDeleted, pod.State)
+}
+
 func TestSources_Timeline_owner(t *testing.T) {
 	t.Parallel()
 	sources := newSources(t, "1.36", newCluster(t, "1.36"))
