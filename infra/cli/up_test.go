@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"bytes"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/infra/docker"
@@ -400,8 +402,8 @@ kubectl   eval "$(make --silent env)" && kubectl get pods --all-namespaces
 	assert.NotContains(t, got.stderr, "hunter2")
 }
 
-// pulumiSpans makes the fake Pulumi write a span where its environment says, and
-// returns that environment once it has run.
+// pulumiSpans makes the fake Pulumi send a span where its environment says, and returns
+// that environment once it has run.
 func (m *machine) pulumiSpans(t *testing.T) *map[string]string {
 	t.Helper()
 	var environment map[string]string
@@ -411,14 +413,20 @@ func (m *machine) pulumiSpans(t *testing.T) *map[string]string {
 			name, value, _ := strings.Cut(variable, "=")
 			environment[name] = value
 		}
-		pipe, traced := strings.CutPrefix(environment["PULUMI_OPTION_OTEL_TRACES"], "file://")
-		if !traced {
+		to := environment["PULUMI_OPTION_OTEL_TRACES"]
+		if to == "" {
 			return
 		}
 		parts := strings.Split(environment["TRACEPARENT"], "-")
 		require.Len(t, parts, 4)
-		require.NoError(t, os.WriteFile(pipe, []byte(`{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"pulumi-cli"}}]},"scopeSpans":[{"spans":[{"traceId":"`+
-			parts[1]+`","spanId":"0102030405060708","parentSpanId":"`+parts[2]+`","name":"pulumi","attributes":[{"key":"git.author","value":{"stringValue":"hunter2"}}]}]}]}]}`+"\n"), 0o600))
+		traces, err := (&ptrace.JSONUnmarshaler{}).UnmarshalTraces([]byte(`{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"pulumi-cli"}}]},"scopeSpans":[{"spans":[{"traceId":"` +
+			parts[1] + `","spanId":"0102030405060708","parentSpanId":"` + parts[2] + `","name":"pulumi","attributes":[{"key":"git.author","value":{"stringValue":"hunter2"}}]}]}]}]}`))
+		require.NoError(t, err)
+		body, err := (&ptrace.ProtoMarshaler{}).MarshalTraces(traces)
+		require.NoError(t, err)
+		response, err := http.Post(to, "application/x-protobuf", bytes.NewReader(body))
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
 	}})
 	return &environment
 }
@@ -443,7 +451,6 @@ func TestUp_trace(t *testing.T) {
 		}
 		assert.Equal(t, 6, strings.Count(calls[0].Stdin, trace))
 		assert.NotContains(t, calls[0].Stdin, "hunter2")
-		assert.NoFileExists(t, strings.TrimPrefix((*environment)["PULUMI_OPTION_OTEL_TRACES"], "file://"))
 		assert.NoFileExists(t, (*environment)["KUBETRACING_STEPS"])
 	})
 

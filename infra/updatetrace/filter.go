@@ -19,13 +19,16 @@ var services = regexp.MustCompile(`^(pulumi-(cli|language-go|language-host|sdk-g
 
 const otherService = "pulumi-plugin"
 
-// names are the families of the spans' names: methods between Pulumi's processes, of
-// the bridge to Terraform's providers and of the state's storage, and steps of the CLI.
-// Another becomes otherName.
+// noise are the names of spans that nobody looks for, two of three in an update: lines of
+// the log, and reads and writes of the state's files.
+var noise = regexp.MustCompile(`^(/?pulumirpc\.Engine/Log|gocloud\.dev/blob\..*)$`)
+
+// names are the families of the spans' names: methods between Pulumi's processes and of
+// the bridge to Terraform's providers, and steps of the CLI. Another becomes otherName.
 //
 // Sources: spans of Pulumi 3.259.0 with the docker provider 4.11.2, the command provider
 // 1.2.1 and the kubernetes provider 4.30.0.
-var names = regexp.MustCompile(`^(/?pulumirpc\.[A-Z][A-Za-z]*/[A-Z][A-Za-z0-9]*|sdkv2\.[A-Za-z]+|gocloud\.dev/blob\.[A-Z][A-Za-z]*|` +
+var names = regexp.MustCompile(`^(/?pulumirpc\.[A-Z][A-Za-z]*/[A-Z][A-Za-z0-9]*|sdkv2\.[A-Za-z]+|` +
 	`(stack|diyBackend)\.[A-Za-z0-9]+|pulumi|pulumi-plan|run-program|newPlugin|execGo|go-list-modules|testConnection|time-to-first-print)$`)
 
 const otherName = "other"
@@ -79,7 +82,7 @@ func Filter(traces ptrace.Traces, trace string) ptrace.Traces {
 		spans := kept.ScopeSpans().AppendEmpty().Spans()
 		for _, scope := range resource.ScopeSpans().All() {
 			for _, span := range scope.Spans().All() {
-				if span.TraceID().String() == trace {
+				if span.TraceID().String() == trace && !noise.MatchString(span.Name()) {
 					filterSpan(span, spans.AppendEmpty())
 				}
 			}

@@ -1,16 +1,19 @@
 // Package updatetrace records an update as one trace: the steps of this program and of
 // the commands that Pulumi runs, and Pulumi's own spans, as far as they hold no secret,
-// path or person. Nothing else ever reaches a disk: Pulumi writes its spans to a pipe.
+// path or person. Nothing of the rest reaches a disk: Pulumi sends its spans to this
+// process.
 //
 // A recording never makes an update fail. What cannot be recorded is left out.
 package updatetrace
 
 import (
-	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
-	"net/url"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -18,29 +21,34 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/ptrace"
 
+	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/infra/steps"
 )
 
 // tracesVariable is that of Pulumi's flag --otel-traces. Releases that do not know the
-// flag ignore it.
+// flag ignore it, and those that cannot send over HTTP, before 3.255.0, only log that.
 //
-// Source: pulumi/pulumi CHANGELOG.md (PULUMI_OPTION_*); sdk/go/common/util/otelreceiver
-// (file_exporter.go: a line of OTLP JSON per request).
+// Source: pulumi/pulumi CHANGELOG.md (PULUMI_OPTION_*); pkg/cmd/pulumi/pulumi.go
+// (InitOtelReceiver).
 const tracesVariable = "PULUMI_OPTION_OTEL_TRACES"
 
-// drainLimit bounds how long the last of Pulumi's spans are waited for once it has
-// ended.
-const drainLimit = 5 * time.Second
+// maxRequest bounds a request with spans of Pulumi, in bytes. Pulumi's own receiver takes
+// as much from a plugin.
+//
+// Source: pulumi/pulumi sdk/go/common/util/rpcutil (GrpcChannelOptions, 400 MiB).
+const maxRequest = 400 << 20
+
+// endLimit bounds how long requests are waited for once Pulumi has ended.
+const endLimit = 5 * time.Second
 
 // Recording is the recording of an update.
 type Recording struct {
 	steps *steps.Recorder
-	// folder holds the pipe and the file; empty if there are none.
+	// folder holds the file of the commands' steps; empty if there is none.
 	folder string
-	// pipe is Pulumi's end, too, so that it does not end before Pulumi does.
-	pipe *os.File
-	// drained is closed when everything in the pipe has been read.
-	drained chan struct{}
+	// server receives Pulumi's spans at url; nil if it could not be started.
+	server *http.Server
+	url    string
 
 	mu     sync.Mutex
 	pulumi ptrace.Traces
@@ -48,7 +56,7 @@ type Recording struct {
 
 // Start begins a recording, and returns a context in which steps are recorded.
 func Start(ctx context.Context) (context.Context, *Recording) {
-	r := &Recording{pulumi: ptrace.NewTraces(), drained: make(chan struct{})}
+	r := &Recording{pulumi: ptrace.NewTraces()}
 	ctx, r.steps = steps.New(ctx)
 	if err := r.open(); err != nil {
 		r.Close()
@@ -56,7 +64,7 @@ func Start(ctx context.Context) (context.Context, *Recording) {
 	return ctx, r
 }
 
-// open creates a private folder with the pipe and the file, and reads the pipe.
+// open creates the file in a private folder, and the receiver of Pulumi's spans.
 func (r *Recording) open() (err error) {
 	if r.folder, err = os.MkdirTemp("", "kubetracing-trace-"); err != nil {
 		return err
@@ -64,73 +72,68 @@ func (r *Recording) open() (err error) {
 	if err := os.WriteFile(r.stepsFile(), nil, 0o600); err != nil {
 		return err
 	}
-	if err := makePipe(r.pipePath()); err != nil {
+	listener, err := net.Listen("tcp", spec.Localhost+":0")
+	if err != nil {
 		return err
 	}
-	if r.pipe, err = os.OpenFile(r.pipePath(), os.O_RDWR, 0); err != nil {
-		return err
-	}
-	go r.read(r.pipe)
+	// Whoever does not know the path cannot add to the trace.
+	path := "/" + rand.Text()
+	r.url = "http://" + listener.Addr().String() + path
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+path, r.receive)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: endLimit}
+	// It ends with Close.
+	go func() { _ = server.Serve(listener) }()
+	r.server = server
 	return nil
 }
 
 func (r *Recording) stepsFile() string { return filepath.Join(r.folder, "steps.jsonl") }
-func (r *Recording) pipePath() string  { return filepath.Join(r.folder, "pulumi") }
 
-// last is the line after which nothing is read any more.
-var last = []byte("end\n")
-
-// read keeps what may be kept of Pulumi's spans until the last line. It reads whatever
-// comes: a pipe that nobody reads would make Pulumi wait.
-func (r *Recording) read(pipe *os.File) {
-	defer close(r.drained)
-	reader := bufio.NewReader(pipe)
-	for {
-		line, err := reader.ReadBytes('\n')
-		if err != nil || bytes.Equal(line, last) {
-			return
-		}
-		traces, err := (&ptrace.JSONUnmarshaler{}).UnmarshalTraces(line)
-		if err != nil {
-			continue
-		}
-		r.mu.Lock()
-		Filter(traces, r.TraceID()).ResourceSpans().MoveAndAppendTo(r.pulumi.ResourceSpans())
-		r.mu.Unlock()
+// receive keeps what may be kept of some of Pulumi's spans. It accepts whatever comes:
+// Pulumi would say that it cannot send.
+func (r *Recording) receive(_ http.ResponseWriter, request *http.Request) {
+	body, err := io.ReadAll(io.LimitReader(request.Body, maxRequest))
+	if err != nil {
+		return
 	}
+	traces, err := (&ptrace.ProtoUnmarshaler{}).UnmarshalTraces(body)
+	if err != nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	Filter(traces, r.TraceID()).ResourceSpans().MoveAndAppendTo(r.pulumi.ResourceSpans())
 }
 
 // Environment returns the NAME=VALUE variables with which a Pulumi that is started now
 // is recorded as a part of the step of a context. Where lookup, such as [os.LookupEnv],
 // finds another destination of Pulumi's spans, they go there.
 func (r *Recording) Environment(ctx context.Context, lookup func(string) (string, bool)) []string {
-	if r.pipe == nil {
+	if r.server == nil {
 		return nil
 	}
 	environment := steps.Environment(ctx, r.stepsFile())
 	if other, _ := lookup(tracesVariable); other != "" {
 		return environment
 	}
-	return append(environment, tracesVariable+"="+(&url.URL{Scheme: "file", Path: filepath.ToSlash(r.pipePath())}).String())
+	return append(environment, tracesVariable+"="+r.url)
 }
 
 // TraceID returns the trace's id in hexadecimal digits.
 func (r *Recording) TraceID() string { return r.steps.TraceID() }
 
-// Traces ends the recording of Pulumi, which must have ended, and returns what was
-// recorded.
+// Traces returns what was recorded. Pulumi must have ended, which sends everything
+// first.
 func (r *Recording) Traces() ptrace.Traces {
 	all := r.steps.Traces()
-	if r.pipe == nil {
+	if r.server == nil {
 		return all
 	}
-	// A killed Pulumi may have left half a line.
-	if _, err := r.pipe.Write(append([]byte("\n"), last...)); err == nil {
-		select {
-		case <-r.drained:
-		case <-time.After(drainLimit):
-		}
-	}
+	// Those of a Pulumi that was killed may be on their way.
+	ctx, cancel := context.WithTimeout(context.Background(), endLimit)
+	defer cancel()
+	_ = r.server.Shutdown(ctx)
 	r.mu.Lock()
 	r.pulumi.ResourceSpans().MoveAndAppendTo(all.ResourceSpans())
 	r.mu.Unlock()
@@ -149,9 +152,9 @@ func (r *Recording) Traces() ptrace.Traces {
 // Close removes what the recording needed.
 func (r *Recording) Close() error {
 	var err error
-	if r.pipe != nil {
-		err = r.pipe.Close()
-		r.pipe = nil
+	if r.server != nil {
+		err = r.server.Close()
+		r.server = nil
 	}
 	if r.folder != "" {
 		err = errors.Join(err, os.RemoveAll(r.folder))

@@ -1,9 +1,12 @@
 package updatetrace_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,22 +167,41 @@ func TestFilter(t *testing.T) {
 			assert.Equal(t, ptrace.SpanKindClient, span.Kind())
 		})
 	}
-	assert.Empty(t, filtered(t, filter(t, pulumiSpan{"pulumi-cli", "pulumirpc.Engine/Log", strings.Repeat("1", 32), nil})), "another trace")
+	assert.Empty(t, filtered(t, filter(t, pulumiSpan{"pulumi-cli", "pulumi", strings.Repeat("1", 32), nil})), "another trace")
+	for _, noise := range []string{"pulumirpc.Engine/Log", "/pulumirpc.Engine/Log", "gocloud.dev/blob.NewWriter"} {
+		assert.Empty(t, filtered(t, filter(t, pulumiSpan{"pulumi-cli", noise, "", nil})), noise)
+	}
 }
 
-// pipe returns where Pulumi is told to write its spans, and the file of the steps.
-func pipe(t *testing.T, environment []string) (pipe, file string) {
-	t.Helper()
+// variables returns the variables of an environment by their names.
+func variables(environment []string) map[string]string {
+	values := map[string]string{}
 	for _, variable := range environment {
 		name, value, _ := strings.Cut(variable, "=")
-		switch name {
-		case "PULUMI_OPTION_OTEL_TRACES":
-			pipe = strings.TrimPrefix(value, "file://")
-		case "KUBETRACING_STEPS":
-			file = value
-		}
+		values[name] = value
 	}
-	return pipe, file
+	return values
+}
+
+// post sends what Pulumi sends, as Pulumi does.
+//
+// Source: pulumi/pulumi sdk/go/common/util/otelreceiver/http_exporter.go.
+func post(t *testing.T, url string, body []byte) int {
+	t.Helper()
+	response, err := http.Post(url, "application/x-protobuf", bytes.NewReader(body))
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
+}
+
+// protobuf returns the spans in the form in which Pulumi sends them.
+func protobuf(t *testing.T, spans ...pulumiSpan) []byte {
+	t.Helper()
+	traces, err := (&ptrace.JSONUnmarshaler{}).UnmarshalTraces([]byte(line(spans...)))
+	require.NoError(t, err)
+	body, err := (&ptrace.ProtoMarshaler{}).MarshalTraces(traces)
+	require.NoError(t, err)
+	return body
 }
 
 func nowhere(string) (string, bool) { return "", false }
@@ -187,57 +209,50 @@ func nowhere(string) (string, bool) { return "", false }
 func TestRecording(t *testing.T) {
 	t.Parallel()
 	ctx, recording := updatetrace.Start(t.Context())
-	var to, file string
+	var to, folder string
 	require.NoError(t, steps.Do(ctx, "up", func(ctx context.Context) error {
-		environment := recording.Environment(ctx, nowhere)
-		to, file = pipe(t, environment)
-		own := func(name string) pulumiSpan { return pulumiSpan{"pulumi-cli", name, recording.TraceID(), nil} }
-		// As Pulumi does, one process after the other, and more than fits into a pipe.
+		environment := variables(recording.Environment(ctx, nowhere))
+		to, folder = environment["PULUMI_OPTION_OTEL_TRACES"], filepath.Dir(environment["KUBETRACING_STEPS"])
 		for range 2 {
-			writer, err := os.Create(to)
-			require.NoError(t, err)
-			_, err = writer.WriteString(line(own("pulumi")) + "no spans\n" + line(pulumiSpan{
-				"pulumi-cli", "pulumi-plan", recording.TraceID(), map[string]string{"Msg": strings.Repeat("hunter2", 100_000)},
-			}))
-			require.NoError(t, err)
-			require.NoError(t, writer.Close())
+			assert.Equal(t, http.StatusOK, post(t, to, protobuf(t, pulumiSpan{"pulumi-cli", "pulumi", recording.TraceID(), nil})))
 		}
-		killed, err := os.OpenFile(to, os.O_WRONLY, 0)
+		assert.Equal(t, http.StatusOK, post(t, to, []byte("no spans")), "Pulumi would say that it cannot send")
+		assert.Equal(t, http.StatusOK, post(t, to, protobuf(t, pulumiSpan{
+			"pulumi-cli", "pulumi-plan", recording.TraceID(), map[string]string{"Msg": strings.Repeat("hunter2", 1_000_000)},
+		})))
+		elsewhere, err := url.Parse(to)
 		require.NoError(t, err)
-		_, err = killed.WriteString(`{"resourceSpans":[{"resource`)
-		require.NoError(t, err)
-		require.NoError(t, killed.Close())
+		assert.Equal(t, "127.0.0.1", elsewhere.Hostname())
+		elsewhere.Path = "/v1/traces"
+		assert.Equal(t, http.StatusNotFound, post(t, elsewhere.String(), protobuf(t, pulumiSpan{"pulumi-cli", "pulumi", recording.TraceID(), nil})),
+			"only who knows the path can add to the trace")
 
-		command := steps.Continue(context.Background(), func(name string) string {
-			for _, variable := range environment {
-				if value, found := strings.CutPrefix(variable, name+"="); found {
-					return value
-				}
-			}
-			return ""
-		})
+		command := steps.Continue(context.Background(), func(name string) string { return environment[name] })
 		return steps.Do(command, "cluster create", func(context.Context) error { return nil })
 	}))
-	info, err := os.Stat(filepath.Dir(to))
+	info, err := os.Stat(folder)
 	require.NoError(t, err)
 	assert.Equal(t, os.FileMode(0o700), info.Mode().Perm())
-	info, err = os.Stat(to)
+	files, err := os.ReadDir(folder)
 	require.NoError(t, err)
-	assert.Equal(t, os.ModeNamedPipe|0o600, info.Mode(), "nothing is kept in a file")
-	recorded, err := os.ReadFile(file)
+	require.Len(t, files, 1, "the steps, and nothing of Pulumi's")
+	recorded, err := os.ReadFile(filepath.Join(folder, files[0].Name()))
 	require.NoError(t, err)
 	assert.NotContains(t, string(recorded), "hunter2")
+	assert.NotContains(t, string(recorded), "pulumi")
 
 	counts := map[string]int{}
 	for _, span := range filtered(t, recording.Traces()) {
 		counts[span.service+" "+span.name]++
 	}
 	assert.Equal(t, map[string]int{
-		"kubetracing up": 1, "kubetracing cluster create": 1, "pulumi-cli pulumi": 2, "pulumi-cli pulumi-plan": 2,
+		"kubetracing up": 1, "kubetracing cluster create": 1, "pulumi-cli pulumi": 2, "pulumi-cli pulumi-plan": 1,
 	}, counts)
 	require.NoError(t, recording.Close())
-	assert.NoDirExists(t, filepath.Dir(to))
+	assert.NoDirExists(t, folder)
 	require.NoError(t, recording.Close(), "twice")
+	_, err = http.Post(to, "", nil)
+	require.Error(t, err, "nothing listens any more")
 }
 
 func TestRecording_Environment(t *testing.T) {

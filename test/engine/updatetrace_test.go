@@ -82,8 +82,8 @@ func TestStack_UpdateTrace(t *testing.T) {
 		for _, variable := range recording.Environment(ctx, func(string) (string, bool) { return "", false }) {
 			name, value, _ := strings.Cut(variable, "=")
 			h.environment[name] = value
-			if path, found := strings.CutPrefix(value, "file://"); found {
-				folder = filepath.Dir(path)
+			if name == "KUBETRACING_STEPS" {
+				folder = filepath.Dir(value)
 			}
 		}
 		h.stack(t, "dev", nil).mustUp(t)
