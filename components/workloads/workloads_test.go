@@ -151,8 +151,10 @@ func TestWorkloads_Started(t *testing.T) {
 		assert.Subset(t, wait.Dependencies(), test.after)
 		wait.AssertChildOf(t, "Workloads", "workloads")
 	}
-	assert.Equal(t, []string{"workloads-churn", "workloads-crashloop-started", "workloads-echo-started", "workloads-traced-app-started",
-		"workloads-traced-operator-certificate", "workloads-traced-operator-started"}, slices.DeleteFunc(
+	assert.Equal(t, []string{
+		"workloads-churn", "workloads-crashloop-started", "workloads-echo-started", "workloads-traced-app-started",
+		"workloads-traced-operator-certificate", "workloads-traced-operator-started",
+	}, slices.DeleteFunc(
 		recorded.Names(enginetest.Command), func(name string) bool { return !strings.HasPrefix(name, "workloads-") },
 	), "nobody waits for a pod that never starts")
 }

@@ -62,8 +62,11 @@ func (a *App) connect(ctx context.Context) ([]string, error) {
 	group.Go(func() { answer = preflight.Docker(ctx, a.Docker) })
 	group.Go(func() { endpoint, endpointErr = a.Docker.Endpoint(ctx, a.getenv) })
 	group.Wait()
-	if err := cmp.Or(answer, endpointErr); err != nil {
-		return nil, err
+	if answer != nil {
+		return nil, answer
+	}
+	if endpointErr != nil {
+		return nil, endpointErr
 	}
 	daemon := endpoint.Environment()
 	client := *a.Docker

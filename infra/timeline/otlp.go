@@ -183,6 +183,8 @@ func decode(to []byte, digits string) error {
 	if len(digits) != hex.EncodedLen(len(to)) {
 		return fmt.Errorf("%q has not %d digits", digits, hex.EncodedLen(len(to)))
 	}
-	_, err := hex.Decode(to, []byte(digits))
-	return err
+	if _, err := hex.Decode(to, []byte(digits)); err != nil {
+		return fmt.Errorf("%q: %w", digits, err)
+	}
+	return nil
 }
