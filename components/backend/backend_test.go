@@ -141,10 +141,15 @@ func TestJaeger_Container(t *testing.T) {
 	t.Parallel()
 	p := newProgram()
 	p.uiPort = 26686
+	p.jaeger.Version = "2.21.0"
 	recorded := p.record(t)
 	container := recorded.One(t, enginetest.Container, "jaeger-container")
-	config, err := tracing.RenderJaeger(p.jaeger)
+	files, err := tracing.RenderJaegerFiles(p.jaeger)
 	require.NoError(t, err)
+	var uploads []any
+	for _, file := range files {
+		uploads = append(uploads, map[string]any{"file": file.Path, "content": file.Content, "permissions": "0644"})
+	}
 	assert.Equal(t, map[string]any{
 		"name":                "traced-jaeger",
 		"image":               jaegerImage,
@@ -153,11 +158,9 @@ func TestJaeger_Container(t *testing.T) {
 		"destroyGraceSeconds": 10.0,
 		"envs":                []any{"OTEL_TRACES_SAMPLER=always_off"},
 		"labels":              enginetest.Labels(),
-		"uploads": []any{map[string]any{
-			"file": "/etc/jaeger/config.yaml", "content": config, "permissions": "0644",
-		}},
-		"networkMode":      "bridge",
-		"networksAdvanced": []any{map[string]any{"name": "traced", "aliases": []any{"jaeger"}, "ipv4Address": "10.112.4.2"}},
+		"uploads":             uploads,
+		"networkMode":         "bridge",
+		"networksAdvanced":    []any{map[string]any{"name": "traced", "aliases": []any{"jaeger"}, "ipv4Address": "10.112.4.2"}},
 		"ports": []any{map[string]any{
 			"ip": "127.0.0.1", "external": 26686.0, "internal": 16686.0, "protocol": "tcp",
 		}},

@@ -20,14 +20,19 @@ import (
 
 // Span is one span, with its resource's attributes folded in.
 type Span struct {
-	TraceID    string
-	Service    string
-	Operation  string
-	Start, End time.Time
+	TraceID string
+	// ID identifies the span in its trace; ParentID is that of its parent, empty for a
+	// root.
+	ID, ParentID string
+	Service      string
+	Operation    string
+	Start, End   time.Time
 	// Error reports whether the status is Error; Message is that of the status.
 	Error      bool
 	Message    string
 	Attributes map[string]string
+	// Events are the names of the span's events, in their order.
+	Events []string
 }
 
 // matches reports whether m selects the span.
@@ -106,6 +111,15 @@ func (q Query) latest() time.Time {
 
 // Spans returns all spans of the traces that a query selects.
 func (c Client) Spans(ctx context.Context, query Query) ([]Span, error) {
+	traces, err := c.Traces(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return Flatten(traces), nil
+}
+
+// Traces returns the traces that a query selects, as Jaeger has them.
+func (c Client) Traces(ctx context.Context, query Query) (ptrace.Traces, error) {
 	parameters := url.Values{
 		"query.service_name":   {query.Service},
 		"query.start_time_min": {query.earliest().UTC().Format(time.RFC3339Nano)},
@@ -118,28 +132,37 @@ func (c Client) Spans(ctx context.Context, query Query) ([]Span, error) {
 	if len(query.Attributes) > 0 {
 		attributes, err := json.Marshal(query.Attributes)
 		if err != nil {
-			return nil, fmt.Errorf("query Jaeger: %w", err)
+			return ptrace.NewTraces(), fmt.Errorf("query Jaeger: %w", err)
 		}
 		parameters.Set("query.attributes", string(attributes))
 	}
-	body, status, err := c.get(ctx, "/api/v3/traces", parameters)
+	return c.traces(ctx, "/api/v3/traces", parameters)
+}
+
+// Trace returns a trace by its id; without spans if Jaeger does not have it.
+func (c Client) Trace(ctx context.Context, traceID string) (ptrace.Traces, error) {
+	return c.traces(ctx, "/api/v3/traces/"+url.PathEscape(traceID), nil)
+}
+
+func (c Client) traces(ctx context.Context, route string, parameters url.Values) (ptrace.Traces, error) {
+	body, status, err := c.get(ctx, route, parameters)
 	if err != nil {
-		return nil, err
+		return ptrace.NewTraces(), err
 	}
 	if status == http.StatusNotFound {
-		return nil, nil
+		return ptrace.NewTraces(), nil
 	}
 	var response struct {
 		Result json.RawMessage `json:"result"`
 	}
 	if err := json.Unmarshal(body, &response); err != nil {
-		return nil, fmt.Errorf("read traces: %w", err)
+		return ptrace.NewTraces(), fmt.Errorf("read traces: %w", err)
 	}
 	traces, err := (&ptrace.JSONUnmarshaler{}).UnmarshalTraces(response.Result)
 	if err != nil {
-		return nil, fmt.Errorf("read traces: %w", err)
+		return ptrace.NewTraces(), fmt.Errorf("read traces: %w", err)
 	}
-	return flatten(traces), nil
+	return traces, nil
 }
 
 // Has reports whether Jaeger has a trace.
@@ -192,7 +215,8 @@ func (c Client) Services(ctx context.Context) ([]string, error) {
 	return response.Services, nil
 }
 
-func flatten(traces ptrace.Traces) []Span {
+// Flatten returns the spans of traces, in their order.
+func Flatten(traces ptrace.Traces) []Span {
 	spans := make([]Span, 0, traces.SpanCount())
 	for _, resource := range traces.ResourceSpans().All() {
 		resourceAttributes := texts(resource.Resource().Attributes())
@@ -203,6 +227,8 @@ func flatten(traces ptrace.Traces) []Span {
 				maps.Copy(attributes, texts(span.Attributes()))
 				spans = append(spans, Span{
 					TraceID:    span.TraceID().String(),
+					ID:         span.SpanID().String(),
+					ParentID:   span.ParentSpanID().String(),
 					Service:    resourceAttributes["service.name"],
 					Operation:  span.Name(),
 					Start:      span.StartTimestamp().AsTime(),
@@ -210,11 +236,20 @@ func flatten(traces ptrace.Traces) []Span {
 					Error:      span.Status().Code() == ptrace.StatusCodeError,
 					Message:    span.Status().Message(),
 					Attributes: attributes,
+					Events:     eventNames(span),
 				})
 			}
 		}
 	}
 	return spans
+}
+
+func eventNames(span ptrace.Span) []string {
+	var names []string
+	for _, event := range span.Events().All() {
+		names = append(names, event.Name())
+	}
+	return names
 }
 
 func texts(attributes pcommon.Map) map[string]string {

@@ -1,7 +1,9 @@
 package verify_test
 
 import (
+	"encoding/json"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"testing"
 	"time"
@@ -122,7 +124,8 @@ func TestClient_Spans(t *testing.T) {
 			{"key": "service.name", "value": {"stringValue": "kubelet"}},
 			{"key": "k8s.node.name", "value": {"stringValue": "node-1"}}]},
 		"scopeSpans": [{"spans": [
-			{"traceId": "0000000000000000000000000000000a", "spanId": "0000000000000001", "name": "syncPod",
+			{"traceId": "0000000000000000000000000000000a", "spanId": "0000000000000001", "parentSpanId": "0000000000000003", "name": "syncPod",
+				"events": [{"name": "pulling"}, {"name": "pulled"}],
 				"startTimeUnixNano": "1000000001", "endTimeUnixNano": "3000000000", "status": {"code": 2, "message": "no image"}, "attributes": [
 				{"key": "k8s.pod", "value": {"stringValue": "tests/echo"}},
 				{"key": "attempt", "value": {"intValue": "3"}},
@@ -132,17 +135,42 @@ func TestClient_Spans(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []verify.Span{
 		{
-			TraceID: "0000000000000000000000000000000a", Service: "kubelet", Operation: "syncPod",
+			TraceID: "0000000000000000000000000000000a", ID: "0000000000000001", ParentID: "0000000000000003", Service: "kubelet", Operation: "syncPod",
 			Start: time.Unix(1, 1).UTC(), End: time.Unix(3, 0).UTC(), Error: true, Message: "no image",
 			Attributes: map[string]string{
 				"service.name": "kubelet", "k8s.node.name": "node-1", "k8s.pod": "tests/echo", "attempt": "3", "cached": "true",
 			},
+			Events: []string{"pulling", "pulled"},
 		},
 		{
-			TraceID: "0000000000000000000000000000000b", Service: "kubelet", Operation: "syncLoop", Start: startOfTime, End: startOfTime,
+			TraceID: "0000000000000000000000000000000b", ID: "0000000000000002", Service: "kubelet", Operation: "syncLoop", Start: startOfTime, End: startOfTime,
 			Attributes: map[string]string{"service.name": "kubelet", "k8s.node.name": "node-1"},
 		},
 	}, spans)
+}
+
+func TestClient_Trace(t *testing.T) {
+	t.Parallel()
+
+	var asked []string
+	jaeger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Path)
+		if r.URL.Path != "/api/v3/traces/"+traceID(1) {
+			w.WriteHeader(http.StatusNotFound)
+			return
+		}
+		_ = json.NewEncoder(w).Encode(map[string]json.RawMessage{"result": otlp([]span{{trace: 1, service: "kubelet", operation: "syncPod"}})})
+	}))
+	t.Cleanup(jaeger.Close)
+	client := verify.Client{BaseURL: jaeger.URL}
+
+	trace, err := client.Trace(t.Context(), traceID(1))
+	require.NoError(t, err)
+	assert.Equal(t, "syncPod", verify.Flatten(trace)[0].Operation)
+	trace, err = client.Trace(t.Context(), "no/trace")
+	require.NoError(t, err)
+	assert.Zero(t, trace.SpanCount())
+	assert.Equal(t, []string{"/api/v3/traces/" + traceID(1), "/api/v3/traces/no/trace"}, asked)
 }
 
 func TestClient_Services(t *testing.T) {

@@ -3,10 +3,14 @@ package verify
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 )
 
 // Sizes of the answers that a search asks for, in traces. The newest ones mostly
@@ -140,19 +144,106 @@ func (s *search) poll(ctx context.Context, size int, visit func([]Span) bool) ([
 	return newest, nil
 }
 
+// All returns the spans of all traces that a query selects, as [Client.AllTraces] does.
+func (c Client) All(ctx context.Context, query Query) (spans []Span, complete bool, err error) {
+	found, complete, err := c.AllTraces(ctx, query)
+	if err != nil {
+		return nil, false, err
+	}
+	return Flatten(found), complete, nil
+}
+
+// AllTraces returns all traces that a query selects, the newest first, until there are at
+// least query.Limit. It reports whether these are all. It asks for smaller and smaller
+// ranges of time where Jaeger's answer may be incomplete, like a search does.
+func (c Client) AllTraces(ctx context.Context, query Query) (found ptrace.Traces, complete bool, err error) {
+	s := search{client: c, query: query}
+	found = ptrace.NewTraces()
+	pending := []window{{query.earliest(), query.latest()}}
+	seen := map[pcommon.TraceID]bool{}
+	for len(pending) > 0 {
+		next := pending[len(pending)-1]
+		pending = pending[:len(pending)-1]
+		page, whole, err := s.askTraces(ctx, next, min(laterPage, max(query.Limit, 1)))
+		if err != nil {
+			return found, false, err
+		}
+		older, newer, ok := next.split(s.middle(Flatten(page), next))
+		TakeNew(page, found, seen)
+		switch {
+		case whole:
+		case len(seen) >= query.Limit || !ok:
+			return found, false, nil
+		default:
+			pending = append(pending, older, newer)
+		}
+	}
+	return found, true, nil
+}
+
+// TakeNew moves the traces whose ids have not been seen from one collection to another,
+// and adds their ids to those seen.
+func TakeNew(from, to ptrace.Traces, seen map[pcommon.TraceID]bool) {
+	fresh := map[pcommon.TraceID]bool{}
+	for _, resource := range from.ResourceSpans().All() {
+		for _, scope := range resource.ScopeSpans().All() {
+			scope.Spans().RemoveIf(func(span ptrace.Span) bool { return seen[span.TraceID()] })
+			for _, span := range scope.Spans().All() {
+				fresh[span.TraceID()] = true
+			}
+		}
+		resource.ScopeSpans().RemoveIf(func(scope ptrace.ScopeSpans) bool { return scope.Spans().Len() == 0 })
+	}
+	from.ResourceSpans().RemoveIf(func(resource ptrace.ResourceSpans) bool { return resource.ScopeSpans().Len() == 0 })
+	from.ResourceSpans().MoveAndAppendTo(to.ResourceSpans())
+	maps.Copy(seen, fresh)
+}
+
 // ask returns the spans of the traces in a window and reports whether they are all.
-func (s *search) ask(ctx context.Context, w window, size int) ([]Span, bool, error) {
+func (s *search) ask(ctx context.Context, w window, size int) (spans []Span, complete bool, err error) {
+	complete, err = s.page(w, size, func(query Query) (int, error) {
+		spans, err = s.client.Spans(ctx, query)
+		return len(traces(spans)), err
+	})
+	return spans, complete, err
+}
+
+// askTraces returns the traces in a window and reports whether they are all.
+func (s *search) askTraces(ctx context.Context, w window, size int) (found ptrace.Traces, complete bool, err error) {
+	complete, err = s.page(w, size, func(query Query) (int, error) {
+		found, err = s.client.Traces(ctx, query)
+		return countTraces(found), err
+	})
+	return found, complete, err
+}
+
+// page asks for the traces in a window and reports whether the answer has all of them.
+// ask returns how many traces an answer has.
+func (s *search) page(w window, size int, ask func(Query) (int, error)) (bool, error) {
 	query := s.query
 	query.Since, query.Until = w.min, w.max
 	for {
 		query.Limit = size
-		spans, err := s.client.Spans(ctx, query)
+		count, err := ask(query)
 		if err != nil && size > 1 && strings.Contains(err.Error(), tooManyTraces) {
 			size /= 2
 			continue
 		}
-		return spans, len(traces(spans)) < size, err
+		return count < size, err
 	}
+}
+
+// countTraces counts the traces of a collection.
+func countTraces(found ptrace.Traces) int {
+	ids := map[pcommon.TraceID]bool{}
+	for _, resource := range found.ResourceSpans().All() {
+		for _, scope := range resource.ScopeSpans().All() {
+			for _, span := range scope.Spans().All() {
+				ids[span.TraceID()] = true
+			}
+		}
+	}
+	return len(ids)
 }
 
 // tooManyTraces is what storage in memory says when it is asked for more traces than it

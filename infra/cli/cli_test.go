@@ -115,7 +115,7 @@ const (
 )
 
 // createStack gives stack dev a state with a container and a cluster of one node, and
-// Docker what it says.
+// Docker its output.
 func (m *machine) createStack(t *testing.T) {
 	t.Helper()
 	document, err := spec.Encode(spec.Cluster{
@@ -163,6 +163,8 @@ func TestApp_Run_wrong_arguments(t *testing.T) {
 		"pulumi without a command":  {[]string{"pulumi"}, "kubetracing: requires at least 1 arg(s)"},
 		"unknown form of output":    {[]string{"verify", "--output", "xml", "--timeout", "1ms"}, `kubetracing: --output: "xml"`},
 		"duration without a unit":   {[]string{"verify", "--timeout", "5"}, "kubetracing: invalid argument \"5\""},
+		"two earliest starts":       {[]string{"verify", "--since", "2026-01-01T10:00:07Z", "--lookback", "1h"}, "kubetracing: --since and --lookback exclude each other"},
+		"negative lookback":         {[]string{"verify", "--lookback", "-1h"}, "kubetracing: --lookback: -1h0m0s: must not be negative"},
 		"empty identity":            {[]string{"destroy", "--orphans", ""}, "kubetracing: --orphans: the identity is empty"},
 	}
 	for name, test := range tests {
@@ -187,7 +189,7 @@ func TestApp_Run_help(t *testing.T) {
 				commands = append(commands, fields[0])
 			}
 		}
-		assert.Equal(t, []string{"destroy", "env", "follow", "help", "matrix", "plan", "preview", "pulumi", "up", "verify"}, commands,
+		assert.Equal(t, []string{"destroy", "env", "export", "follow", "help", "import", "matrix", "plan", "preview", "pulumi", "timeline", "up", "verify"}, commands,
 			"commands for Pulumi are not for people")
 		assert.Empty(t, got.stderr)
 	}
@@ -247,11 +249,14 @@ func TestProviderCommands(t *testing.T) {
 
 	m.docker.On(dockertest.Command("k3d kubeconfig get kubetracing-dev"), dockertest.Print("a secret\n"))
 	assert.Equal(t, outcome{0, "a secret\n", ""}, m.runInput(t, "", "cluster", "kubeconfig", "kubetracing-dev"))
-	for _, command := range []string{"cluster create", "cluster update", "nodes write", "container wait", "volume chown"} {
+	for _, command := range []string{"cluster create", "cluster update", "container wait", "volume chown"} {
 		got := m.runInput(t, `{"unknown": 1}`, strings.Fields(command)...)
 		assert.Equal(t, 1, got.code, command)
 		assert.Contains(t, got.stderr, `unknown field "unknown"`, command)
 	}
+	got = m.runInput(t, "volume traced\nunknown 1\n", "nodes", "write")
+	assert.Equal(t, 1, got.code)
+	assert.Contains(t, got.stderr, `line 2 is "unknown 1\n", not image and a name`)
 	got = m.runInput(t, "", "image", "present", "node:1")
 	assert.Equal(t, 1, got.code)
 	assert.Contains(t, got.stderr, "node:1")
@@ -268,7 +273,7 @@ func TestPulumi(t *testing.T) {
 	assert.Contains(t, call.Env, "PULUMI_BACKEND_URL=file://"+m.root+"/.kubetracing/state")
 
 	m.pulumi.On("refresh", pulumitest.Answer{Code: 7})
-	assert.Equal(t, outcome{code: 7}, m.run(t, "pulumi", "refresh"), "an interactive Pulumi has said why")
+	assert.Equal(t, outcome{code: 7}, m.run(t, "pulumi", "refresh"), "an interactive Pulumi has reported it")
 
 	m.toolsErr = assert.AnError
 	assert.Equal(t, outcome{code: 1, stderr: "kubetracing: " + assert.AnError.Error() + "\n"}, m.run(t, "pulumi", "refresh"))
@@ -297,7 +302,9 @@ func TestPulumi_config(t *testing.T) {
 		path := filepath.Join(command.Dir, "Pulumi.dev.yaml")
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(path, append(text, "encryptionsalt: v1:salt\n"...), 0o600))
+		// A file that has its salt keeps it.
+		before, _, _ := strings.Cut(string(text), "encryptionsalt")
+		require.NoError(t, os.WriteFile(path, []byte(before+"# written\nencryptionsalt: v1:salt\n"), 0o600))
 	}
 	m.pulumi.On("config", pulumitest.Answer{Do: salt, Code: 255})
 	got, after = run()

@@ -80,7 +80,7 @@ func (a *App) destroy(ctx context.Context, o *options, verbose bool, flags []str
 // destroyOrphans removes what a lost state created.
 func (a *App) destroyOrphans(ctx context.Context, identity string) error {
 	if identity == "" {
-		return fmt.Errorf("--orphans: the identity is empty; preview says which there are")
+		return fmt.Errorf("--orphans: the identity is empty; preview lists them")
 	}
 	if _, err := a.connect(ctx); err != nil {
 		return err

@@ -17,16 +17,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubetracing/kubetracing/components/poll"
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/infra/follow"
+	"github.com/kubetracing/kubetracing/infra/otlp"
 	"github.com/kubetracing/kubetracing/stacks"
 )
-
-// nodeKubeconfig is where k3s keeps the administrator's kubeconfig on a server.
-//
-// Source: https://docs.k3s.io/cluster-access.
-const nodeKubeconfig = "/etc/rancher/k3s/k3s.yaml"
 
 func newFollow(a *App, o *options) *cobra.Command {
 	var jaeger string
@@ -36,9 +33,14 @@ func newFollow(a *App, o *options) *cobra.Command {
 		Use:   "follow -- COMMAND ARGUMENTS...",
 		Short: "Run a command against the cluster and show the trace of each of its requests",
 		Long: `Runs a command that reads KUBECONFIG, as kubectl or helm, and follows each of its
-requests, by its Audit-Id, to its trace in Jaeger:
+requests to kube-apiserver's spans in Jaeger:
 
   kubetracing follow -- kubectl get pods --all-namespaces
+
+From Kubernetes 1.33 on, the command is one trace with a span for every request, at any
+sampling rate. It continues the trace that TRACEPARENT names, as in a CI job, has the
+resource attributes of OTEL_RESOURCE_ATTRIBUTES, and passes BAGGAGE on. With older
+releases every request has a trace of its own, found by its Audit-Id.
 
 The exit code is the command's, or else 2 if a trace is missing and 3 if Jaeger
 could not be asked.`,
@@ -53,23 +55,34 @@ could not be asked.`,
 				jaeger = layout.JaegerURL
 			}
 			ctx := command.Context()
-			node := layout.Nodes[0]
-			kubeconfig, err := a.Docker.Exec(ctx, node, "cat", nodeKubeconfig)
-			if err != nil {
-				return fmt.Errorf("read the kubeconfig of node %s (does the stack run?): %w", node, err)
-			}
-			server := fmt.Sprintf("https://127.0.0.1:%d", stack.Settings.Cluster.APIPort)
-			proxy, err := follow.Start(ctx, []byte(kubeconfig), server)
+			kubeconfig, server, err := a.readKubeconfig(ctx, stack)
 			if err != nil {
 				return err
 			}
-			ended := a.runFollowed(ctx, proxy, arguments)
-			requests := proxy.Requests()
-			if !all {
-				requests = withoutDiscovery(requests)
+			var traced *follow.Command
+			if stack.Release.Rules.ContinuesTraces {
+				if traced, err = follow.NewCommand(a.LookupEnv); err != nil {
+					fmt.Fprintln(a.Stderr, "kubetracing:", err)
+				}
 			}
+			proxy, err := follow.Start(ctx, kubeconfig, server, traced)
+			if err != nil {
+				return err
+			}
+			run := follow.Run{Arguments: arguments, Start: time.Now()}
+			ended := a.runFollowed(ctx, proxy, traced, arguments)
+			run.End, run.ExitCode = time.Now(), exitCode(ended)
+			requests := proxy.Requests()
 			if err := proxy.Close(); err != nil {
 				return err
+			}
+			if traced != nil {
+				if err := sendCommand(ctx, otlp.NewSender(a.Docker, stack), traced, run, requests); err != nil {
+					fmt.Fprintln(a.Stderr, "kubetracing: the trace lacks the command's own spans:", err)
+				}
+			}
+			if !all {
+				requests = withoutDiscovery(requests)
 			}
 			limited, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
@@ -77,7 +90,7 @@ could not be asked.`,
 			for i := range requests {
 				requests[i] = requests[i].By(clock.offset, clock.uncertainty)
 			}
-			found := showTraces(limited, a.Stderr, verify.Client{BaseURL: jaeger}, requests, missingCause(clock, stack.Settings))
+			found := showTraces(limited, a.Stderr, verify.Client{BaseURL: jaeger}, requests, missingCause(clock, stack.Settings, traced != nil))
 			if ended != nil {
 				return ended
 			}
@@ -100,8 +113,31 @@ func withoutDiscovery(requests []follow.Request) []follow.Request {
 	return slices.DeleteFunc(requests, func(r follow.Request) bool { return discovery.MatchString(pathOf(r.Target)) })
 }
 
-// runFollowed runs a command whose cluster is a proxy.
-func (a *App) runFollowed(ctx context.Context, proxy *follow.Proxy, arguments []string) error {
+// exitCode returns the exit code of a command that ended with an error.
+func exitCode(err error) int {
+	var own exitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &own):
+		return own.code
+	default:
+		return 1
+	}
+}
+
+// sendCommand sends the spans of a command and its requests.
+func sendCommand(ctx context.Context, sender otlp.Sender, command *follow.Command, run follow.Run, requests []follow.Request) error {
+	traces, err := command.Traces(run, requests)
+	if err != nil {
+		return err
+	}
+	return sender.Send(ctx, traces)
+}
+
+// runFollowed runs a command whose cluster is a proxy. It may continue the trace of
+// traced.
+func (a *App) runFollowed(ctx context.Context, proxy *follow.Proxy, traced *follow.Command, arguments []string) error {
 	folder, err := os.MkdirTemp("", "kubetracing-")
 	if err != nil {
 		return fmt.Errorf("write kubeconfig: %w", err)
@@ -113,6 +149,9 @@ func (a *App) runFollowed(ctx context.Context, proxy *follow.Proxy, arguments []
 	}
 	command := exec.CommandContext(ctx, arguments[0], arguments[1:]...)
 	command.Env = append(os.Environ(), "KUBECONFIG="+file)
+	if traced != nil {
+		command.Env = append(command.Env, traced.Environment()...)
+	}
 	command.Stdin, command.Stdout, command.Stderr = a.Stdin, a.Stdout, a.Stderr
 	err = command.Run()
 	var exit *exec.ExitError
@@ -125,14 +164,15 @@ func (a *App) runFollowed(ctx context.Context, proxy *follow.Proxy, arguments []
 	return nil
 }
 
-// missingCause returns the likely cause of a missing trace.
-func missingCause(clock clock, settings stacks.Settings) string {
+// missingCause returns the likely cause of a missing trace. own reports whether the
+// requests are parts of the command's own trace, which kube-apiserver does not sample.
+func missingCause(clock clock, settings stacks.Settings, own bool) string {
 	const every = tracing.SamplingRateMax
 	apiserver, collector := settings.Sampling.APIServer, settings.CollectorRate()
 	switch {
 	case clock.difference != nil:
 		return clock.difference.What
-	case apiserver < every:
+	case apiserver < every && !own:
 		return fmt.Sprintf("sampling.apiserver is %d, below %d", apiserver, every)
 	case collector < every:
 		return fmt.Sprintf("the Collector keeps %d of %d traces", collector, every)
@@ -146,37 +186,25 @@ func missingCause(clock clock, settings stacks.Settings) string {
 func showTraces(ctx context.Context, w io.Writer, client verify.Client, requests []follow.Request, cause string) error {
 	traces := make([]follow.Trace, len(requests))
 	var reason error
-	for completed := false; ; completed = true {
-		missing := 0
+	completed := false
+	missing := 0
+	// An error means that the deadline has passed: the table shows what is missing.
+	_ = poll.Loop{Interval: pollInterval}.Until(ctx, func(ctx context.Context) (string, bool, error) {
 		var failed error
-		for i, request := range requests {
-			if traces[i].ID != "" {
-				continue
-			}
-			trace, err := follow.Find(ctx, client, request)
-			if err != nil {
-				failed = err
-			}
-			if traces[i] = trace; trace.ID == "" {
-				missing++
-			}
-		}
+		missing, failed = findTraces(ctx, client, requests, traces)
 		// A round that the deadline cut short says nothing about Jaeger, unless it is the
 		// only one.
 		if ctx.Err() == nil || !completed {
 			reason = failed
 		}
-		if missing == 0 || wait(ctx, pollInterval) != nil {
-			break
-		}
-	}
+		completed = true
+		return "", missing == 0, nil
+	})
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "REQUEST\tSTATUS\tAUDIT-ID\tSPANS\tSERVICES\tTRACE")
-	missing := 0
 	for i, request := range requests {
 		where := verify.TraceURL(client.BaseURL, traces[i].ID)
 		if traces[i].ID == "" {
-			missing++
 			where = "MISSING"
 		}
 		fmt.Fprintf(table, "%s %s\t%d\t%s\t%d\t%s\t%s\n", request.Method, pathOf(request.Target), request.Status,
@@ -195,13 +223,36 @@ func showTraces(ctx context.Context, w io.Writer, client verify.Client, requests
 	}
 }
 
-func wait(ctx context.Context, pause time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(pause):
-		return nil
+// findTraces finds the traces of the requests that have none yet. It returns how many
+// still have none, and the last reason why one could not be searched.
+func findTraces(ctx context.Context, client verify.Client, requests []follow.Request, traces []follow.Trace) (missing int, failed error) {
+	// The requests of a command are parts of one trace.
+	own := map[string][]verify.Span{}
+	for i, request := range requests {
+		if traces[i].ID != "" {
+			continue
+		}
+		var err error
+		if id := request.Span.TraceID; id == "" {
+			traces[i], err = follow.Find(ctx, client, request)
+		} else {
+			if _, asked := own[id]; !asked {
+				trace, traceErr := client.Trace(ctx, id)
+				own[id], err = nil, traceErr
+				if err == nil {
+					own[id] = verify.Flatten(trace)
+				}
+			}
+			traces[i] = follow.Below(own[id], request)
+		}
+		if err != nil {
+			failed = err
+		}
+		if traces[i].ID == "" {
+			missing++
+		}
 	}
+	return missing, failed
 }
 
 // pathOf returns a target without its query, which is long and says little.

@@ -9,12 +9,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/ptrace"
 
 	"github.com/kubetracing/kubetracing/infra/docker/dockertest"
 )
@@ -47,10 +51,16 @@ const readKubeconfig = "docker exec " + node + " cat /etc/rancher/k3s/k3s.yaml"
 // a kubectl.
 func newCluster(t *testing.T) (m *machine, kubectl string) {
 	t.Helper()
-	api := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return newClusterOf(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Audit-Id", "id-of"+r.URL.Path)
 		_, _ = io.WriteString(w, "pods\n")
-	}))
+	})
+}
+
+// newClusterOf is newCluster with an API server of one's own.
+func newClusterOf(t *testing.T, serve http.HandlerFunc) (m *machine, kubectl string) {
+	t.Helper()
+	api := httptest.NewTLSServer(serve)
 	t.Cleanup(api.Close)
 	certificate := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: api.Certificate().Raw}))
 	key, err := x509.MarshalPKCS8PrivateKey(api.TLS.Certificates[0].PrivateKey)
@@ -60,7 +70,7 @@ func newCluster(t *testing.T) (m *machine, kubectl string) {
 		"clusters: [{cluster: {server: 'https://127.0.0.1:6443', certificate-authority-data: %s}}]\n"+
 			"users: [{user: {client-certificate-data: %s, client-key-data: %s}}]\n",
 		certificate, certificate, base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))))
-	m.write(t, "Pulumi.dev.yaml", "config:\n  kubetracing:cluster: {apiPort: "+api.URL[strings.LastIndex(api.URL, ":")+1:]+"}\n")
+	m.write(t, "Pulumi.dev.yaml", "config:\n  kubetracing:cluster: {apiPort: "+api.URL[strings.LastIndex(api.URL, ":")+1:]+", kubernetes: \"1.32\"}\n")
 	kubectl, err = os.Executable()
 	require.NoError(t, err)
 	t.Setenv(roleVariable, "kubectl")
@@ -86,6 +96,72 @@ func TestFollow(t *testing.T) {
 	require.Zero(t, got.code, got.stderr)
 	assert.Equal(t, "pods\n", got.stdout, "the command's own output is as it is")
 	assert.Regexp(t, `(?m)^GET /api/v1/pods +200 +id-of/api/v1/pods +1 +apiserver +`+jaeger+`/trace/0af7651916cd43dd8448eb211c80319c$`, got.stderr)
+}
+
+// newTracedCluster is a cluster of the newest Kubernetes, which continues the traces of
+// its callers. jaeger has a span of kube-apiserver below every request for which it was
+// announced.
+func newTracedCluster(t *testing.T) (m *machine, kubectl, jaeger string) {
+	t.Helper()
+	m, kubectl = newCluster(t)
+	config, err := os.ReadFile(filepath.Join(m.root, "Pulumi.dev.yaml"))
+	require.NoError(t, err)
+	m.write(t, "Pulumi.dev.yaml", strings.Replace(string(config), "1.32", "1.37", 1))
+	m.docker.On([]string{"docker", "exec", "--interactive", node, dockertest.Rest}, dockertest.Print("{}"))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := path.Base(r.URL.Path)
+		// The spans that were sent name the parents of kube-apiserver's.
+		for _, call := range m.docker.Calls("docker", "exec", "--interactive") {
+			sent, err := (&ptrace.JSONUnmarshaler{}).UnmarshalTraces([]byte(call.Stdin))
+			if err != nil {
+				continue
+			}
+			traces := ptrace.NewTraces()
+			resource := traces.ResourceSpans().AppendEmpty()
+			resource.Resource().Attributes().PutStr("service.name", "apiserver")
+			spans := resource.ScopeSpans().AppendEmpty().Spans()
+			for _, span := range sent.ResourceSpans().At(0).ScopeSpans().At(0).Spans().All() {
+				if span.TraceID().String() != id || span.Kind() != ptrace.SpanKindClient {
+					continue
+				}
+				child := spans.AppendEmpty()
+				child.SetTraceID(span.TraceID())
+				child.SetSpanID(pcommon.SpanID{7: byte(spans.Len())})
+				child.SetParentSpanID(span.SpanID())
+			}
+			text, _ := (&ptrace.JSONMarshaler{}).MarshalTraces(traces)
+			_, _ = fmt.Fprintf(w, `{"result":%s}`, text)
+			return
+		}
+		w.WriteHeader(http.StatusNotFound)
+	}))
+	t.Cleanup(server.Close)
+	return m, kubectl, server.URL
+}
+
+func TestFollow_one_trace(t *testing.T) {
+	m, kubectl, jaeger := newTracedCluster(t)
+	m.environment["TRACEPARENT"] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+	got := m.run(t, "follow", "--jaeger", jaeger, "--", kubectl, "/api/v1/pods?limit=500")
+	require.Zero(t, got.code, got.stderr)
+	assert.Equal(t, "pods\n", got.stdout)
+	assert.Regexp(t, `(?m)^GET /api/v1/pods +200 +id-of/api/v1/pods +1 +apiserver +`+jaeger+`/trace/0af7651916cd43dd8448eb211c80319c$`, got.stderr)
+	assert.Regexp(t, `docker exec --interactive `+node+` sh -c .* http://otel-collector:4318/v1/traces$`, m.docker.Lines("docker", "exec", "--interactive")[0])
+
+	m.environment["TRACEPARENT"] = "nonsense"
+	got = m.run(t, "follow", "--jaeger", jaeger, "--timeout", "1ms", "--", kubectl, "/api/v1/pods")
+	assert.Contains(t, got.stderr, `kubetracing: TRACEPARENT: "nonsense" is no W3C trace context: the command begins a trace of its own`)
+}
+
+// What cannot be sent must not hide the command's own result.
+func TestFollow_spans_that_cannot_be_sent(t *testing.T) {
+	m, kubectl, jaeger := newTracedCluster(t)
+	m.docker.On([]string{"docker", "exec", "--interactive", node, dockertest.Rest}, dockertest.Fail("wget: bad address 'otel-collector:4318'"))
+	got := m.run(t, "follow", "--jaeger", jaeger, "--", kubectl, "/api/v1/pods")
+	assert.Zero(t, got.code)
+	assert.Equal(t, "pods\n", got.stdout)
+	assert.Contains(t, got.stderr, "kubetracing: the trace lacks the command's own spans: send spans to otel-collector: ")
+	assert.Contains(t, got.stderr, "bad address")
 }
 
 func TestFollow_missing_trace(t *testing.T) {

@@ -32,6 +32,9 @@ func (a *App) preview(ctx context.Context, o *options, flags []string) error {
 	if err != nil {
 		return err
 	}
+	if err := s.checkVersion(); err != nil {
+		return err
+	}
 	a.printAll(s.strangers())
 	drift := s.drift()
 	drift.Print(a.Stderr)

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"github.com/kubetracing/kubetracing/infra/preflight"
 	"github.com/kubetracing/kubetracing/infra/progress"
 	"github.com/kubetracing/kubetracing/infra/pulumi"
+	"github.com/kubetracing/kubetracing/infra/steps"
 	"github.com/kubetracing/kubetracing/infra/tools"
 	"github.com/kubetracing/kubetracing/stacks"
 )
@@ -32,6 +32,13 @@ type session struct {
 // task is something that a session needs before Pulumi runs. It reports progress to w.
 type task func(ctx context.Context, w io.Writer) error
 
+// step makes a step of a trace of a task.
+func step(name string, run task) task {
+	return func(ctx context.Context, w io.Writer) error {
+		return steps.Do(ctx, name, func(ctx context.Context) error { return run(ctx, w) })
+	}
+}
+
 // lockedWriter is a writer that tasks share.
 type lockedWriter struct {
 	mu sync.Mutex
@@ -41,7 +48,7 @@ type lockedWriter struct {
 func (l *lockedWriter) Write(text []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.w.Write(text)
+	return l.w.Write(text) //nolint:wrapcheck // as the writer that it stands for
 }
 
 // connect finds the Docker daemon, which must answer, and makes it that of everything
@@ -54,8 +61,11 @@ func (a *App) connect(ctx context.Context) ([]string, error) {
 	group.Go(func() { answer = preflight.Docker(ctx, a.Docker) })
 	group.Go(func() { endpoint, endpointErr = a.Docker.Endpoint(ctx, a.getenv) })
 	group.Wait()
-	if err := cmp.Or(answer, endpointErr); err != nil {
-		return nil, err
+	if answer != nil {
+		return nil, answer
+	}
+	if endpointErr != nil {
+		return nil, endpointErr
 	}
 	daemon := endpoint.Environment()
 	client := *a.Docker
@@ -90,7 +100,7 @@ func (a *App) open(ctx context.Context, space pulumi.Workspace, tasks ...task) (
 			s.snapshot, err = pulumi.TakeSnapshot(ctx, a.Docker, names)
 			return err
 		},
-		func(ctx context.Context, w io.Writer) error { return a.InstallTools(ctx, space.Folder("tools"), w) },
+		step("install tools", func(ctx context.Context, w io.Writer) error { return a.InstallTools(ctx, space.Folder("tools"), w) }),
 	)
 	if s.stack.Local {
 		tasks = append(tasks, func(ctx context.Context, _ io.Writer) error { return readState(ctx) })
@@ -118,7 +128,22 @@ func (s *session) drift() pulumi.Drift {
 
 // strangers describes what carries the stack's label and another state created.
 func (s *session) strangers() []string {
-	return pulumi.DescribeStrangers(s.snapshot.Strangers(s.owner()), s.stack.Stack)
+	strangers := s.snapshot.Strangers(s.owner())
+	if s.state.Former() {
+		// What has no identity is the state's own.
+		delete(strangers, "")
+	}
+	return pulumi.DescribeStrangers(strangers, s.stack.Stack)
+}
+
+// checkVersion returns an error if a former version created the state. An update would
+// create everything again before it removes anything, under names that are taken.
+func (s *session) checkVersion() error {
+	if !s.state.Former() {
+		return nil
+	}
+	return fmt.Errorf("stack %q was created by a former version of kubetracing, whose stacks this one cannot update: "+
+		"remove it with ./kubetracing destroy --stack %s, then create it again", s.stack.Stack, s.stack.Stack)
 }
 
 // printAll prints messages.
@@ -128,7 +153,7 @@ func (a *App) printAll(messages []string) {
 	}
 }
 
-// follower returns what renders an update; nil if Pulumi's own words are wanted.
+// follower returns what renders an update; nil if Pulumi's own output is wanted.
 func (a *App) follower(verbose bool) pulumi.Follower {
 	if verbose {
 		return nil
@@ -156,14 +181,15 @@ func inOrder(tasks ...task) task {
 }
 
 // pullImages pulls the images that the stack needs and Docker lacks. What cannot be
-// pulled may be built, or imported, elsewhere: the update says so if it is not.
+// pulled may be built, or imported, elsewhere: the update reports it if it is not.
 func (a *App) pullImages(stack stacks.Stack) task {
 	return func(ctx context.Context, w io.Writer) error {
 		if tools.Offline() {
 			return nil
 		}
 		group, ctx := errgroup.WithContext(ctx)
-		for _, image := range images(stack) {
+		needed := append(stack.Images(), tools.K3dImages(ctx, stack.ClusterSpec().LoadBalancer())...)
+		for _, image := range needed {
 			group.Go(func() error {
 				if _, err := a.Docker.InspectImage(ctx, image); !errors.Is(err, docker.ErrNotFound) {
 					return err

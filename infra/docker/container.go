@@ -87,7 +87,7 @@ func (s State) String() string {
 
 // Labels that k3d puts on the containers of a cluster.
 //
-// Source: github.com/k3d-io/k3d/v5@v5.8.3/pkg/types/labels.go and pkg/types/types.go.
+// Source: github.com/k3d-io/k3d/v5@v5.9.0/pkg/types/labels.go and pkg/types/types.go.
 const (
 	clusterLabel = "k3d.cluster"
 	roleLabel    = "k3d.role"

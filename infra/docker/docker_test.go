@@ -471,3 +471,20 @@ func TestSystem_Ahead(t *testing.T) {
 		}
 	}
 }
+
+func TestClient_BuildCache(t *testing.T) {
+	t.Parallel()
+	r := dockertest.New(t)
+	r.On([]string{"docker", "system", "df", "--verbose", "--format", "{{json .BuildCache}}"}, dockertest.Print(
+		`[{"CacheType":"regular","CreatedAt":"2026-11-25 07:16:14.135850191 +0000 UTC","CreatedSince":"2 hours ago",`+
+			`"Description":"from local ","ID":"3f4y","InUse":"false","LastUsedAt":"2026-11-25 08:16:15 +0100 CET","Size":"0B"},`+
+			`{"Description":"fileop target","ID":"flgw","CreatedAt":"","LastUsedAt":""}]`))
+	records, err := r.Client().BuildCache(t.Context())
+	require.NoError(t, err)
+	require.Len(t, records, 2)
+	assert.Equal(t, "3f4y", records[0].ID)
+	assert.Equal(t, "from local ", records[0].Description)
+	assert.True(t, time.Date(2026, 11, 25, 7, 16, 14, 135850191, time.UTC).Equal(records[0].Created))
+	assert.True(t, time.Date(2026, 11, 25, 7, 16, 15, 0, time.UTC).Equal(records[0].Used))
+	assert.Equal(t, docker.CacheRecord{ID: "flgw", Description: "fileop target"}, records[1])
+}

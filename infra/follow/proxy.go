@@ -1,5 +1,5 @@
 // Package follow records the requests of a command to kube-apiserver, and finds their
-// traces by the audit ids of the answers.
+// traces: as parts of the command's own trace, or by the audit ids of the answers.
 package follow
 
 import (
@@ -28,6 +28,9 @@ type Request struct {
 	AuditID string
 	// Start is when the request was forwarded, and End when its answer began.
 	Start, End time.Time
+	// Span is the request's own span, of which kube-apiserver's is a child; zero if none
+	// was announced to it.
+	Span Span
 }
 
 // By returns the request with its times by another clock, which is ahead of this
@@ -43,6 +46,7 @@ func (r Request) By(offset, uncertainty time.Duration) Request {
 type Proxy struct {
 	server   *http.Server
 	address  string
+	command  *Command
 	mu       sync.Mutex
 	requests []Request
 }
@@ -53,8 +57,9 @@ type Proxy struct {
 const auditHeader = "Audit-Id"
 
 // Start starts a proxy to the first cluster of a kubeconfig. server replaces the
-// cluster's address unless it is empty.
-func Start(ctx context.Context, text []byte, server string) (*Proxy, error) {
+// cluster's address unless it is empty. The requests are spans of a command; nil stands
+// for a kube-apiserver that would not continue its trace.
+func Start(ctx context.Context, text []byte, server string, command *Command) (*Proxy, error) {
 	config, err := kubeconfig.Read(text)
 	if err != nil {
 		return nil, err
@@ -75,7 +80,7 @@ func Start(ctx context.Context, text []byte, server string) (*Proxy, error) {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
 	secret := "/" + rand.Text()
-	proxy := &Proxy{address: "http://" + listener.Addr().String() + secret}
+	proxy := &Proxy{address: "http://" + listener.Addr().String() + secret, command: command}
 	reverse := &httputil.ReverseProxy{
 		Rewrite: func(request *httputil.ProxyRequest) {
 			request.SetURL(target)
@@ -121,6 +126,7 @@ type recorder struct {
 }
 
 func (r recorder) RoundTrip(request *http.Request) (*http.Response, error) {
+	span := r.proxy.command.announce(request.Header)
 	start := time.Now()
 	response, err := r.next.RoundTrip(request)
 	if err != nil {
@@ -130,7 +136,7 @@ func (r recorder) RoundTrip(request *http.Request) (*http.Response, error) {
 	defer r.proxy.mu.Unlock()
 	r.proxy.requests = append(r.proxy.requests, Request{
 		Method: request.Method, Target: request.URL.RequestURI(), Status: response.StatusCode,
-		AuditID: response.Header.Get(auditHeader), Start: start, End: time.Now(),
+		AuditID: response.Header.Get(auditHeader), Start: start, End: time.Now(), Span: span,
 	})
 	return response, nil
 }

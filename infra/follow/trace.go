@@ -46,6 +46,27 @@ func Find(ctx context.Context, client verify.Client, request Request) (Trace, er
 	return Trace{}, nil
 }
 
+// Below returns what kube-apiserver added to the trace of a request, from the spans of
+// that trace. It returns the zero Trace if there is nothing yet.
+func Below(spans []verify.Span, request Request) Trace {
+	below := map[string]bool{request.Span.ID: true}
+	var found []verify.Span
+	// Parents and children are in no particular order.
+	for grown := true; grown; {
+		grown = false
+		for _, span := range spans {
+			if span.TraceID == request.Span.TraceID && below[span.ParentID] && !below[span.ID] {
+				below[span.ID], grown = true, true
+				found = append(found, span)
+			}
+		}
+	}
+	if !slices.ContainsFunc(found, func(span verify.Span) bool { return span.Service == apiserver }) {
+		return Trace{}
+	}
+	return traceOf(request.Span.TraceID, found)
+}
+
 // Attributes of kube-apiserver's spans.
 //
 // Source: k8s.io/apiserver pkg/endpoints/handlers/trace_util.go (audit-id, from 1.26

@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubetracing/kubetracing/components/poll"
 	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/infra/diagnose"
 	"github.com/kubetracing/kubetracing/infra/docker"
-	"github.com/kubetracing/kubetracing/infra/internal/poll"
 )
 
 const (
@@ -85,8 +85,8 @@ func (m *Manager) WaitHealthy(ctx context.Context, document spec.Container) erro
 	if err != nil {
 		return errors.Join(errors.New(message), err)
 	}
-	if words := lastWords(log); words != "" {
-		message += ". The end of its log:\n" + words
+	if end := logEnd(log); end != "" {
+		message += ". The end of its log:\n" + end
 	}
 	return errors.New(message)
 }
@@ -108,7 +108,7 @@ func (m *Manager) healthy(ctx context.Context, document spec.Container, containe
 	if errors.As(err, &exit) && strings.TrimSpace(exit.Stderr) != "" {
 		reason = strings.TrimSpace(exit.Stderr)
 	}
-	return false, fmt.Sprintf("; %s from %s: %s", document.HealthURL, document.Probe, diagnose.Shorten(reason, wordsWidth))
+	return false, fmt.Sprintf("; %s from %s: %s", document.HealthURL, document.Probe, diagnose.Shorten(reason, logLineWidth))
 }
 
 // checksKept is how many runs of a health check Docker remembers.
@@ -156,7 +156,7 @@ func lastChecks(state docker.State) string {
 	for _, check := range log {
 		run := fmt.Sprintf("exit code %d", check.ExitCode)
 		if output := strings.TrimSpace(check.Output); output != "" {
-			run += ": " + diagnose.Shorten(output, wordsWidth)
+			run += ": " + diagnose.Shorten(output, logLineWidth)
 		}
 		if len(runs) == 0 || runs[len(runs)-1] != run {
 			runs = append(runs, run)
@@ -167,10 +167,10 @@ func lastChecks(state docker.State) string {
 
 // Lines of a log that are shown of a container that is not healthy.
 const (
-	// wordsEnd is how many of its last lines are shown whatever they say.
-	wordsEnd   = 4
-	wordsLines = 8
-	wordsWidth = 800
+	// logLastLines is how many of its last lines are shown in any case.
+	logLastLines = 4
+	logLines     = 8
+	logLineWidth = 800
 )
 
 var (
@@ -179,19 +179,19 @@ var (
 	errorLine = regexp.MustCompile(`[Ee]rror|ERROR|[Ff]ail|[Ff]atal|FATAL|panic|[Ee]xception`)
 )
 
-// lastWords returns the last lines of a log and the errors before them.
-func lastWords(log string) string {
+// logEnd returns the last lines of a log and the errors before them.
+func logEnd(log string) string {
 	var all []string
 	for line := range strings.Lines(log) {
 		if !stackLine.MatchString(line) {
 			all = append(all, strings.TrimRight(line, "\r\n"))
 		}
 	}
-	var words []string
+	var shown []string
 	for i, line := range all {
-		if i >= len(all)-wordsEnd || errorLine.MatchString(line) {
-			words = append(words, diagnose.Shorten(line, wordsWidth))
+		if i >= len(all)-logLastLines || errorLine.MatchString(line) {
+			shown = append(shown, diagnose.Shorten(line, logLineWidth))
 		}
 	}
-	return strings.Join(words[max(0, len(words)-wordsLines):], "\n")
+	return strings.Join(shown[max(0, len(shown)-logLines):], "\n")
 }

@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"archive/tar"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -38,16 +37,17 @@ for file in *; do
 done
 `
 
-// WriteNodeFiles replaces the content of a volume that the nodes mount. The files travel
-// on standard input, so that a remote Docker host gets them, too.
-func (m *Manager) WriteNodeFiles(ctx context.Context, document spec.NodeFiles, owner docker.Owner) error {
+// WriteNodeFiles replaces the content of a volume that the nodes mount by the document's
+// files and by secret ones, which only root may read. The files travel on standard
+// input, so that a remote Docker host gets them, too.
+func (m *Manager) WriteNodeFiles(ctx context.Context, document spec.NodeFiles, secret map[string]string, owner docker.Owner) error {
 	if len(document.Files) == 0 {
 		return fmt.Errorf("write the files of the nodes to volume %s: there are none", document.Volume)
 	}
 	if err := m.requireOwn(ctx, document.Volume, owner); err != nil {
 		return fmt.Errorf("write the files of the nodes: %w", err)
 	}
-	archive, err := archive(document.Files)
+	archive, err := archive(document.Files, secret)
 	if err != nil {
 		return fmt.Errorf("write the files of the nodes to volume %s: %w", document.Volume, err)
 	}
@@ -61,29 +61,42 @@ func (m *Manager) WriteNodeFiles(ctx context.Context, document spec.NodeFiles, o
 	return nil
 }
 
-// archive returns a tar archive of files, the same for the same files.
-func archive(files map[string]string) (string, error) {
+// archive returns a tar archive of files, the same for the same files. Secret ones are
+// readable for their owner only.
+func archive(files, secret map[string]string) (string, error) {
 	var text strings.Builder
 	writer := tar.NewWriter(&text)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if !fileName.MatchString(name) {
-			return "", fmt.Errorf("%q is not the base name of a file", name)
-		}
-		err := writer.WriteHeader(&tar.Header{
-			Typeflag: tar.TypeReg, Name: name, Size: int64(len(files[name])), Mode: 0o644,
-			ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR,
-		})
-		if err == nil {
-			_, err = writer.Write([]byte(files[name]))
-		}
-		if err != nil {
-			return "", fmt.Errorf("archive %s: %w", name, err)
+	for _, group := range []struct {
+		files map[string]string
+		mode  int64
+	}{{files, 0o644}, {secret, 0o600}} {
+		for _, name := range slices.Sorted(maps.Keys(group.files)) {
+			if err := archiveFile(writer, name, group.files[name], group.mode); err != nil {
+				return "", err
+			}
 		}
 	}
 	if err := writer.Close(); err != nil {
 		return "", fmt.Errorf("archive: %w", err)
 	}
 	return text.String(), nil
+}
+
+func archiveFile(writer *tar.Writer, name, content string, mode int64) error {
+	if !fileName.MatchString(name) {
+		return fmt.Errorf("%q is not the base name of a file", name)
+	}
+	err := writer.WriteHeader(&tar.Header{
+		Typeflag: tar.TypeReg, Name: name, Size: int64(len(content)), Mode: mode,
+		ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR,
+	})
+	if err == nil {
+		_, err = writer.Write([]byte(content))
+	}
+	if err != nil {
+		return fmt.Errorf("archive %s: %w", name, err)
+	}
+	return nil
 }
 
 // requireOwn returns an error unless a volume is the owner's.
@@ -149,13 +162,4 @@ func (m *Manager) userOf(ctx context.Context, reference string) (string, error) 
 		group = user
 	}
 	return user + ":" + group, nil
-}
-
-// ImagePresent returns the id of an image, which must be in the Docker daemon.
-func (m *Manager) ImagePresent(ctx context.Context, reference string) (string, error) {
-	image, err := m.docker.InspectImage(ctx, reference)
-	if errors.Is(err, docker.ErrNotFound) {
-		return "", fmt.Errorf("image %s is not in the Docker daemon after its build: %w", reference, err)
-	}
-	return image.ID, err
 }

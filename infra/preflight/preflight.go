@@ -37,9 +37,16 @@ type Needs struct {
 	BuildImages []string
 	// Ports are published on 127.0.0.1.
 	Ports []stacks.Port
-	// Subnet is the range of its network, and SubnetKey the key that chooses it.
+	// Subnet is the range of its network, and SubnetKey the key that chooses it. Derived
+	// reports whether nobody did.
 	Subnet    netip.Prefix
 	SubnetKey string
+	Derived   bool
+	// Images are what its containers are created from and its nodes' image is built
+	// from, but for k3d's own.
+	Images []string
+	// LoadBalancer reports whether k3d balances the load of several servers.
+	LoadBalancer bool
 	// ProviderHost and ProviderContext are the settings docker:host and docker:context
 	// of Pulumi's provider. Optional.
 	ProviderHost, ProviderContext string
@@ -53,6 +60,8 @@ func NeedsOf(stack stacks.Stack) Needs {
 		},
 		Architectures: stack.Architectures(), BuildImages: []string{stack.BaseImage(), spec.ToolsImage}, Ports: stack.Settings.Ports(),
 		Subnet: stack.Subnet.Prefix, SubnetKey: stack.Project + ":network.subnet",
+		Derived: stack.Settings.Network.Subnet == "",
+		Images:  stack.Images(), LoadBalancer: stack.ClusterSpec().LoadBalancer(),
 	}
 	for i := range needs.Ports {
 		// In full, as a message names it.
@@ -74,13 +83,19 @@ type Machine struct {
 	Docker *docker.Client
 	// K3d returns what is wrong with the k3d on PATH, if anything.
 	K3d func(context.Context) error
+	// K3dImages returns the images that k3d uses for containers of its own.
+	K3dImages func(ctx context.Context, loadBalancer bool) []string
+	// Routes returns the routes of this machine.
+	Routes func() ([]Route, error)
+	// Offline reports whether nothing may be downloaded: every image must be there.
+	Offline bool
 	// Getenv reads the environment of Pulumi's provider.
 	Getenv func(string) string
 }
 
 // Check returns an error for everything that would make an update fail halfway.
 func Check(ctx context.Context, client *docker.Client, needs Needs) error {
-	return Machine{client, tools.K3d().OnPath, os.Getenv}.Check(ctx, needs)
+	return Machine{client, tools.K3d().OnPath, tools.K3dImages, Routes, tools.Offline(), os.Getenv}.Check(ctx, needs)
 }
 
 // Docker returns an error unless there is a Docker daemon to connect to.
@@ -93,7 +108,7 @@ func Docker(ctx context.Context, client *docker.Client) error {
 func (m Machine) Check(ctx context.Context, needs Needs) error {
 	// Each runs a program or two, so they run side by side.
 	var group sync.WaitGroup
-	var k3d, credentials, systemErr, haveErr, endpointErr error
+	var k3d, credentials, systemErr, haveErr, endpointErr, imageErr error
 	var system docker.System
 	var have docker.Inventory
 	var endpoint docker.Endpoint
@@ -102,6 +117,7 @@ func (m Machine) Check(ctx context.Context, needs Needs) error {
 	group.Go(func() { credentials = m.Docker.CheckCredentials(ctx, m.Getenv, needs.BuildImages...) })
 	group.Go(func() { have, haveErr = m.Docker.Inventory(ctx) })
 	group.Go(func() { endpoint, endpointErr = m.Docker.Endpoint(ctx, m.Getenv) })
+	group.Go(func() { imageErr = m.missingImages(ctx, needs) })
 	group.Wait()
 	// The others could not ask either.
 	for _, err := range []error{systemErr, haveErr, endpointErr} {
@@ -115,13 +131,15 @@ func (m Machine) Check(ctx context.Context, needs Needs) error {
 		return errors.Join(k3d, err)
 	}
 	problems := slices.Concat(
-		[]error{k3d, architecture(needs, system.Architecture), imageStore(system), credentials},
+		[]error{k3d, architecture(needs, system.Architecture), imageStore(system), credentials, imageErr},
 		docker.Strangers(needs.Names, have, needs.owns),
 		takenSubnets(needs, have.Networks),
 	)
-	// The ports of a remote daemon are those of another machine.
+	// The ports and routes of a remote daemon are those of another machine.
 	if !endpoint.Remote() {
 		problems = append(problems, takenPorts(ctx, needs, have.Containers)...)
+		routes, err := m.Routes()
+		problems = append(problems, err, coveredSubnet(needs, routes, have.Networks))
 	}
 	return errors.Join(problems...)
 }

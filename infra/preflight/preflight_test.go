@@ -28,8 +28,10 @@ const stack = "kubetracing/dev"
 // machine has a k3d that is new enough and a Docker daemon with nothing in it.
 type machine struct {
 	*dockertest.Runner
-	world *dockertest.World
-	k3d   error
+	world   *dockertest.World
+	k3d     error
+	offline bool
+	routes  []preflight.Route
 	// environment is that of Pulumi's provider.
 	environment map[string]string
 }
@@ -64,7 +66,14 @@ func (m *machine) check(t *testing.T, needs preflight.Needs) error {
 
 func (m *machine) machine() preflight.Machine {
 	return preflight.Machine{
-		Docker: m.Client(), K3d: func(context.Context) error { return m.k3d },
+		Docker: m.Client(), K3d: func(context.Context) error { return m.k3d }, Offline: m.offline,
+		Routes: func() ([]preflight.Route, error) { return m.routes, nil },
+		K3dImages: func(_ context.Context, loadBalancer bool) []string {
+			if loadBalancer {
+				return []string{"k3d-tools:1", "k3d-proxy:1"}
+			}
+			return []string{"k3d-tools:1"}
+		},
 		Getenv: func(name string) string { return m.environment[name] },
 	}
 }
@@ -129,7 +138,42 @@ func TestNeedsOf(t *testing.T) {
 			{Key: "traced:collector.otlpGrpcPort", Number: 24317},
 		},
 		SubnetKey: "traced:network.subnet", Subnet: netip.MustParsePrefix("10.112.4.0/22"),
+		Images: stack.Images(),
 	}, preflight.NeedsOf(stack))
+
+	stack, err = stacks.New("traced", "dev", map[string]string{"traced:cluster": `{"servers":3}`})
+	require.NoError(t, err)
+	assert.True(t, preflight.NeedsOf(stack).LoadBalancer)
+	assert.True(t, preflight.NeedsOf(stack).Derived)
+}
+
+func TestCheck_Images(t *testing.T) {
+	t.Parallel()
+	digest := "@sha256:" + strings.Repeat("a", 64)
+	wanted := needs()
+	wanted.Images = []string{"rancher/k3s:1", "jaeger:2" + digest, "collector:3" + digest, "busybox:1", "busybox:1"}
+	wanted.LoadBalancer = true
+	m := newMachine(t)
+	require.NoError(t, m.check(t, wanted), "Docker pulls them")
+
+	m.offline = true
+	m.world.SetImages(
+		docker.Image{ID: "sha256:1", Tags: []string{"rancher/k3s:1"}}, docker.Image{ID: "sha256:2", Tags: []string{"k3d-tools:1"}},
+		docker.Image{ID: "sha256:3", Tags: []string{"jaeger:2"}},
+	)
+	err := m.check(t, wanted)
+	require.EqualError(t, err, "OFFLINE forbids downloads, and Docker lacks 4 of the images that an update needs: "+
+		"busybox:1, collector:3"+digest+", jaeger:2"+digest+
+		" (jaeger:2 is there without a digest, as docker load leaves it: name it so in the stack's file), k3d-proxy:1. "+
+		"Where there is a network, run `for image in busybox:1 collector:3 k3d-proxy:1; do docker pull $image; done; "+
+		"docker save --output images.tar busybox:1 collector:3 k3d-proxy:1`; here, `docker load --input images.tar`")
+
+	wanted.Images = []string{"rancher/k3s:1", "jaeger:2"}
+	wanted.LoadBalancer = false
+	require.NoError(t, m.check(t, wanted))
+
+	m.On(dockertest.Command("docker image inspect "+dockertest.Rest), dockertest.Fail("disk on fire"))
+	require.ErrorContains(t, m.check(t, wanted), "disk on fire")
 }
 
 func TestCheck_Empty(t *testing.T) {
@@ -448,6 +492,92 @@ func TestCheck_Subnet(t *testing.T) {
 			}
 			require.EqualError(t, err, test.want)
 		})
+	}
+}
+
+func TestCheck_Routes(t *testing.T) {
+	t.Parallel()
+	derived := needs()
+	derived.Derived = true
+	route := func(destination, through string) preflight.Route {
+		return preflight.Route{Destination: netip.MustParsePrefix(destination), Interface: through}
+	}
+	network := func(name, subnet string) docker.Network {
+		return docker.Network{Name: name, Labels: labels(stack, "A"), Subnets: []netip.Prefix{netip.MustParsePrefix(subnet)}}
+	}
+	refused := func(destination, free string) string {
+		return "the range 10.112.4.0/22, which follows from the stack's name, is that of this machine's route to " + destination +
+			" through tun0, perhaps of a VPN: choose another range with kubetracing:network.subnet" + free
+	}
+	tests := map[string]struct {
+		needs    preflight.Needs
+		routes   []preflight.Route
+		networks []docker.Network
+		want     string
+	}{
+		"cover a derived range": {
+			derived,
+			[]preflight.Route{route("0.0.0.0/0", "eth0"), route("10.0.0.0/8", "tun0")},
+			nil,
+			refused("10.0.0.0/8", ", such as 172.31.252.0/22"),
+		},
+		"lead into a derived range": {
+			derived, []preflight.Route{route("10.112.5.1/32", "tun0")}, nil, refused("10.112.5.1/32", ", such as 10.127.252.0/22"),
+		},
+		"cover every private range": {
+			derived,
+			[]preflight.Route{route("10.0.0.0/8", "tun0"), route("172.16.0.0/12", "tun0"), route("192.168.0.0/16", "tun0")},
+			nil,
+			refused("10.0.0.0/8", ""),
+		},
+		"cover what Docker has not taken": {
+			derived,
+			[]preflight.Route{route("10.0.0.0/8", "tun0")},
+			[]docker.Network{network("other", "172.31.248.0/21")},
+			refused("10.0.0.0/8", ", such as 172.31.244.0/22"),
+		},
+		"cover a range that was chosen": {needs(), []preflight.Route{route("10.0.0.0/8", "tun0")}, nil, ""},
+		"cover the network that exists": {derived, []preflight.Route{route("10.0.0.0/8", "tun0")}, []docker.Network{network("kubetracing-dev", "10.112.4.0/22")}, ""},
+		"are a VPN's for everything":    {derived, []preflight.Route{route("0.0.0.0/1", "tun0"), route("128.0.0.0/1", "tun0")}, nil, ""},
+		"lead elsewhere":                {derived, []preflight.Route{route("10.112.0.0/22", "tun0"), route("192.168.0.0/16", "eth0")}, nil, ""},
+		"lead to networks of Docker's": {
+			derived,
+			[]preflight.Route{route("10.0.0.0/8", "br-1")},
+			[]docker.Network{network("vpn", "10.0.0.0/8")},
+			`the range 10.112.4.0/22 (kubetracing:network.subnet) is taken: Docker's network "vpn" has 10.0.0.0/8; choose another range`,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			m.routes = test.routes
+			m.world.SetNetworks(test.networks...)
+			err := m.check(t, test.needs)
+			if test.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.EqualError(t, err, test.want)
+		})
+	}
+	t.Run("of a remote daemon are another machine's", func(t *testing.T) {
+		t.Parallel()
+		m := newMachine(t)
+		m.routes = []preflight.Route{route("10.0.0.0/8", "tun0")}
+		m.environment = map[string]string{"DOCKER_HOST": "ssh://me@build.example"}
+		m.On(dockertest.Command("docker context inspect"), endpoint("ssh://me@build.example"))
+		require.NoError(t, m.check(t, derived))
+	})
+}
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	routes, err := preflight.Routes()
+	require.NoError(t, err)
+	for _, route := range routes {
+		assert.Equal(t, route.Destination.Masked(), route.Destination, "an address in the wrong order of bytes has a bit beyond its mask")
+		assert.NotEmpty(t, route.Interface)
 	}
 }
 

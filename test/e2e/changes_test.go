@@ -110,8 +110,8 @@ func TestChanges(t *testing.T) {
 			pod := barePod(t)
 
 			preview := s.mustRun(t, "preview")
-			for _, words := range test.preview {
-				assert.Contains(t, preview, words)
+			for _, text := range test.preview {
+				assert.Contains(t, preview, text)
 			}
 			if test.replaced == nil {
 				assert.NotContains(t, preview, "(replace)")

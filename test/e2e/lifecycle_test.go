@@ -5,6 +5,9 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
+	"io"
+	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubetracing/kubetracing/components/verify"
+	"github.com/kubetracing/kubetracing/infra/timeline"
 	"github.com/kubetracing/kubetracing/test/internal/docker"
 )
 
@@ -29,7 +33,7 @@ type outputs struct {
 // the one before.
 func TestLifecycle(t *testing.T) {
 	s := newStack(t)
-	s.mustRun(t, "up")
+	printed := s.mustRun(t, "up")
 	created := stackOutputs(t, s)
 	runtime := "containerd"
 	if name, ok := s.section(t, "runtime")["name"].(string); ok {
@@ -62,6 +66,28 @@ func TestLifecycle(t *testing.T) {
 	t.Run("the echo pod printed hi", func(t *testing.T) {
 		assert.Equal(t, "hi\n", inNode(t, "kubectl", "--namespace", "kubetracing", "logs", "echo"))
 	})
+	t.Run("the echo pod's timeline has every step", func(t *testing.T) {
+		var found timeline.Timeline
+		require.NoError(t, json.Unmarshal([]byte(s.mustRun(t, "timeline", "pod/echo", "--namespace", "kubetracing", "--output", "json", "--send")), &found))
+		pod := found.Pods[0]
+		assert.Equal(t, timeline.StateCompleted, pod.State)
+		steps := map[timeline.PhaseName]timeline.Source{}
+		for _, phase := range pod.Phases {
+			if !phase.Wait {
+				steps[phase.Name] = phase.Source
+			}
+		}
+		for _, step := range []timeline.PhaseName{
+			timeline.PhaseAccepted, timeline.PhaseScheduled, timeline.PhaseSandbox, timeline.PhaseCreate, timeline.PhaseStart,
+		} {
+			assert.Equal(t, timeline.SourceSpan, steps[step], step)
+		}
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			services, err := verify.Client{BaseURL: created.JaegerURL}.Services(context.Background())
+			require.NoError(c, err)
+			assert.Contains(c, services, timeline.Service)
+		}, time.Minute, time.Second)
+	})
 	t.Run("without a change two previews are identical", func(t *testing.T) {
 		first := s.mustRun(t, "preview", "--", "--expect-no-changes")
 		assert.Equal(t, first, s.mustRun(t, "preview", "--", "--expect-no-changes"))
@@ -72,6 +98,26 @@ func TestLifecycle(t *testing.T) {
 		for line := range strings.Lines(created.Kubeconfig) {
 			if _, key, ok := strings.Cut(line, "client-key-data: "); ok {
 				assert.NotContains(t, s.log.String(), strings.TrimSpace(key))
+			}
+		}
+	})
+	t.Run("the update's own trace says what took the time, and no secret, path or person", func(t *testing.T) {
+		link := regexp.MustCompile(`(http://\S+)/trace/([0-9a-f]{32})  \(this update\)`).FindStringSubmatch(printed)
+		require.NotNil(t, link, printed)
+		response, err := http.Get(link[1] + "/api/v3/traces/" + link[2])
+		require.NoError(t, err)
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		for _, name := range []string{"up", "pulumi up", "pulumi", "cluster create", "k3d cluster create", "Create traced-cluster-k3d"} {
+			assert.Contains(t, string(text), `"name":"`+name+`"`)
+		}
+		for _, personal := range []string{s.Root, "client-key-data", "BEGIN ", "git.", "@"} {
+			assert.NotContains(t, string(text), personal)
+		}
+		for line := range strings.Lines(created.Kubeconfig) {
+			if _, key, ok := strings.Cut(line, "client-key-data: "); ok {
+				assert.NotContains(t, string(text), strings.TrimSpace(key))
 			}
 		}
 	})

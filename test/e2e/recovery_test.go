@@ -121,13 +121,13 @@ func TestRecovery(t *testing.T) {
 
 			_, stderr, _, err := s.timed(t, "preview")
 			require.NoError(t, err)
-			for _, words := range damage.messages {
-				assert.Contains(t, stderr, "kubetracing: "+words)
+			for _, message := range damage.messages {
+				assert.Contains(t, stderr, "kubetracing: "+message)
 			}
 			_, stderr, took, err := s.timed(t, "up")
 			require.NoError(t, err)
-			for _, words := range damage.messages {
-				assert.Contains(t, stderr, "kubetracing: "+words)
+			for _, message := range damage.messages {
+				assert.Contains(t, stderr, "kubetracing: "+message)
 			}
 			assertHealthy(t, s)
 			after := docker.Inspect(t, serverContainer).ID

@@ -109,11 +109,11 @@ func TestFaults(t *testing.T) {
 			}()
 			for _, fault := range faults {
 				t.Run(fault.name, func(t *testing.T) {
-					acknowledged, failed, lost := account(t, fault)
-					fmt.Fprintf(writer, "%s\t%d\t%d\t%d\n", fault.name, acknowledged, failed, lost)
-					assert.Equal(t, requests*tracesPerEach, acknowledged, "every request is sent until it is acknowledged")
+					outcome := account(t, fault)
+					fmt.Fprintf(writer, "%s\t%d\t%d\t%d\n", fault.name, outcome.Acknowledged, outcome.Failures, len(outcome.Lost))
+					assert.Equal(t, requests*tracesPerEach, outcome.Acknowledged, "every request is sent until it is acknowledged")
 					if mode.storage == "badger" {
-						assert.Zero(t, lost, "acknowledged, but not in Jaeger")
+						assert.Empty(t, outcome.Lost, "acknowledged, but not in Jaeger")
 					}
 					assertHealthy(t)
 				})
@@ -129,9 +129,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// account sends traces, inflicts the fault in the middle, and counts the acknowledged
-// traces and those of them that are not in Jaeger.
-func account(t *testing.T, fault fault) (acknowledged, failed, lost int) {
+// account sends traces and inflicts the fault in the middle.
+func account(t *testing.T, fault fault) load.Outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -140,21 +139,13 @@ func account(t *testing.T, fault fault) (acknowledged, failed, lost int) {
 		Shape:    load.Shape{Run: uint64(time.Now().UnixNano()), Spans: 3, Start: time.Now()},
 		Requests: requests, Traces: tracesPerEach, Workers: 4, Retry: true, Pause: 200 * time.Millisecond,
 	}
-	numbers, err := sender.SendInterrupted(ctx, []float64{0.25}, func() error {
+	inflict := func() error {
 		fault.inflict(t)
 		return nil
-	})
+	}
+	outcome, err := sender.Account(ctx, []float64{0.25}, inflict, fmt.Sprintf("http://127.0.0.1:%d", uiPort), settleTime)
 	require.NoError(t, err)
-	query := fmt.Sprintf("http://127.0.0.1:%d", uiPort)
-	// Jaeger may just be coming back.
-	require.Eventually(t, func() bool {
-		_, err := load.Stored(ctx, query, sender.Shape, numbers[:1])
-		return err == nil
-	}, time.Minute, time.Second)
-	missing, err := load.WaitStored(ctx, query, sender.Shape, numbers, settleTime)
-	require.NoError(t, err)
-	failures, _ := sender.Failures()
-	return len(numbers), failures, len(missing)
+	return outcome
 }
 
 // assertHealthy waits until the node is ready again and what was killed runs.
