@@ -54,20 +54,34 @@ func renderJaegerUI() (string, error) {
 	encoder.SetIndent("", "  ")
 	encoder.SetEscapeHTML(false)
 	err := encoder.Encode(jaegerUI{LinkPatterns: []jaegerLink{
-		{"tags", attributePod, searchPath(ServiceKubelet, attributePod, parameter(attributePod)),
-			"What the kubelet did for pod " + parameter(attributePod)},
-		{"tags", attributePod, searchPath(ServiceAPIServer, attributeTarget, podPath+"/binding"),
-			"The scheduler's binding of pod " + parameter(attributePod)},
-		{"tags", attributePod, searchPath(ServiceAPIServer, attributeTarget, podPath+"/status"),
-			"Updates of the status of pod " + parameter(attributePod)},
-		{"tags", attributePod, searchPath(ServiceTimeline, attributePod, parameter(attributePod)),
-			"The timelines of pod " + parameter(attributePod)},
-		{"tags", attributePodUID, searchPath(ServiceKubelet, attributePodUID, parameter(attributePodUID)),
-			"What the kubelet did for this incarnation of the pod"},
-		{"tags", attributeAuditID, searchPath(ServiceAPIServer, attributeAuditID, parameter(attributeAuditID)),
-			"The request with audit ID " + parameter(attributeAuditID)},
-		{"process", attributeHost, searchPath(ServiceKubelet, attributeHost, parameter(attributeHost)),
-			"What the kubelet of " + parameter(attributeHost) + " did"},
+		{
+			"tags", attributePod, searchPath(ServiceKubelet, attributePod, parameter(attributePod)),
+			"What the kubelet did for pod " + parameter(attributePod),
+		},
+		{
+			"tags", attributePod, searchPath(ServiceAPIServer, attributeTarget, podPath+"/binding"),
+			"The scheduler's binding of pod " + parameter(attributePod),
+		},
+		{
+			"tags", attributePod, searchPath(ServiceAPIServer, attributeTarget, podPath+"/status"),
+			"Updates of the status of pod " + parameter(attributePod),
+		},
+		{
+			"tags", attributePod, searchPath(ServiceTimeline, attributePod, parameter(attributePod)),
+			"The timelines of pod " + parameter(attributePod),
+		},
+		{
+			"tags", attributePodUID, searchPath(ServiceKubelet, attributePodUID, parameter(attributePodUID)),
+			"What the kubelet did for this incarnation of the pod",
+		},
+		{
+			"tags", attributeAuditID, searchPath(ServiceAPIServer, attributeAuditID, parameter(attributeAuditID)),
+			"The request with audit ID " + parameter(attributeAuditID),
+		},
+		{
+			"process", attributeHost, searchPath(ServiceKubelet, attributeHost, parameter(attributeHost)),
+			"What the kubelet of " + parameter(attributeHost) + " did",
+		},
 	}})
 	if err != nil {
 		return "", fmt.Errorf("encode the configuration of Jaeger's UI: %w", err)
