@@ -110,6 +110,15 @@ func (v *validator) jaegerImage(image string) {
 	}
 }
 
+// writesSynchronously reports whether the Jaeger of an image can write to a search
+// server before it acknowledges. An image whose name and tag do not tell is taken to
+// be as new as the default one.
+func writesSynchronously(image string) bool {
+	name, tag := nameAndTag(image)
+	version, err := semver.NewVersion(tag)
+	return name != "jaeger" || err != nil || !version.LessThan(semver.MustParse(tracing.JaegerSynchronousWrites))
+}
+
 func (v *validator) serverImage(storage tracing.JaegerStorage, image string) {
 	name, _ := nameAndTag(image)
 	for _, other := range []tracing.JaegerStorage{tracing.StorageOpenSearch, tracing.StorageElasticsearch} {

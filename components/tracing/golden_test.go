@@ -213,12 +213,13 @@ func TestRenderJaeger_Golden(t *testing.T) {
 		"jaeger-opensearch-own.yaml.golden": {
 			Storage: tracing.StorageOpenSearch, Retention: "72h0m0s", Server: &tracing.JaegerServer{
 				URL: tracing.StorageOpenSearch.OwnURL(), Username: tracing.StorageOpenSearch.Superuser(),
-				IndexPrefix: "kubetracing-dev", SingleNode: true,
+				IndexPrefix: "kubetracing-dev", SingleNode: true, Synchronous: true,
 			},
 		},
 		"jaeger-elasticsearch-existing.yaml.golden": {
 			Storage: tracing.StorageElasticsearch, Retention: "168h0m0s", Server: &tracing.JaegerServer{
 				URL: "https://search.example.com", Username: "tracing", CA: "-----BEGIN CERTIFICATE-----\n", IndexPrefix: "kubetracing-dev",
+				Synchronous: true,
 			},
 		},
 		"jaeger-elasticsearch-open.yaml.golden": {

@@ -2,6 +2,7 @@ package tracing
 
 import (
 	"embed"
+	"fmt"
 
 	"github.com/Masterminds/semver/v3"
 )
@@ -68,7 +69,7 @@ func jaegerPlaybooks() ([]JaegerFile, error) {
 	for i, name := range playbookFiles {
 		content, err := playbooks.ReadFile("playbooks/" + name)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read playbook %s: %w", name, err)
 		}
 		files[i] = JaegerFile{JaegerPlaybooksDirectory + "/" + name, string(content)}
 	}

@@ -13,9 +13,15 @@ import (
 type Expectation struct {
 	// Name describes the expectation in reports. Required.
 	Name string `json:"name"`
-	// Spans must all be found, in a single trace. Required.
-	Spans []SpanMatch `json:"spans"`
-	// Traces is the number of traces that must hold; 0 means 1.
+	// Spans must all be found, in a single trace. Required, but for a phase.
+	Spans []SpanMatch `json:"spans,omitempty"`
+	// Phase names a phase of pods that MaxDuration bounds, instead of spans; see
+	// [Phases].
+	Phase string `json:"phase,omitempty"`
+	// Pod selects the pods of a phase, as NAMESPACE/NAME in which '*' stands for any
+	// characters but '/'; empty selects all.
+	Pod string `json:"pod,omitempty"`
+	// Traces is the number of traces, or pods, that must hold; 0 means 1.
 	Traces int `json:"traces,omitempty"`
 	// MaxDuration bounds a trace, from its first span's start to its last one's
 	// end; 0 means no limit.

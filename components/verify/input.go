@@ -61,7 +61,12 @@ func (e Expectation) problems(entry string) []error {
 	if e.Name == "" {
 		reject(".name: must not be empty")
 	}
-	if len(e.Spans) == 0 {
+	switch {
+	case e.Phase != "":
+		problems = append(problems, e.phaseProblems(entry)...)
+	case e.Pod != "":
+		reject(".pod: is only valid together with phase")
+	case len(e.Spans) == 0:
 		reject(".spans: must name at least one span")
 	}
 	if e.Traces < 0 || e.Traces > maxTraces {

@@ -31,6 +31,9 @@ func (r Result) row(baseURL string) []string {
 	if r.Trace.ID != "" {
 		row[3], row[4], row[5] = fmt.Sprint(r.Trace.Spans), rounded(r.Trace.Duration), TraceURL(baseURL, r.Trace.ID)
 	}
+	if r.Expectation.Phase != "" {
+		row[3] = "-"
+	}
 	switch {
 	case r.Met():
 	case len(r.Missing) > 0:
@@ -41,6 +44,8 @@ func (r Result) row(baseURL string) []string {
 		row[0], row[5] = "MISSING", "no trace has: "+strings.Join(names, "; ")
 	case len(r.Broken) > 0:
 		row[0], row[5] = "BROKEN", TraceURL(baseURL, r.BrokenBy)+": "+strings.Join(r.Broken, "; ")
+	case r.Expectation.Phase != "" && r.Traces == 0:
+		row[0], row[5] = "MISSING", fmt.Sprintf("no pod %s has had the phase %s", r.Expectation.pods(), r.Expectation.Phase)
 	case r.Traces > 0:
 		row[0], row[5] = "MISSING", fmt.Sprintf("only %d of %d traces", r.Traces, r.Expectation.Traces)
 	default:

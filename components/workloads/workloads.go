@@ -4,6 +4,7 @@ package workloads
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/internal/manifest"
 	"github.com/kubetracing/kubetracing/components/internal/resources"
 	"github.com/kubetracing/kubetracing/components/spec"
+	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/components/workloads/catalog"
 )
 
@@ -106,6 +108,7 @@ func (r runner) start(ctx *pulumi.Context, run catalog.Run) (pulumi.CustomResour
 		r.after = append(slices.Clone(r.after), credentials)
 	}
 	created := map[string]pulumi.Resource{}
+	var all []pulumi.Resource
 	var last pulumi.CustomResource
 	for _, resource := range run.Resources {
 		after := slices.Clone(r.after)
@@ -113,8 +116,11 @@ func (r runner) start(ctx *pulumi.Context, run catalog.Run) (pulumi.CustomResour
 			after = append(after, created[id])
 		}
 		options := []pulumi.ResourceOption{pulumi.DependsOn(after)}
-		if resource.Timeout > 0 {
-			options = append(options, timeout(resource.Timeout.String()))
+		if resource.Kind == "Pod" {
+			// Kubernetes can change the image of a pod that has run, which does not run again
+			// then; nor does its kubelet say that it has seen the change, for which the
+			// provider would wait.
+			options = append(options, pulumi.ReplaceOnChanges([]string{"spec"}))
 		}
 		var err error
 		last, err = r.args.Cluster.NewObject(ctx, r.name+resource.Suffix, resource.Object, r.metadata(ctx), r.parent, options...)
@@ -122,8 +128,31 @@ func (r runner) start(ctx *pulumi.Context, run catalog.Run) (pulumi.CustomResour
 			return nil, err
 		}
 		created[resource.ID()] = last
+		all = append(all, last)
 	}
-	return last, nil
+	if len(run.Pods) == 0 {
+		return last, nil
+	}
+	return r.waitForPods(ctx, run, all)
+}
+
+// waitForPods waits until the pods of a run, whose objects have been created, have
+// started. Changed objects or another cluster are waited for again.
+func (r runner) waitForPods(ctx *pulumi.Context, run catalog.Run, created []pulumi.Resource) (pulumi.CustomResource, error) {
+	definition, err := json.Marshal(run.Resources)
+	if err != nil {
+		return nil, fmt.Errorf("encode its objects: %w", err)
+	}
+	return resources.NewCommand(ctx, r.name+"-started", r.args.Program, resources.CommandArgs{
+		Create: []string{"pods", "wait"},
+		Document: spec.Pods{
+			Node: r.args.Target.Cluster.NodeNames()[0], Namespace: catalog.Namespace, Names: run.Pods,
+			Restarts: run.Restarts, Timeout: verify.Duration(catalog.Timeout),
+		},
+		Environment: pulumi.StringMap{
+			spec.AfterVariable: pulumi.Sprintf("%s %s", r.args.Cluster.Started, resources.ShortDigest(definition)),
+		},
+	}, pulumi.Parent(r.parent), pulumi.DependsOn(created))
 }
 
 // newCredentials creates the Secret with the certificate and the key of a run's user.
@@ -143,7 +172,7 @@ func (r runner) newCredentials(ctx *pulumi.Context, run catalog.Run) (pulumi.Res
 		Logging:                local.LoggingStderr,
 		AddPreviousOutputInEnv: pulumi.Bool(false),
 	},
-		pulumi.Parent(r.parent), pulumi.DependsOn(r.after), timeout(catalog.Timeout.String()),
+		pulumi.Parent(r.parent), pulumi.DependsOn(r.after), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: catalog.Timeout.String()}),
 		pulumi.AdditionalSecretOutputs([]string{"stdout"}),
 	)
 	if err != nil {
@@ -177,10 +206,5 @@ func (r runner) runScript(ctx *pulumi.Context, script string) (pulumi.CustomReso
 		// A new cluster has not seen it yet.
 		Triggers: pulumi.Array{r.args.Cluster.Started},
 		Logging:  local.LoggingStderr,
-	}, pulumi.Parent(r.parent), pulumi.DependsOn(r.after), timeout(catalog.Timeout.String()))
-}
-
-// timeout bounds the creation of a resource.
-func timeout(duration string) pulumi.ResourceOption {
-	return pulumi.Timeouts(&pulumi.CustomTimeouts{Create: duration})
+	}, pulumi.Parent(r.parent), pulumi.DependsOn(r.after), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: catalog.Timeout.String()}))
 }

@@ -2,8 +2,10 @@ package workloads_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -13,7 +15,9 @@ import (
 	"github.com/kubetracing/kubetracing/components/backend"
 	"github.com/kubetracing/kubetracing/components/cluster"
 	"github.com/kubetracing/kubetracing/components/internal/enginetest"
+	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/components/workloads"
 	"github.com/kubetracing/kubetracing/components/workloads/catalog"
 )
@@ -42,7 +46,7 @@ func (p program) compose(t *testing.T, ctx *pulumi.Context, prefix string) error
 		return err
 	}
 	image, err := cluster.NewNodeImage(ctx, prefix+"node-image", cluster.NodeImageArgs{
-		Program: enginetest.Program, Spec: cluster.NodeImageSpec{Runtime: spec.Runtime}, Tag: spec.NodeImage, Owner: enginetest.Owner(),
+		Program: enginetest.Program, Spec: cluster.NodeImageSpec{Runtime: spec.Runtime}, Tag: cluster.NodeImageTag{Reference: spec.NodeImage}, Owner: enginetest.Owner(),
 	})
 	if err != nil {
 		return err
@@ -94,8 +98,12 @@ func TestWorkloads_Preview(t *testing.T) {
 	previewed := enginetest.Preview(t, func(ctx *pulumi.Context) error { return newProgram().compose(t, ctx, "") })
 	assert.Equal(t, newProgram().record(t).URNs(), previewed.URNs(), "nothing is hidden by an unknown value")
 	pod := previewed.One(t, enginetest.Pod, "workloads-echo")
-	assert.Equal(t, map[string]any{"name": "echo", "namespace": "kubetracing"}, pod.Input("metadata"))
+	assert.Equal(t, map[string]any{"name": "echo", "namespace": "kubetracing", "annotations": created}, pod.Input("metadata"))
 }
+
+// created keeps the provider from waiting until a pod is ready, but not until it is
+// deleted.
+var created = map[string]any{"pulumi.com/waitFor": "jsonpath={.metadata.uid}"}
 
 func TestWorkloads_Echo(t *testing.T) {
 	t.Parallel()
@@ -108,7 +116,7 @@ func TestWorkloads_Echo(t *testing.T) {
 	pod := recorded.One(t, enginetest.Pod, "workloads-echo")
 	assert.Equal(t, map[string]any{
 		"apiVersion": "v1", "kind": "Pod",
-		"metadata": map[string]any{"name": "echo", "namespace": "kubetracing"},
+		"metadata": map[string]any{"name": "echo", "namespace": "kubetracing", "annotations": created},
 		"spec": map[string]any{
 			"restartPolicy":                "Never",
 			"automountServiceAccountToken": false,
@@ -117,7 +125,38 @@ func TestWorkloads_Echo(t *testing.T) {
 			}},
 		},
 	}, pod.Plain())
-	assert.Equal(t, "4m0s", pod.RegisterRPC.GetCustomTimeouts().GetCreate(), "a bad image is reported in minutes")
+}
+
+func TestWorkloads_Started(t *testing.T) {
+	t.Parallel()
+	recorded := newProgram().record(t)
+	for name, test := range map[string]struct {
+		pods, after []string
+		restarts    bool
+	}{
+		"echo":      {[]string{"echo"}, []string{"workloads-echo"}, false},
+		"crashloop": {[]string{"crashloop"}, []string{"workloads-crashloop"}, true},
+		"traced-app": {[]string{"traced-app", "traced-app-client"}, []string{
+			"workloads-traced-app-collector", "workloads-traced-app-scripts", "workloads-traced-app-service",
+			"workloads-traced-app-server", "workloads-traced-app",
+		}, false},
+	} {
+		wait := recorded.One(t, enginetest.Command, "workloads-"+name+"-started")
+		assert.Equal(t, "../bin/kubetracing pods wait", wait.Input("create"))
+		assert.Equal(t, wait.Input("create"), wait.Input("update"))
+		assert.Equal(t, spec.Pods{
+			Node: "k3d-traced-server-0", Namespace: "kubetracing", Names: test.pods, Restarts: test.restarts, Timeout: verify.Duration(4 * time.Minute),
+		}, enginetest.Document[spec.Pods](t, wait))
+		assert.Regexp(t, "^cluster-k3d-id [0-9a-f]{12}$", wait.Environment(t)[spec.AfterVariable], "they run again in another cluster")
+		assert.Subset(t, wait.Dependencies(), test.after)
+		wait.AssertChildOf(t, "Workloads", "workloads")
+	}
+	assert.Equal(t, []string{
+		"workloads-churn", "workloads-crashloop-started", "workloads-echo-started", "workloads-traced-app-started",
+		"workloads-traced-operator-certificate", "workloads-traced-operator-started",
+	}, slices.DeleteFunc(
+		recorded.Names(enginetest.Command), func(name string) bool { return !strings.HasPrefix(name, "workloads-") },
+	), "nobody waits for a pod that never starts")
 }
 
 func TestWorkloads_Options(t *testing.T) {
@@ -142,6 +181,9 @@ func TestWorkloads_Options(t *testing.T) {
 			assert.Equal(t, []string{"cluster-k3d"}, object.PropertyDependencies("metadata"))
 			assert.Equal(t, []string{"metadata"}, request.GetReplaceOnChanges())
 			continue
+		}
+		if object.TypeToken == enginetest.Pod {
+			assert.Equal(t, []string{"spec"}, request.GetReplaceOnChanges(), "%s: a changed pod runs again", name)
 		}
 		assert.Equal(t, []string{"workloads-namespace"}, object.PropertyDependencies("metadata"), "%s: it goes with its namespace", name)
 		assert.Contains(t, object.Dependencies(), "network-bridge", "%s waits for the receiver of its spans", name)
@@ -170,14 +212,17 @@ func TestWorkloads_RuntimeClasses(t *testing.T) {
 func TestWorkloads_Failing(t *testing.T) {
 	t.Parallel()
 	recorded := newProgram().record(t)
-	for name, want := range map[string]struct{ restart, image string }{
-		"crashloop": {"Always", "docker.io/library/busybox:1.37.0"},
-		"imagepull": {"Never", "registry.invalid/kubetracing/missing:1"},
+	for name, want := range map[string]struct {
+		restart, image string
+		annotations    map[string]any
+	}{
+		"crashloop": {"Always", "docker.io/library/busybox:1.37.0", created},
+		"imagepull": {"Never", "registry.invalid/kubetracing/missing:1", map[string]any{"pulumi.com/skipAwait": "true"}},
 	} {
 		pod := recorded.One(t, enginetest.Pod, "workloads-"+name)
 		assert.Equal(t, map[string]any{
-			"name": name, "namespace": "kubetracing", "annotations": map[string]any{"pulumi.com/skipAwait": "true"},
-		}, pod.Input("metadata"), "nobody waits for them")
+			"name": name, "namespace": "kubetracing", "annotations": want.annotations,
+		}, pod.Input("metadata"))
 		spec, ok := pod.Input("spec").(map[string]any)
 		require.True(t, ok)
 		assert.Equal(t, want.restart, spec["restartPolicy"], name)

@@ -20,9 +20,11 @@ import (
 // runs once they are parsed.
 var benchmarks = map[string]func(*flag.FlagSet) func(*results) error{
 	"cost":      cost,
+	"follow":    followed,
 	"lifecycle": lifecycle,
 	"pipeline":  pipeline,
 	"scale":     scale,
+	"timeline":  timelines,
 }
 
 func main() {

@@ -51,11 +51,16 @@ const readKubeconfig = "docker exec " + node + " cat /etc/rancher/k3s/k3s.yaml"
 // a kubectl.
 func newCluster(t *testing.T) (m *machine, kubectl string) {
 	t.Helper()
-	api := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return newClusterOf(t, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Audit-Id", "id-of"+r.URL.Path)
-		w.Header().Set("Got-Traceparent", r.Header.Get("Traceparent"))
 		_, _ = io.WriteString(w, "pods\n")
-	}))
+	})
+}
+
+// newClusterOf is newCluster with an API server of one's own.
+func newClusterOf(t *testing.T, serve http.HandlerFunc) (m *machine, kubectl string) {
+	t.Helper()
+	api := httptest.NewTLSServer(serve)
 	t.Cleanup(api.Close)
 	certificate := base64.StdEncoding.EncodeToString(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: api.Certificate().Raw}))
 	key, err := x509.MarshalPKCS8PrivateKey(api.TLS.Certificates[0].PrivateKey)

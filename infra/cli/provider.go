@@ -39,6 +39,7 @@ func newProviderCommands(a *App) []*cobra.Command {
 		group("identity", plain("create", "Create the identity of a state", provided.IdentityCreate)),
 		group("image", named("present IMAGE", "Check that an image exists", provided.ImagePresent)),
 		group("nodes", plain("write", "Write the files that nodes mount", provided.NodesWrite)),
+		group("pods", plain("wait", "Wait until pods have started", provided.PodsWait)),
 		group("volume", plain("chown", "Change the owner of a volume", provided.VolumeChown)),
 	}
 }

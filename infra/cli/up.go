@@ -32,7 +32,7 @@ func newUp(a *App, o *options) *cobra.Command {
 }
 
 func addVerbose(command *cobra.Command, verbose *bool) {
-	command.Flags().BoolVarP(verbose, "verbose", "v", false, "show everything that Pulumi says instead of phases")
+	command.Flags().BoolVarP(verbose, "verbose", "v", false, "show everything that Pulumi prints instead of phases")
 }
 
 func (a *App) up(ctx context.Context, o *options, verbose, trace bool, flags []string) error {
@@ -55,9 +55,14 @@ func (a *App) up(ctx context.Context, o *options, verbose, trace bool, flags []s
 		return err
 	}
 	// A Ctrl-C that came too late for Pulumi is too late for this.
-	return a.grantAccess(context.WithoutCancel(ctx), updated, func(ctx context.Context) string {
+	ctx = context.WithoutCancel(ctx)
+	granted, err := a.grantAccess(ctx, updated, func(ctx context.Context) string {
 		return a.sendTrace(ctx, stack, recording)
 	})
+	if granted {
+		a.printLosses(ctx, stack)
+	}
+	return err
 }
 
 // sendLimit bounds the sending of an update's trace.
@@ -86,8 +91,11 @@ func (a *App) update(
 	if err != nil {
 		return pulumi.Stack{}, err
 	}
-	s, err := a.open(ctx, space, step("compile the program", a.Compile), step("pull images", a.pullImages(stack)))
+	s, err := a.open(ctx, space, step("compile the program", a.Compile), step("pull images", inOrder(a.checkBuild(stack), a.pullImages(stack))))
 	if err != nil {
+		return pulumi.Stack{}, err
+	}
+	if err := s.checkVersion(); err != nil {
 		return pulumi.Stack{}, err
 	}
 	if strangers := s.strangers(); len(strangers) > 0 && s.state.Identity() == "" {

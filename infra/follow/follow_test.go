@@ -207,7 +207,7 @@ func TestProxy_Traced(t *testing.T) {
 		},
 	}, spans[0])
 	assert.Equal(t, "GET /api/v1/pods", spans[1].Operation)
-	assert.Equal(t, span, follow.Span{TraceID: spans[1].TraceID, ID: spans[1].ID, ParentID: spans[1].ParentID})
+	assert.Equal(t, follow.Span{TraceID: spans[1].TraceID, ID: spans[1].ID, ParentID: spans[1].ParentID}, span)
 	assert.Equal(t, "202", spans[1].Attributes["http.response.status_code"])
 	assert.Equal(t, "audit of /api/v1/pods", spans[1].Attributes["audit-id"])
 	assert.NotContains(t, fmt.Sprint(spans), "secret")

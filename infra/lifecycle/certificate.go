@@ -14,8 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubetracing/kubetracing/components/poll"
 	"github.com/kubetracing/kubetracing/components/spec"
-	"github.com/kubetracing/kubetracing/infra/internal/poll"
 )
 
 // certificateTimeout bounds the issue of a certificate, which takes the cluster's

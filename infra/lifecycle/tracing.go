@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubetracing/kubetracing/components/poll"
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/infra/docker"
-	"github.com/kubetracing/kubetracing/infra/internal/poll"
 	"github.com/kubetracing/kubetracing/infra/steps"
 )
 
@@ -18,7 +18,7 @@ import (
 // registered may not be reachable for a moment.
 const tracingTimeout = 30 * time.Second
 
-// checkTracing returns an error that says why a node does not trace. A runtime that
+// checkTracing returns an error with the reason why a node does not trace. A runtime that
 // cannot trace, a kubelet that did not read its file and a kube-apiserver that was not
 // given its own write nothing about it and send nothing.
 func (c *cluster) checkTracing(ctx context.Context) error {
@@ -190,7 +190,7 @@ func (c *cluster) crioNotTracing(ctx context.Context, node string) ([]string, er
 	}
 	for _, handler := range c.Runtime.Handlers {
 		if !strings.Contains(config, "[crio.runtime.runtimes."+handler+"]") {
-			reasons = append(reasons, fmt.Sprintf("CRI-O on %s has dropped the runtime handler %s; `docker logs %s` says why", node, handler, node))
+			reasons = append(reasons, fmt.Sprintf("CRI-O on %s has dropped the runtime handler %s; see `docker logs %s`", node, handler, node))
 		}
 	}
 	return reasons, nil

@@ -20,7 +20,6 @@ const (
 	verbCreate
 	verbBind
 	verbStatus
-	verbUpdate
 	verbDelete
 	verbEvict
 )
@@ -122,8 +121,6 @@ func verbOf(span verify.Span, object Object) verb {
 		return verbStatus
 	case name == "" && method == http.MethodDelete:
 		return verbDelete
-	case name == "" && (method == http.MethodPatch || method == http.MethodPut):
-		return verbUpdate
 	default:
 		return verbOther
 	}

@@ -495,7 +495,7 @@ func share(rate int) string {
 
 // schedule adds the scheduler's phases and reports whether the pod has a node.
 func (b *builder) schedule() bool {
-	waiting := Phase{Name: PhaseGap, By: scheduler, Text: "waiting for " + scheduler}
+	waiting := Phase{Name: PhaseScheduling, By: scheduler, Text: "waiting for " + scheduler}
 	for _, event := range b.events {
 		if event.Reason == "FailedScheduling" {
 			waiting.Error = event.Message

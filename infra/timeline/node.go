@@ -22,7 +22,6 @@ func (b *builder) kubelet() string {
 // run adds the phases on the node.
 func (b *builder) run() {
 	b.notice()
-	b.prepare()
 	for i, c := range b.calls {
 		if i == 0 && c.name == runPodSandbox {
 			b.volumes(c.start)
@@ -117,17 +116,6 @@ func (b *builder) compareClocks(began time.Time) {
 	case ahead > clockError:
 		b.note("the clock of node %s is at least %s ahead of kube-apiserver's: the kubelet's times are as it recorded them, and waiting for the kubelet seems that much longer", b.pod.Node, rounded(ahead))
 	}
-}
-
-// prepare drops what is not this pod's: nothing happens on a node before the pod
-// exists.
-func (b *builder) prepare() {
-	if b.Pod == nil {
-		return
-	}
-	b.calls = slices.DeleteFunc(b.calls, func(c call) bool {
-		return c.source == SourceSpan && c.traceID == "" && c.end.Before(b.Pod.Metadata.Created)
-	})
 }
 
 // mountReasons are the reasons of Events about volumes.

@@ -12,13 +12,15 @@ import (
 
 // Meta is an object's metadata.
 type Meta struct {
-	Name      string         `json:"name"`
-	Namespace string         `json:"namespace"`
-	UID       string         `json:"uid"`
-	Created   time.Time      `json:"creationTimestamp"`
-	Deleted   *time.Time     `json:"deletionTimestamp"`
-	Owners    []OwnerRef     `json:"ownerReferences"`
-	Managed   []ManagedField `json:"managedFields"`
+	Name      string `json:"name"`
+	Namespace string `json:"namespace"`
+	UID       string `json:"uid"`
+	// Generation counts the changes of what is wanted.
+	Generation int64          `json:"generation"`
+	Created    time.Time      `json:"creationTimestamp"`
+	Deleted    *time.Time     `json:"deletionTimestamp"`
+	Owners     []OwnerRef     `json:"ownerReferences"`
+	Managed    []ManagedField `json:"managedFields"`
 }
 
 // OwnerRef names an owner.
@@ -52,6 +54,39 @@ func (m Meta) creator() string {
 type Controller struct {
 	Kind     string `json:"kind"`
 	Metadata Meta   `json:"metadata"`
+	Spec     struct {
+		Replicas *int `json:"replicas"`
+	} `json:"spec"`
+	Status struct {
+		ObservedGeneration int64 `json:"observedGeneration"`
+		Replicas           int   `json:"replicas"`
+		UpdatedReplicas    int   `json:"updatedReplicas"`
+		// A DaemonSet's own counts.
+		Desired int `json:"desiredNumberScheduled"`
+		Updated int `json:"updatedNumberScheduled"`
+	} `json:"status"`
+}
+
+// rollout returns how many pods a controller wants, and reports whether those that it
+// has are of its newest revision.
+//
+// Source: k8s.io/api apps/v1/types.go.
+func (c Controller) rollout() (wanted int, done bool) {
+	observed := c.Status.ObservedGeneration >= c.Metadata.Generation
+	wanted = 1
+	if c.Spec.Replicas != nil {
+		wanted = *c.Spec.Replicas
+	}
+	switch c.Kind {
+	case "Deployment", "StatefulSet":
+		return wanted, observed && c.Status.UpdatedReplicas >= wanted && c.Status.Replicas <= wanted
+	case "ReplicaSet":
+		return wanted, observed && c.Status.Replicas == wanted
+	case "DaemonSet":
+		return c.Status.Desired, observed && c.Status.Updated >= c.Status.Desired
+	default:
+		return wanted, true
+	}
 }
 
 // Object returns the controller's name.
@@ -82,8 +117,10 @@ type PodObject struct {
 
 // ContainerSpec is what a timeline needs of a container's definition.
 type ContainerSpec struct {
-	Name      string `json:"name"`
-	Image     string `json:"image"`
+	Name  string `json:"name"`
+	Image string `json:"image"`
+	// Restart is Always for an init container that runs beside the others.
+	Restart   string `json:"restartPolicy"`
 	Readiness *struct {
 		InitialDelay int `json:"initialDelaySeconds"`
 		Period       int `json:"periodSeconds"`
@@ -160,12 +197,13 @@ func (p *PodObject) condition(kind string) Condition {
 	return Condition{}
 }
 
-// isInit reports whether a container is one of the pod's init containers.
+// isInit reports whether a container is an init container, which must end before the
+// next one starts.
 func (p *PodObject) isInit(container string) bool {
 	if p != nil {
 		for _, spec := range p.Spec.InitContainers {
 			if spec.Name == container {
-				return true
+				return spec.Restart != "Always"
 			}
 		}
 	}

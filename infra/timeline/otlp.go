@@ -104,7 +104,7 @@ func (e *encoder) span(spans ptrace.SpanSlice, parent pcommon.SpanID, name strin
 // pod appends the spans of a pod.
 func (e *encoder) pod(pod Pod, parent pcommon.SpanID) {
 	spans := e.resource(pod.Object)
-	root := e.span(spans, parent, pod.Object.String(), pod.Start, pod.End)
+	root := e.span(spans, parent, pod.String(), pod.Start, pod.End)
 	root.Attributes().PutStr(PodAttribute, pod.Namespace+"/"+pod.Name)
 	root.Attributes().PutStr(stateAttribute, string(pod.State))
 	if pod.Node != "" {
@@ -183,6 +183,8 @@ func decode(to []byte, digits string) error {
 	if len(digits) != hex.EncodedLen(len(to)) {
 		return fmt.Errorf("%q has not %d digits", digits, hex.EncodedLen(len(to)))
 	}
-	_, err := hex.Decode(to, []byte(digits))
-	return err
+	if _, err := hex.Decode(to, []byte(digits)); err != nil {
+		return fmt.Errorf("%q: %w", digits, err)
+	}
+	return nil
 }

@@ -9,9 +9,13 @@ import (
 	"github.com/kubetracing/kubetracing/components/verify"
 )
 
-// AddCreations adds the creations of controllers, the outermost first, from the spans
-// of all traces that name them.
+// AddCreations adds the creations of controllers, the object itself first, from the
+// spans of all traces that name them, and what the object says of its pods.
 func (t *Timeline) AddCreations(controllers []Controller, spans []verify.Span, traceURL func(id string) string) {
+	if len(controllers) > 0 {
+		wanted, done := controllers[0].rollout()
+		t.Wanted, t.Changing = wanted, !done
+	}
 	for _, controller := range controllers {
 		object := controller.Object()
 		created := controller.Metadata.Created
@@ -58,7 +62,7 @@ func Incarnations(facts Facts) map[string]time.Time {
 	name := facts.Object.Namespace + "/" + facts.Object.Name
 	for _, span := range facts.Spans {
 		if span.Attributes[PodAttribute] == name {
-			add(span.Attributes[uidAttribute], span.Start)
+			add(span.Attributes[UIDAttribute], span.Start)
 		}
 		for _, event := range span.Events {
 			if parts := ranSandbox.FindStringSubmatch(event); parts != nil && namesPod(event, facts.Object) {

@@ -16,7 +16,7 @@ import (
 // on).
 const (
 	PodAttribute = "k8s.pod"
-	uidAttribute = "k8s.pod.uid"
+	UIDAttribute = "k8s.pod.uid"
 )
 
 // Operations of the kubelet's own spans.
@@ -105,7 +105,7 @@ func isStartCall(name string) bool {
 func syncs(spans []verify.Span, uid, operation string) []verify.Span {
 	var found []verify.Span
 	for _, span := range spans {
-		if span.Service == tracing.ServiceKubelet && span.Operation == operation && span.Attributes[uidAttribute] == uid {
+		if span.Service == tracing.ServiceKubelet && span.Operation == operation && span.Attributes[UIDAttribute] == uid {
 			found = append(found, span)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -55,7 +56,7 @@ func (p *printer) line(format string, arguments ...any) { fmt.Fprintf(p, format+
 
 // owner prints an object that is not a pod, and its pods.
 func (p *printer) owner(t Timeline) {
-	p.line("%s in namespace %s: %s", t.Object, t.Namespace, summary(t.Pods))
+	p.line("%s in namespace %s: %s", t.Object, t.Namespace, t.summary())
 	p.notes(t.Notes)
 	rows := slices.Clone(t.Phases)
 	start, end := bounds(t)
@@ -74,8 +75,7 @@ func (p *printer) owner(t Timeline) {
 		})
 	}
 	p.line("")
-	p.rows(rows, start, end, "slowest")
-	p.traces(t.Traces)
+	p.traces(t.Traces, p.rows(rows, start, end, "slowest"))
 	shown := t.Pods
 	if len(shown) > fullPods {
 		slow := slowest(t.Pods)
@@ -137,9 +137,14 @@ func (p Pod) startup() time.Duration {
 }
 
 // summary counts pods by their state.
-func summary(pods []Pod) string {
+func (t Timeline) summary() string {
+	pods := t.Pods
+	missing := ""
+	if t.Wanted > len(pods) {
+		missing = fmt.Sprintf(" of %d", t.Wanted)
+	}
 	if len(pods) == 0 {
-		return "no pods"
+		return "no pods" + missing
 	}
 	var order []State
 	counts := map[State]int{}
@@ -157,7 +162,7 @@ func summary(pods []Pod) string {
 	if len(pods) == 1 {
 		noun = "pod"
 	}
-	return fmt.Sprintf("%d %s, %s", len(pods), noun, strings.Join(parts, ", "))
+	return fmt.Sprintf("%d%s %s, %s", len(pods), missing, noun, strings.Join(parts, ", "))
 }
 
 // pod prints one pod.
@@ -187,12 +192,13 @@ func (p *printer) pod(pod Pod) {
 		facts = append(facts, "from "+pod.Start.UTC().Format("2006-01-02 15:04:05.000")+" UTC")
 	}
 	p.wrapped("  ", strings.Join(facts, ", "))
+	shown := map[int]bool{}
 	if len(pod.Phases) > 0 {
 		p.line("")
-		p.rows(pod.Phases, pod.Start, pod.End, "longest")
+		shown = p.rows(pod.Phases, pod.Start, pod.End, "longest")
 	}
 	p.notes(pod.Notes)
-	p.traces(pod.Traces)
+	p.traces(pod.Traces, shown)
 }
 
 // outcome says in a few words what became of a pod.
@@ -211,8 +217,10 @@ func (p Pod) outcome() string {
 	}
 }
 
-// rows prints phases as a waterfall.
-func (p *printer) rows(phases []Phase, start, end time.Time, mark string) {
+// rows prints phases as a waterfall, and returns the numbers of the traces that it
+// names.
+func (p *printer) rows(phases []Phase, start, end time.Time, mark string) map[int]bool {
+	shown := map[int]bool{}
 	p.line("%10s%10s", "START", "LENGTH")
 	bar := p.width / barShare
 	hidden := len(phases) - firstPhases - lastPhases
@@ -230,6 +238,7 @@ func (p *printer) rows(phases []Phase, start, end time.Time, mark string) {
 		}
 		text := phase.Text
 		if phase.Trace > 0 {
+			shown[phase.Trace] = true
 			text += fmt.Sprintf(" [%d]", phase.Trace)
 		}
 		if phase.End.IsZero() {
@@ -252,6 +261,7 @@ func (p *printer) rows(phases []Phase, start, end time.Time, mark string) {
 			p.wrapped(below+"! ", phase.Error)
 		}
 	}
+	return shown
 }
 
 // bars draws a phase in as many columns as there are from start to end.
@@ -278,9 +288,12 @@ func (p *printer) notes(notes []string) {
 	}
 }
 
-// traces prints where the real traces are.
-func (p *printer) traces(traces []Trace) {
+// traces prints where the real traces are that were shown.
+func (p *printer) traces(traces []Trace, shown map[int]bool) {
 	for i, trace := range traces {
+		if !shown[i+1] {
+			continue
+		}
 		p.line("  [%d] %s  (%s)", i+1, cmp.Or(trace.URL, trace.ID), trace.Text)
 	}
 }
@@ -291,7 +304,7 @@ func (p *printer) wrapped(prefix, text string) {
 	indent := strings.Repeat(" ", utf8.RuneCountInString(prefix))
 	room := max(p.width-len(indent), leastWidth/2)
 	current := ""
-	for _, word := range strings.Fields(text) {
+	for _, word := range strings.Fields(strings.Map(printable, text)) {
 		switch {
 		case current == "":
 			current = word
@@ -305,6 +318,15 @@ func (p *printer) wrapped(prefix, text string) {
 	if current != "" {
 		p.line("%s%s", prefix, current)
 	}
+}
+
+// printable replaces what could move a terminal's cursor. The words of a container are
+// anybody's.
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return ' '
 }
 
 // rounded writes a duration with two or three digits that mean something.

@@ -5,6 +5,7 @@
 package timeline
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -28,6 +29,10 @@ type Timeline struct {
 	// Pods are the pod itself or those that the object owns, in the order of their
 	// creation.
 	Pods []Pod `json:"pods"`
+	// Wanted is how many pods the object is to have; 0 if that is unknown.
+	Wanted int `json:"wanted,omitempty"`
+	// Changing reports whether the object does not have the pods yet that it is to have.
+	Changing bool `json:"changing,omitempty"`
 	// Traces are those of Phases.
 	Traces []Trace `json:"traces,omitempty"`
 	// Notes name what is not known, and why.
@@ -95,19 +100,21 @@ type PhaseName string
 
 // The phases, in the order in which a pod passes through them.
 const (
-	PhaseAccepted  PhaseName = "accepted"
-	PhaseScheduled PhaseName = "scheduled"
-	PhaseNoticed   PhaseName = "noticed"
-	PhaseVolumes   PhaseName = "volumes"
-	PhaseSandbox   PhaseName = "sandbox"
-	PhaseImagePull PhaseName = "imagePull"
-	PhaseCreate    PhaseName = "create"
-	PhaseStart     PhaseName = "start"
-	PhaseRun       PhaseName = "run"
-	PhaseReady     PhaseName = "ready"
-	PhaseBackOff   PhaseName = "backOff"
-	PhaseDelete    PhaseName = "delete"
-	PhaseStop      PhaseName = "stop"
+	PhaseAccepted PhaseName = "accepted"
+	// PhaseScheduling is the time until the scheduler binds the pod.
+	PhaseScheduling PhaseName = "scheduling"
+	PhaseScheduled  PhaseName = "scheduled"
+	PhaseNoticed    PhaseName = "noticed"
+	PhaseVolumes    PhaseName = "volumes"
+	PhaseSandbox    PhaseName = "sandbox"
+	PhaseImagePull  PhaseName = "imagePull"
+	PhaseCreate     PhaseName = "create"
+	PhaseStart      PhaseName = "start"
+	PhaseRun        PhaseName = "run"
+	PhaseReady      PhaseName = "ready"
+	PhaseBackOff    PhaseName = "backOff"
+	PhaseDelete     PhaseName = "delete"
+	PhaseStop       PhaseName = "stop"
 	// PhaseGap is time between two phases.
 	PhaseGap PhaseName = "gap"
 	// PhaseCreated is the creation of an object that is not a pod.
@@ -178,14 +185,21 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d)
 // UnmarshalText reads a duration with its unit.
 func (d *Duration) UnmarshalText(text []byte) error {
 	value, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("read a duration: %w", err)
+	}
 	*d = Duration(value)
-	return err
+	return nil
 }
 
-// Settled reports whether there is nothing to wait for: the object has pods, and each
-// is ready, has ended or fails.
+// Settled reports whether there is nothing to wait for: the object has the pods that it
+// is to have and each is ready or has ended, or one fails.
 func (t Timeline) Settled() bool {
-	return len(t.Pods) > 0 && !slices.ContainsFunc(t.Pods, func(pod Pod) bool { return !pod.State.Settled() })
+	if t.Failed() != "" {
+		return true
+	}
+	return t.Name != "" && !t.Changing && len(t.Pods) >= t.Wanted &&
+		!slices.ContainsFunc(t.Pods, func(pod Pod) bool { return !pod.State.Settled() })
 }
 
 // Complete reports whether no span is known to be missing.
@@ -215,4 +229,21 @@ func (p Pod) Now() string {
 		text += ": " + p.Reason
 	}
 	return text
+}
+
+// TraceIDs returns the ids of the real traces of a timeline, each once.
+func (t Timeline) TraceIDs() []string {
+	var ids []string
+	add := func(traces []Trace) {
+		for _, trace := range traces {
+			if !slices.Contains(ids, trace.ID) {
+				ids = append(ids, trace.ID)
+			}
+		}
+	}
+	add(t.Traces)
+	for _, pod := range t.Pods {
+		add(pod.Traces)
+	}
+	return ids
 }

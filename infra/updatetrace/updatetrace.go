@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -74,7 +75,7 @@ func (r *Recording) open() (err error) {
 	}
 	listener, err := net.Listen("tcp", spec.Localhost+":0")
 	if err != nil {
-		return err
+		return fmt.Errorf("receive Pulumi's spans: %w", err)
 	}
 	// Whoever does not know the path cannot add to the trace.
 	path := "/" + rand.Text()

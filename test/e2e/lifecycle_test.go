@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -17,6 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubetracing/kubetracing/components/verify"
+	"github.com/kubetracing/kubetracing/infra/timeline"
+	"github.com/kubetracing/kubetracing/test/internal/docker"
 )
 
 // outputs are the stack's outputs.
@@ -64,6 +65,28 @@ func TestLifecycle(t *testing.T) {
 	})
 	t.Run("the echo pod printed hi", func(t *testing.T) {
 		assert.Equal(t, "hi\n", inNode(t, "kubectl", "--namespace", "kubetracing", "logs", "echo"))
+	})
+	t.Run("the echo pod's timeline has every step", func(t *testing.T) {
+		var found timeline.Timeline
+		require.NoError(t, json.Unmarshal([]byte(s.mustRun(t, "timeline", "pod/echo", "--namespace", "kubetracing", "--output", "json", "--send")), &found))
+		pod := found.Pods[0]
+		assert.Equal(t, timeline.StateCompleted, pod.State)
+		steps := map[timeline.PhaseName]timeline.Source{}
+		for _, phase := range pod.Phases {
+			if !phase.Wait {
+				steps[phase.Name] = phase.Source
+			}
+		}
+		for _, step := range []timeline.PhaseName{
+			timeline.PhaseAccepted, timeline.PhaseScheduled, timeline.PhaseSandbox, timeline.PhaseCreate, timeline.PhaseStart,
+		} {
+			assert.Equal(t, timeline.SourceSpan, steps[step], step)
+		}
+		require.EventuallyWithT(t, func(c *assert.CollectT) {
+			services, err := verify.Client{BaseURL: created.JaegerURL}.Services(context.Background())
+			require.NoError(c, err)
+			assert.Contains(c, services, timeline.Service)
+		}, time.Minute, time.Second)
 	})
 	t.Run("without a change two previews are identical", func(t *testing.T) {
 		first := s.mustRun(t, "preview", "--", "--expect-no-changes")
@@ -118,7 +141,7 @@ func stackOutputs(t *testing.T, s *stack) outputs {
 // inNode runs a command in the cluster's first node.
 func inNode(t *testing.T, command ...string) string {
 	t.Helper()
-	output, err := exec.Command("docker", append([]string{"exec", serverContainer}, command...)...).CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	return string(output)
+	output, err := docker.Client().Exec(t.Context(), serverContainer, command...)
+	require.NoError(t, err)
+	return output
 }

@@ -126,10 +126,12 @@ func TestChurn_Script(t *testing.T) {
 	t.Run("shows pods that do not run to their end", func(t *testing.T) {
 		t.Parallel()
 		enginetest.EveryShell(t, func(t *testing.T, shell *enginetest.Shell) {
-			shell.Tool(t, "kubectl", `case "$*" in *" wait "*) exit 1 ;; *" events "*) echo "Failed to pull image" ;; *"--filename -") cat > /dev/null ;; esac`)
+			shell.Tool(t, "kubectl", `case "$*" in *" wait "*) exit 1 ;; *" get pods "*) echo "churn-1 0/1 ImagePullBackOff" ;;
+				*" events "*) printf 'pod %s does not start: Failed: no image\n' echo churn-1 churn-2 ;; *"--filename -") cat > /dev/null ;; esac`)
 			got := shell.RunStdin(t, script)
 			assert.Equal(t, 1, got.Code)
-			assert.Contains(t, got.Stderr, "kubetracing: the pods of churn did not run to their end:\nFailed to pull image\n")
+			assert.Contains(t, got.Stderr, "kubetracing: the pods of churn did not run to their end:\nchurn-1 0/1 ImagePullBackOff\n"+
+				"pod churn-1 does not start: Failed: no image\npod churn-2 does not start: Failed: no image\n")
 		})
 	})
 	t.Run("fails if Kubernetes does not answer", func(t *testing.T) {
@@ -296,7 +298,7 @@ func TestEcho_Expectations(t *testing.T) {
 	}{
 		"a new kubelet names the pod":              {"1.37", full, all, []verify.Expectation{{Name: "echo", Spans: append(sandbox[:2:2], named), Hint: describe}}},
 		"the oldest kubelet does not name the pod": {"1.25", full, all, []verify.Expectation{{Name: "echo", Spans: sandbox, Hint: describe}}},
-		"kube-apiserver and etcd have no say": {
+		"the rates of kube-apiserver and etcd do not matter": {
 			"1.25", tracing.Sampling{Kubelet: all, Runtime: all}, all, []verify.Expectation{{Name: "echo", Spans: sandbox, Hint: describe}},
 		},
 		"a kubelet that drops one trace in a million may drop this one": {

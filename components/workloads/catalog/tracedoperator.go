@@ -51,11 +51,9 @@ var tracedOperator = Workload{
 		}}
 		operator := tracedOperatorPod(target)
 		operator.After = []string{scripts.ID(), object.ID(), binding.ID()}
-		return []Run{{
-			Name:      TracedOperator,
-			Client:    &Client{User: TracedOperator, Groups: []string{tracing.MonitoringGroup}},
-			Resources: []Resource{scripts, object, role, binding, operator},
-		}}
+		runs := single(TracedOperator, scripts, object, role, binding, operator)
+		runs[0].Client = &Client{User: TracedOperator, Groups: []string{tracing.MonitoringGroup}}
+		return runs
 	},
 	Expectations: func(target Target) []verify.Expectation {
 		if target.CollectorRate < tracing.SamplingRateMax {
@@ -65,7 +63,7 @@ var tracedOperator = Workload{
 			{Service: TracedOperator, Operation: "reconcile"},
 			{Service: TracedOperator, Operation: "PATCH configmaps"},
 		}
-		if target.Cluster.Release.Rules.HonoursCallers {
+		if target.Cluster.Release.Rules.ContinuesTraces {
 			spans = append(spans, verify.SpanMatch{
 				Service: tracing.ServiceAPIServer, Operation: "PATCH /api/v1/namespaces/{:namespace}/configmaps/{:name}",
 			})

@@ -134,7 +134,7 @@ func (s *Sources) pod(ctx context.Context, object timeline.Object, known *timeli
 			return timeline.Pod{}, fmt.Errorf("read %s in namespace %s: %w", object, object.Namespace, err)
 		default:
 			facts.Away, away = true, err
-			notes = append(notes, fmt.Sprintf("the cluster is away (%v): this is what Jaeger still knows", err))
+			notes = append(notes, awayNote(err))
 		}
 	}
 	live := facts.Pod
@@ -150,7 +150,7 @@ func (s *Sources) pod(ctx context.Context, object timeline.Object, known *timeli
 	if jaegerErr != nil {
 		notes = append(notes, fmt.Sprintf("Jaeger could not be asked (%v): this is what the object and its Events tell", jaegerErr))
 		if away != nil {
-			return timeline.Pod{}, fmt.Errorf("read %s in namespace %s: %w", object, object.Namespace, errors.Join(away, jaegerErr))
+			return timeline.Pod{}, bothAway(object, away, jaegerErr)
 		}
 	}
 	chosen, others := choose(facts, live, object.UID)
@@ -167,6 +167,16 @@ func (s *Sources) pod(ctx context.Context, object timeline.Object, known *timeli
 	}
 	pod.Notes = append(notes, pod.Notes...)
 	return pod, nil
+}
+
+// awayNote says that only Jaeger could be asked.
+func awayNote(away error) string {
+	return fmt.Sprintf("the cluster is away (%v): this is what Jaeger still knows", away)
+}
+
+// bothAway says that nobody can be asked about an object.
+func bothAway(object timeline.Object, away, jaeger error) error {
+	return fmt.Errorf("%s in namespace %s: the cluster is away (%w), and Jaeger could not be asked either: %w", object, object.Namespace, away, jaeger)
 }
 
 // choose returns the uid of the pod that a timeline is of, and the uids of other pods of
@@ -252,12 +262,12 @@ func (s *Sources) since(facts timeline.Facts) time.Time {
 
 // spans returns the spans of all traces that name a pod.
 func (s *Sources) spans(ctx context.Context, facts timeline.Facts) ([]verify.Span, error) {
-	object, since := facts.Object, s.since(facts)
+	object := facts.Object
 	name := object.Namespace + "/" + object.Name
-	spans, err := s.ask(ctx, since,
-		verify.Query{Service: tracing.ServiceAPIServer, Attributes: map[string]string{timeline.KeyAttribute: timeline.Key(object)}},
-		verify.Query{Service: tracing.ServiceKubelet, Attributes: map[string]string{timeline.PodAttribute: name}},
-	)
+	spans, err := s.ask(ctx, slices.Concat(
+		s.parts(facts, verify.Query{Service: tracing.ServiceAPIServer, Attributes: map[string]string{timeline.KeyAttribute: timeline.Key(object)}}),
+		s.parts(facts, verify.Query{Service: tracing.ServiceKubelet, Attributes: map[string]string{timeline.PodAttribute: name}}),
+	)...)
 	if err != nil {
 		return nil, err
 	}
@@ -266,18 +276,35 @@ func (s *Sources) spans(ctx context.Context, facts timeline.Facts) ([]verify.Spa
 		// A kube-apiserver before 1.27 names an object only in the path of a request.
 		path := kindOf("pod").path(object.Namespace, object.Name)
 		for _, target := range []string{path, path + "/binding", path + "/status", path + "/eviction"} {
-			more = append(more, verify.Query{Service: tracing.ServiceAPIServer, Attributes: map[string]string{"http.target": target}})
+			more = append(more, s.parts(facts, verify.Query{Service: tracing.ServiceAPIServer, Attributes: map[string]string{"http.target": target}})...)
 		}
 	}
 	if !slices.ContainsFunc(spans, func(span verify.Span) bool { return span.Attributes[timeline.PodAttribute] == name }) {
 		for _, runtime := range s.Runtimes {
 			for _, operation := range timeline.RuntimeOperations() {
-				more = append(more, verify.Query{Service: runtime, Operation: operation})
+				more = append(more, s.parts(facts, verify.Query{Service: runtime, Operation: operation})...)
 			}
 		}
 	}
-	found, err := s.ask(ctx, since, more...)
+	found, err := s.ask(ctx, more...)
 	return append(spans, found...), err
+}
+
+// beginning is the time after a pod's creation that is asked for on its own: of a pod
+// that runs for days, the newest traces are not those of its start.
+const beginning = 10 * time.Minute
+
+// parts divides the time since a pod was created.
+func (s *Sources) parts(facts timeline.Facts, query verify.Query) []verify.Query {
+	since := s.since(facts)
+	if facts.Pod == nil || s.Now().Sub(facts.Pod.Metadata.Created) <= beginning {
+		query.Since = since
+		return []verify.Query{query}
+	}
+	first, rest := query, query
+	first.Since, first.Until = since, since.Add(beginning)
+	rest.Since = first.Until.Add(time.Nanosecond)
+	return []verify.Query{first, rest}
 }
 
 // creation returns the requests among which a pod's creation is, where no span names
@@ -288,8 +315,10 @@ func (s *Sources) creation(ctx context.Context, facts timeline.Facts, events []t
 	if facts.Pod != nil {
 		from = facts.Pod.Metadata.Created
 	} else {
-		for _, at := range timeline.Incarnations(facts) {
-			from = later(from, at)
+		for uid, at := range timeline.Incarnations(facts) {
+			if facts.Object.UID == "" || uid == facts.Object.UID {
+				from = later(from, at)
+			}
 		}
 	}
 	if from.IsZero() {
@@ -311,13 +340,13 @@ func later(a, b time.Time) time.Time {
 }
 
 // ask returns the spans of the traces that any of several queries selects, each once.
-func (s *Sources) ask(ctx context.Context, since time.Time, queries ...verify.Query) ([]verify.Span, error) {
+func (s *Sources) ask(ctx context.Context, queries ...verify.Query) ([]verify.Span, error) {
 	answers := make([][]verify.Span, len(queries))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrency)
 	for i, query := range queries {
 		group.Go(func() error {
-			query.Since, query.Limit = since, maxTraces
+			query.Limit = maxTraces
 			var err error
 			answers[i], _, err = s.Jaeger.All(ctx, query)
 			return err

@@ -131,13 +131,17 @@ func (s *Sources) creations(ctx context.Context, controllers []timeline.Controll
 func (s *Sources) withoutOwner(ctx context.Context, object timeline.Object, away error) (timeline.Timeline, error) {
 	names, jaegerErr := s.podsByName(ctx, object)
 	if jaegerErr != nil && away != nil {
-		return timeline.Timeline{}, fmt.Errorf("read %s in namespace %s: the cluster is away (%w), and Jaeger could not be asked either: %w", object, object.Namespace, away, jaegerErr)
+		return timeline.Timeline{}, bothAway(object, away, jaegerErr)
 	}
 	t := timeline.Timeline{Object: object}
 	for _, name := range names {
 		pod, err := s.pod(ctx, timeline.Object{Kind: "pod", Namespace: object.Namespace, Name: name}, nil)
 		if err != nil {
 			return timeline.Timeline{}, err
+		}
+		if away != nil {
+			// The timeline says so once.
+			pod.Notes = slices.DeleteFunc(pod.Notes, func(note string) bool { return note == awayNote(away) })
 		}
 		t.Pods = append(t.Pods, pod)
 	}
@@ -168,7 +172,7 @@ func suffixes(kind string) int {
 // follow from that of their owner.
 func (s *Sources) podsByName(ctx context.Context, object timeline.Object) ([]string, error) {
 	since := s.Now().Add(-s.Lookback)
-	spans, err := s.ask(ctx, since, verify.Query{Service: tracing.ServiceKubelet, Operation: "syncPod"})
+	spans, err := s.ask(ctx, verify.Query{Service: tracing.ServiceKubelet, Operation: "syncPod", Since: since})
 	if err != nil {
 		return nil, err
 	}
