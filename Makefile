@@ -9,7 +9,7 @@ KUBETRACING := ./kubetracing
 
 .DEFAULT_GOAL := help
 .PHONY: help up preview destroy kubeconfig env plan plans docs test lint race conformance control-plane pipeline engine e2e recovery faults bench clean
-.PHONY: matrix pr-plan pr-preview pr-comment
+.PHONY: matrix outdated outdated-update outdated-conformance outdated-propose pr-plan pr-preview pr-comment
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,15 +33,15 @@ plan: ## Print everything that the stack would create; needs only Go
 	@$(KUBETRACING) plan --stack $(STACK)
 
 plans: ## Rewrite the golden plans and rendered files after an intended change
-	go test ./infra ./components/tracing -update
+	go test ./infra ./components/tracing -run 'ShippedStacks|Golden' -update
 
-docs: ## Rewrite what docs say about settings and versions, after a change of either
-	go test ./stacks -run Reference -update
+docs: ## Rewrite what docs say about settings, versions and recorded runs
+	go test ./stacks ./test/internal/matrix -run Reference -update
 
 # Modules beside the root one whose tests need only Go and little time.
 LIGHT := infra/bench infra/pullrequest test/tools
 
-test: lint ## Run every test and linter that needs only Go
+test: lint ## Run the linters and every test that needs little time; needs only Go
 	go test ./...
 	@for module in $(LIGHT); do (set -x; cd $$module && go test ./...) || exit 1; done
 
@@ -86,6 +86,28 @@ bench: ## Compare with the manual way, side by side; needs Docker and k3d
 
 matrix: ## Print every Kubernetes minor and runtime to try, as a CI's matrix
 	@$(KUBETRACING) matrix
+
+# Where the update leaves what outdated-propose makes a pull request of.
+NEWER := .kubetracing/outdated
+OUTDATED = go build -o .kubetracing/bin/outdated ./infra/outdated && .kubetracing/bin/outdated
+
+outdated: ## Compare the pinned versions with what their publishers say; needs the network
+	@$(OUTDATED)
+
+outdated-update: ## Rewrite the pins of which something newer is published with its digests
+	@mkdir -p $(NEWER)
+	@$(OUTDATED) --write > $(NEWER)/report.txt
+	@cat $(NEWER)/report.txt
+	@$(MAKE) --no-print-directory plans docs
+	@git diff > $(NEWER)/pins.patch
+
+# A failure is a result: the pull request shows it.
+outdated-conformance: ## Run the conformance suite with the pins that outdated-update left
+	@[ ! -s $(NEWER)/pins.patch ] || { git apply $(NEWER)/pins.patch && { \
+	  $(MAKE) --no-print-directory conformance > $(NEWER)/conformance.txt 2>&1 || echo "make conformance failed" >> $(NEWER)/conformance.txt; }; }
+
+outdated-propose: ## Make a pull request of what the two above left; needs GITHUB_TOKEN
+	@cd infra/pullrequest && go run . propose --folder ../../$(NEWER)
 
 # Where the two below leave their results, for pr-comment.
 REVIEW := .kubetracing/pull-request

@@ -40,8 +40,8 @@ var (
 	}
 	// pure are the packages of components that know no Pulumi.
 	pure = []string{
-		"components/expectations", "components/internal/manifest", "components/spec", "components/strict", "components/tracing",
-		"components/verify", "components/workloads/catalog",
+		"components/expectations", "components/internal/manifest", "components/poll", "components/spec", "components/strict",
+		"components/tracing", "components/verify", "components/workloads/catalog",
 	}
 	// shared is what the rooms of components have in common.
 	shared = append([]string{"components/internal/resources"}, pure...)
@@ -63,7 +63,8 @@ type importRule struct {
 var importRules = []importRule{
 	{packages: "components/tracing", never: heavy},
 	{packages: "components/strict", never: heavy},
-	{packages: "components/verify", may: []string{"components/strict"}, never: heavy},
+	{packages: "components/poll", never: heavy},
+	{packages: "components/verify", may: []string{"components/poll", "components/strict"}, never: heavy},
 	{packages: "components/internal/manifest", never: heavy},
 	{packages: "components/spec", may: []string{"components/verify"}, never: heavy},
 	{packages: "components/expectations", may: []string{"components/tracing", "components/verify"}, never: heavy},
@@ -83,6 +84,7 @@ var importRules = []importRule{
 	{packages: "infra", may: []string{"components", "infra/docker", "infra/plan", "infra/preflight", "stacks"}, never: typed},
 	{packages: "infra/plan", may: append([]string{"stacks"}, pure...), never: typed},
 	{packages: commandLine, may: []string{"infra/cli"}, never: heavy},
+	{packages: "test/internal/docker", may: []string{"infra/docker"}, never: heavy},
 	{packages: "test/...", may: []string{"test/..."}, never: heavy},
 	{packages: "infra/...", may: append([]string{"infra/...", "stacks"}, pure...), never: heavy},
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/backend"
 	"github.com/kubetracing/kubetracing/components/cluster"
 	"github.com/kubetracing/kubetracing/components/internal/resources"
+	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/components/verification"
 	"github.com/kubetracing/kubetracing/components/workloads"
@@ -31,6 +32,9 @@ type TracedClusterArgs struct {
 	// Root is the folder of the project, below which relative bundle directories are,
 	// relative to the folder of the Pulumi program. Default: DefaultRoot.
 	Root string
+	// Images is what the Docker daemon has of the images of the nodes. Optional: without
+	// it, another base image of the same name goes unnoticed.
+	Images spec.LocalImages
 	// Sources is the folder of kubetracing's sources, which contain the Dockerfile of the
 	// nodes, relative to the folder of the Pulumi program. Default: Root.
 	Sources string
@@ -54,6 +58,21 @@ type TracedCluster struct {
 	// Traces links to a trace per workload and per expectation of the user's own; empty
 	// without verification.
 	Traces pulumi.StringMapOutput `pulumi:"traces"`
+
+	// verified reports whether Services and Traces are those of a verification.
+	verified bool
+}
+
+// Export makes the outputs those of the stack: jaegerUrl, kubeconfig, clusterName and,
+// with verification, services and traces.
+func (t *TracedCluster) Export(ctx *pulumi.Context) {
+	ctx.Export("jaegerUrl", t.JaegerURL)
+	ctx.Export("kubeconfig", t.Kubeconfig)
+	ctx.Export("clusterName", t.ClusterName)
+	if t.verified {
+		ctx.Export("services", t.Services)
+		ctx.Export("traces", t.Traces)
+	}
 }
 
 // NewTracedCluster creates a traced cluster. Unless the stack turns verification off,
@@ -105,13 +124,13 @@ type receivers struct {
 func (c composition) compose(ctx *pulumi.Context, traced *TracedCluster) error {
 	// What can be wrong is found before anything is registered.
 	image := nodeImage(c.stack)
-	tag, err := image.Tag(c.stack.Root)
+	tag, err := image.Tag(c.stack.Root, c.args.Images)
 	if err != nil {
 		return err
 	}
-	spec := c.layout.Cluster
-	spec.NodeImage = tag
-	files, err := tracing.RenderCluster(spec)
+	described := c.layout.Cluster
+	described.NodeImage = tag.Reference
+	files, err := tracing.RenderCluster(described)
 	if err != nil {
 		return err
 	}
@@ -137,13 +156,13 @@ func (c composition) compose(ctx *pulumi.Context, traced *TracedCluster) error {
 		return err
 	}
 	config, err := cluster.NewNodeConfig(ctx, c.prefix+"node-config", cluster.NodeConfigArgs{
-		Program: c.program, VolumeName: spec.ConfigVolume, Files: files.Node, Owner: c.owner,
+		Program: c.program, VolumeName: described.ConfigVolume, Files: files.Node, Owner: c.owner,
 	}, c.parent)
 	if err != nil {
 		return err
 	}
 	kubernetes, err := cluster.New(ctx, c.prefix+"cluster", cluster.Args{
-		Program: c.program, Spec: spec, Files: files, NodeImage: nodes, NodeConfig: config, Network: network, Owner: c.owner,
+		Program: c.program, Spec: described, Files: files, NodeImage: nodes, NodeConfig: config, Network: network, Owner: c.owner,
 	}, c.parent)
 	if err != nil {
 		return err
@@ -165,7 +184,9 @@ func (c composition) compose(ctx *pulumi.Context, traced *TracedCluster) error {
 		Program:       c.program,
 		JaegerURL:     receivers.jaeger.URL,
 		Timeout:       c.stack.Settings.Verify.Timeout,
+		MaxAge:        c.layout.MaxAge,
 		Containers:    c.layout.Containers,
+		After:         []pulumi.Resource{running},
 		Services:      c.layout.Expected.Services,
 		ServicesAfter: pulumi.Sprintf("%s %s %s", receivers.ids, config.Digest, kubernetes.Started),
 		Workloads:     c.layout.Expected.Workloads,
@@ -176,7 +197,7 @@ func (c composition) compose(ctx *pulumi.Context, traced *TracedCluster) error {
 	if err != nil {
 		return err
 	}
-	traced.Services, traced.Traces = seen.Services, seen.Traces
+	traced.Services, traced.Traces, traced.verified = seen.Services, seen.Traces, true
 	return nil
 }
 
@@ -266,7 +287,7 @@ func (c composition) newStorage(ctx *pulumi.Context, network *backend.Network) (
 func (c composition) newWorkloads(
 	ctx *pulumi.Context, kubernetes *cluster.Cluster, receiver pulumi.Resource,
 ) (*workloads.Workloads, error) {
-	args := workloads.Args{Cluster: kubernetes, Target: c.layout.Workloads, Receiver: receiver}
+	args := workloads.Args{Program: c.program, Cluster: kubernetes, Target: c.layout.Workloads, Receiver: receiver}
 	for _, name := range c.stack.Settings.Workloads {
 		args.Names = append(args.Names, string(name))
 	}

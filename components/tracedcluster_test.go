@@ -106,7 +106,7 @@ func TestTracedCluster_WaitsForIdentity(t *testing.T) {
 	for _, registration := range recorded.All() {
 		switch {
 		case strings.HasPrefix(registration.TypeToken, "kubetracing:"):
-		case registration.TypeToken == enginetest.RemoteImage: // somebody else's, which is only pulled
+		case registration.TypeToken == enginetest.RemoteImage: // a published image, which is only pulled
 		default:
 			assert.True(t, waits(registration.Name), "%s %s", registration.TypeToken, registration.Name)
 		}
@@ -132,7 +132,7 @@ func TestTracedCluster_Labels(t *testing.T) {
 			} {
 				assert.Equal(t, value, build[argument].StringValue())
 			}
-		case enginetest.RemoteImage: // somebody else's
+		case enginetest.RemoteImage: // a published image
 			continue
 		default:
 			assert.False(t, strings.HasPrefix(registration.TypeToken, "docker:"), "is %s labelled?", registration.TypeToken)
@@ -246,6 +246,29 @@ func TestTracedCluster_Arguments(t *testing.T) {
 	assert.Equal(t, "../../bundle", image["context"].StringValue())
 	assert.Equal(t, "../../vendor/kubetracing/components/cluster/nodeimage/Dockerfile", image["dockerfile"].StringValue())
 	assert.Equal(t, "./kubetracing container wait", command)
+}
+
+// Another base image under the same name is another node image, and so another cluster.
+func TestTracedCluster_BaseImage(t *testing.T) {
+	t.Parallel()
+	stack := newStack(t, map[string]string{"kubetracing:cluster": `{"image":"k3s:mine"}`})
+	type recorded struct{ tag, base, cluster any }
+	build := func(local spec.LocalImages) recorded {
+		r := enginetest.Record(t, compose(components.TracedClusterArgs{Stack: stack, Images: local}))
+		image := r.One(t, enginetest.Image, "traced-node-image-build")
+		arguments := image.Inputs["build"].ObjectValue()["args"].ObjectValue()
+		return recorded{
+			image.Input("imageName"), arguments["BASE_VALUE"].StringValue(), r.One(t, enginetest.Command, "traced-cluster-k3d").Input("triggers"),
+		}
+	}
+	one, two := build(spec.LocalImages{Base: "sha256:1"}), build(spec.LocalImages{Base: "sha256:2"})
+	assert.Equal(t, "sha256:1", one.base)
+	assert.NotEqual(t, one.tag, two.tag)
+	assert.NotEqual(t, one.cluster, two.cluster, "what replaces the cluster")
+
+	reference, _ := one.tag.(string)
+	gone := build(spec.LocalImages{Nodes: []spec.LocalNodeImage{{Reference: reference, Base: "sha256:1"}}})
+	assert.Equal(t, one, gone, "a base that the daemon has no more changes nothing")
 }
 
 func TestTracedCluster_MissingBundle(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 // planLines returns the lines of the plan of a stack.
 func planLines(t *testing.T, config map[string]string) []string {
 	t.Helper()
-	planned, err := plan.New("test", newStack(t, config), compose)
+	planned, err := plan.New("test", newStack(t, config), composeOffline)
 	require.NoError(t, err)
 	text, err := planned.YAML()
 	require.NoError(t, err)
@@ -76,16 +76,16 @@ func TestPlan_ChangedLines(t *testing.T) {
 			},
 		},
 		"Jaeger's image: where it is used": {
-			map[string]string{"kubetracing:jaeger": `{"image":"registry.example/jaeger:3"}`},
+			map[string]string{"kubetracing:jaeger": `{"image":"registry.example/jaeger:2.21.0"}`},
 			[]string{
-				"- jaegertracing/jaeger:2.20.0@sha256:46a886260e04002d8f45e213fc39063fa11a50446048fdaa64786fc0840cb9f8",
-				"image: jaegertracing/jaeger:2.20.0@sha256:46a886260e04002d8f45e213fc39063fa11a50446048fdaa64786fc0840cb9f8",
-				"image: jaegertracing/jaeger:2.20.0@sha256:46a886260e04002d8f45e213fc39063fa11a50446048fdaa64786fc0840cb9f8",
-				"name: jaegertracing/jaeger:2.20.0@sha256:46a886260e04002d8f45e213fc39063fa11a50446048fdaa64786fc0840cb9f8",
+				"- jaegertracing/jaeger:2.21.0@sha256:3d0ac795ff98aa04d1be04311d2dac6c25b4bfc8322dc02e53bc5b170c5018c3",
+				"image: jaegertracing/jaeger:2.21.0@sha256:3d0ac795ff98aa04d1be04311d2dac6c25b4bfc8322dc02e53bc5b170c5018c3",
+				"image: jaegertracing/jaeger:2.21.0@sha256:3d0ac795ff98aa04d1be04311d2dac6c25b4bfc8322dc02e53bc5b170c5018c3",
+				"name: jaegertracing/jaeger:2.21.0@sha256:3d0ac795ff98aa04d1be04311d2dac6c25b4bfc8322dc02e53bc5b170c5018c3",
 			},
 			[]string{
-				"- registry.example/jaeger:3", "image: registry.example/jaeger:3", "image: registry.example/jaeger:3",
-				"name: registry.example/jaeger:3",
+				"- registry.example/jaeger:2.21.0", "image: registry.example/jaeger:2.21.0", "image: registry.example/jaeger:2.21.0",
+				"name: registry.example/jaeger:2.21.0",
 			},
 		},
 		"a port": {
@@ -115,7 +115,7 @@ func TestPlan_ReplacedCluster(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		config map[string]string
-		says   []string
+		lines  []string
 	}{
 		"the Kubernetes version": {
 			map[string]string{"kubetracing:cluster": `{"kubernetes":"1.36"}`},
@@ -131,7 +131,7 @@ func TestPlan_ReplacedCluster(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			removed, added := changedLines(t, test.config)
-			for _, line := range test.says {
+			for _, line := range test.lines {
 				assert.Contains(t, added, line)
 			}
 			assert.LessOrEqual(t, len(removed)+len(added), 60, "%q\n%q", removed, added)

@@ -40,7 +40,7 @@ func FuzzConfiguration(f *testing.F) {
 			}
 			return
 		}
-		planned, err := plan.New("fuzz", stack, compose)
+		planned, err := plan.New("fuzz", stack, composeOffline)
 		require.NoError(t, err, "accepted, but cannot be composed")
 		for file, text := range planned.Files {
 			if strings.HasSuffix(file, ".yaml") || strings.HasSuffix(file, "(standard input)") {

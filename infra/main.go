@@ -26,7 +26,7 @@ func main() {
 		pulumi.Run(run)
 		return
 	}
-	if err := plan.Run(os.Args[1:], compose, os.Stdout); err != nil {
+	if err := plan.Run(os.Args[1:], composeOffline, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "kubetracing:", err)
 		os.Exit(1)
 	}
@@ -34,56 +34,67 @@ func main() {
 
 // run reads the stack, checks the surroundings and composes the resources.
 func run(ctx *pulumi.Context) error {
-	stack, err := openStack(ctx)
+	args, err := prepare(ctx)
 	if err != nil {
 		if err := ctx.Log.Error(err.Error(), nil); err != nil {
 			return err
 		}
 		// Nothing is registered yet: this status tells Pulumi that the reason is logged, so
-		// that it does not repeat it in words of its own.
+		// that it does not report it again.
 		os.Exit(constant.ExitStatusLoggedError)
 	}
-	for _, note := range stack.Notes() {
+	for _, note := range args.Stack.Notes() {
 		if err := ctx.Log.Warn(note, nil); err != nil {
 			return err
 		}
 	}
-	return compose(ctx, stack)
+	return compose(ctx, args)
 }
 
-// openStack reads the stack and looks for what would make its update fail halfway.
-func openStack(ctx *pulumi.Context) (stacks.Stack, error) {
+// prepare reads the stack, looks for what would make its update fail halfway, and for
+// what Docker has of its nodes' images.
+func prepare(ctx *pulumi.Context) (components.TracedClusterArgs, error) {
 	config, err := stacks.Environment()
 	if err != nil {
-		return stacks.Stack{}, err
+		return components.TracedClusterArgs{}, err
 	}
+	stack, err := readStack(ctx, config)
+	if err != nil {
+		return components.TracedClusterArgs{}, err
+	}
+	client, needs := docker.New(), preflight.NeedsOf(stack)
+	needs.ProviderHost, needs.ProviderContext = config["docker:host"], config["docker:context"]
+	if err := preflight.Check(ctx.Context(), client, needs); err != nil {
+		return components.TracedClusterArgs{}, err
+	}
+	images, err := preflight.LocalImages(ctx.Context(), client, stack)
+	return components.TracedClusterArgs{Stack: stack, Images: images}, err
+}
+
+// composeOffline composes a stack's resources as on a machine without Docker.
+func composeOffline(ctx *pulumi.Context, stack stacks.Stack) error {
+	return compose(ctx, components.TracedClusterArgs{Stack: stack})
+}
+
+// readStack reads the stack from the configuration that Pulumi passes to the program.
+func readStack(ctx *pulumi.Context, config map[string]string) (stacks.Stack, error) {
 	// Pulumi runs the program in its own folder.
-	if err := stacks.UnknownKeys(components.DefaultRoot, ctx.Stack()); err != nil {
+	if err := stacks.CheckFile(components.DefaultRoot, ctx.Stack()); err != nil {
 		return stacks.Stack{}, err
 	}
 	secret, err := stacks.SecretKeys()
 	if err != nil {
 		return stacks.Stack{}, err
 	}
-	stack, err := stacks.OpenConfig(components.DefaultRoot, ctx.Project(), ctx.Stack(), stacks.Config{Values: config, Secret: secret})
-	if err != nil {
-		return stacks.Stack{}, err
-	}
-	return stack, preflight.Check(ctx.Context(), docker.New(), preflight.NeedsOf(stack))
+	return stacks.OpenConfig(components.DefaultRoot, ctx.Project(), ctx.Stack(), stacks.Config{Values: config, Secret: secret})
 }
 
-// compose creates a stack's resources and exports what people need of them.
-func compose(ctx *pulumi.Context, stack stacks.Stack) error {
-	traced, err := components.NewTracedCluster(ctx, clusterName, components.TracedClusterArgs{Stack: stack})
+// compose creates a stack's resources and exports their outputs.
+func compose(ctx *pulumi.Context, args components.TracedClusterArgs) error {
+	traced, err := components.NewTracedCluster(ctx, clusterName, args)
 	if err != nil {
 		return err
 	}
-	ctx.Export("jaegerUrl", traced.JaegerURL)
-	ctx.Export("kubeconfig", traced.Kubeconfig)
-	ctx.Export("clusterName", traced.ClusterName)
-	if stack.Settings.Verify.Enabled {
-		ctx.Export("services", traced.Services)
-		ctx.Export("traces", traced.Traces)
-	}
+	traced.Export(ctx)
 	return nil
 }

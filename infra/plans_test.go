@@ -42,7 +42,7 @@ func TestPlan_ShippedStacks(t *testing.T) {
 	for _, name := range shipped {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			got, err := plan.Render("..", name, compose)
+			got, err := plan.Render("..", name, composeOffline)
 			require.NoError(t, err)
 			golden := filepath.Join(goldenFolder, name+".yaml")
 			if *update {
@@ -63,10 +63,10 @@ func TestPlan_ShippedStacks(t *testing.T) {
 func TestPlan_Deterministic(t *testing.T) {
 	t.Parallel()
 	for _, name := range shippedStacks(t) {
-		first, err := plan.Render("..", name, compose)
+		first, err := plan.Render("..", name, composeOffline)
 		require.NoError(t, err)
 		for range 19 {
-			again, err := plan.Render("..", name, compose)
+			again, err := plan.Render("..", name, composeOffline)
 			require.NoError(t, err)
 			require.Equal(t, string(first), string(again))
 		}
@@ -89,7 +89,7 @@ func TestPlan_Root(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(root, "Pulumi.yaml"), project, 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(root, "Pulumi.dev.yaml"),
 		[]byte("config:\n  kubetracing:runtime: {bundle: {directory: bundle}}\n"), 0o600))
-	text, err := plan.Render(root, "dev", compose)
+	text, err := plan.Render(root, "dev", composeOffline)
 	require.NoError(t, err, "a relative directory is below --root, not below the current folder")
 	assert.Contains(t, string(text), "context: ../bundle\n")
 	assert.NotContains(t, string(text), root)
@@ -108,7 +108,8 @@ func TestPlan_Files(t *testing.T) {
 	planned, err := plan.New("test", newStack(t, map[string]string{
 		"kubetracing:cluster":   `{"kubernetes":"1.37","servers":2,"agents":2,"apiPort":6551}`,
 		"kubetracing:collector": `{"otlpGrpcPort":24317,"otlpHttpPort":24318}`,
-	}), compose)
+		"kubetracing:jaeger":    `{"image":"jaegertracing/jaeger:2.20.0"}`,
+	}), composeOffline)
 	require.NoError(t, err)
 	assert.Equal(t, map[string]string{
 		"kubetracing:cluster.apiPort":        "127.0.0.1:6551",
@@ -129,10 +130,12 @@ func TestPlan_Files(t *testing.T) {
 		"traced-collector-healthy (standard input)",
 		"traced-identity (standard input)",
 		"traced-jaeger-container:/etc/jaeger/config.yaml",
+		"traced-jaeger-container:/etc/jaeger/ui.json",
 		"traced-jaeger-healthy (standard input)",
 		"traced-node-config-files (standard input)",
 		"traced-verification-echo (standard input)",
 		"traced-verification-services (standard input)",
+		"traced-workloads-echo-started (standard input)",
 	}, slices.Sorted(maps.Keys(planned.Files)))
 	k3d := planned.Files["traced-cluster-k3d (standard input)"]
 	assert.Contains(t, k3d, "  servers: 2\n")
@@ -144,7 +147,7 @@ func TestPlan_Files(t *testing.T) {
 
 func TestPlan_WithoutVerification(t *testing.T) {
 	t.Parallel()
-	planned, err := plan.New("test", newStack(t, map[string]string{"kubetracing:verify": `{"enabled":false}`}), compose)
+	planned, err := plan.New("test", newStack(t, map[string]string{"kubetracing:verify": `{"enabled":false}`}), composeOffline)
 	require.NoError(t, err)
 	for _, r := range planned.Resources {
 		assert.NotContains(t, r.Name, "verification")
@@ -154,7 +157,7 @@ func TestPlan_WithoutVerification(t *testing.T) {
 
 func TestPlan_WithoutCollector(t *testing.T) {
 	t.Parallel()
-	planned, err := plan.New("test", newStack(t, map[string]string{"kubetracing:collector": `{"enabled":false}`}), compose)
+	planned, err := plan.New("test", newStack(t, map[string]string{"kubetracing:collector": `{"enabled":false}`}), composeOffline)
 	require.NoError(t, err)
 	for name, want := range map[string]string{
 		"apiserver-tracing.yaml": "endpoint: jaeger:4317\n",
@@ -175,7 +178,7 @@ func TestPlan_OwnExpectations(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte("- name: mine\n  spans: [{service: shop}]\n"), 0o600))
 	planned, err := plan.New("test", newStack(t, map[string]string{
 		"kubetracing:verify": `{"expectations":"` + file + `"}`,
-	}), compose)
+	}), composeOffline)
 	require.NoError(t, err)
 	assert.Contains(t, planned.Files["traced-verification-own (standard input)"], "- name: mine\n")
 	out, err := planned.YAML()
@@ -187,7 +190,7 @@ func TestPlan_Secrets(t *testing.T) {
 	t.Parallel()
 	planned, err := plan.New("test", newStack(t, map[string]string{
 		"kubetracing:jaeger": `{"storage":"opensearch","server":{"password":"Tr4ces!!"}}`,
-	}), compose)
+	}), composeOffline)
 	require.NoError(t, err)
 	assert.Contains(t, planned.Images, stacks.OpenSearchImage)
 	assert.Contains(t, planned.Images, stacks.DefaultCleanerImage)
@@ -197,7 +200,7 @@ func TestPlan_Secrets(t *testing.T) {
 	require.NoError(t, err)
 	assert.NotContains(t, string(out), "Tr4ces")
 
-	planned, err = plan.New("test", newStack(t, nil), compose)
+	planned, err = plan.New("test", newStack(t, nil), composeOffline)
 	require.NoError(t, err)
 	var providers int
 	for _, r := range planned.Resources {

@@ -78,8 +78,7 @@ func TestDeclaration_Descriptions(t *testing.T) {
 	sections := declared(t)
 	settings := reflect.TypeFor[stacks.Settings]()
 	var names []string
-	for i := range settings.NumField() {
-		field := settings.Field(i)
+	for field := range settings.Fields() {
 		section := key(field)
 		names = append(names, section)
 		description := sections[section].Description
@@ -144,9 +143,9 @@ func keysBelow(t reflect.Type) []string {
 		return nil
 	}
 	var keys []string
-	for i := range t.NumField() {
-		keys = append(keys, key(t.Field(i)))
-		keys = append(keys, keysBelow(t.Field(i).Type)...)
+	for field := range t.Fields() {
+		keys = append(keys, key(field))
+		keys = append(keys, keysBelow(field.Type)...)
 	}
 	return keys
 }

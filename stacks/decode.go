@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
+
 	"github.com/kubetracing/kubetracing/components/strict"
 )
 
@@ -33,6 +35,8 @@ func decode(project string, config Config) (Settings, secretSections, []Problem)
 		switch {
 		case namespace == project && strings.ContainsAny(name, ".["):
 			problems = append(problems, Problem{Field: key, Rule: pathRule(project, name, known)})
+		case namespace == project && name == "config":
+			problems = append(problems, Problem{Field: key, Rule: "stands inside config itself: write what is below it one level further out"})
 		case namespace == project:
 			value, err := decodeValue(config.Values[key])
 			if err != nil {
@@ -47,6 +51,8 @@ func decode(project string, config Config) (Settings, secretSections, []Problem)
 		case namespace == projectName:
 			problems = append(problems, Problem{Field: key, Rule: fmt.Sprintf(
 				"belongs to a project named %s, but this one is named %s: write %s:%s", projectName, project, project, name)})
+		case misspelt(namespace, project) && known.TypeOf(name) != nil:
+			problems = append(problems, Problem{Field: key, Rule: fmt.Sprintf("unknown namespace; the nearest valid key is %s:%s", project, name)})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(sections)) {
@@ -79,7 +85,13 @@ func decode(project string, config Config) (Settings, secretSections, []Problem)
 	return settings, secret, problems
 }
 
-// pathRule says what is wrong with a path that is a key of its own.
+// misspelt reports whether a namespace, which could be that of another Pulumi package, is
+// the project's but for two letters at most.
+func misspelt(namespace, project string) bool {
+	return levenshtein.ComputeDistance(strings.ToLower(namespace), strings.ToLower(project)) <= min(2, len(project)/2)
+}
+
+// pathRule describes what is wrong with a path that is written as a key.
 func pathRule(project, path string, known strict.Types) string {
 	if known.TypeOf(path) == nil {
 		return fmt.Sprintf("unknown key; the nearest valid one is %s:%s, which `pulumi config set` sets with --path",
@@ -130,8 +142,8 @@ func holdsSecret(kind reflect.Type) bool {
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		return holdsSecret(kind.Elem())
 	case reflect.Struct:
-		for i := range kind.NumField() {
-			if holdsSecret(kind.Field(i).Type) {
+		for field := range kind.Fields() {
+			if holdsSecret(field.Type) {
 				return true
 			}
 		}

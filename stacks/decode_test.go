@@ -227,19 +227,19 @@ func TestNew_DecodingMistakes(t *testing.T) {
 			config: section("cluster", `{"servers": "3"}`),
 			want:   []stacks.Problem{{"kubetracing:cluster.servers", "3", "must be an integer"}},
 		},
-		"a number beyond all integers": {
+		"a number that does not fit into an integer": {
 			config: section("sampling", `{"etcd": 99999999999999999999}`),
 			want:   []stacks.Problem{{"kubetracing:sampling.etcd", "99999999999999999999", "must be an integer"}},
 		},
-		"a word where a truth value belongs": {
+		"a word where a boolean belongs": {
 			config: section("collector", `{"debug": "yes"}`),
 			want:   []stacks.Problem{{"kubetracing:collector.debug", "yes", "must be true or false"}},
 		},
-		"a truth value where a string belongs": {
+		"a boolean where a string belongs": {
 			config: section("jaeger", `{"image": true}`),
 			want:   []stacks.Problem{{"kubetracing:jaeger.image", "true", "must be a string"}},
 		},
-		"a truth value where a duration belongs": {
+		"a boolean where a duration belongs": {
 			config: section("verify", `{"timeout": true}`),
 			want:   []stacks.Problem{{"kubetracing:verify.timeout", "true", "must be a duration, such as 120s"}},
 		},
@@ -261,8 +261,8 @@ func TestNew_DecodingMistakes(t *testing.T) {
 			}},
 		},
 		"a text where a section belongs": {
-			config: section("cluster", `dev`),
-			want:   []stacks.Problem{{"kubetracing:cluster", "dev", "must be an object"}},
+			config: section("network", `dev`),
+			want:   []stacks.Problem{{"kubetracing:network", "dev", "must be an object"}},
 		},
 		"a list where a section belongs": {
 			config: section("runtime", `{"bundle": [1]}`),

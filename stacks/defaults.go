@@ -12,17 +12,17 @@ import (
 const (
 	// DefaultJaegerImage is the newest Jaeger v2 release known to read our
 	// configuration.
-	DefaultJaegerImage = "jaegertracing/jaeger:2.20.0" +
-		"@sha256:46a886260e04002d8f45e213fc39063fa11a50446048fdaa64786fc0840cb9f8"
+	DefaultJaegerImage = "jaegertracing/jaeger:2.21.0" +
+		"@sha256:3d0ac795ff98aa04d1be04311d2dac6c25b4bfc8322dc02e53bc5b170c5018c3"
 	// CoreCollectorImage is the core distribution: it has every component that
-	// the default pipeline needs at a third of contrib's size.
-	CoreCollectorImage = "otel/opentelemetry-collector:0.161.0" +
-		"@sha256:b6d2b9a85b1029d05b5ad913150c1f014eed4ae99be81a1813ca5ade4a191913"
+	// the default pipeline needs at a third of contrib's size. The digests of both are
+	// those of the multi-platform indexes, as many public repositories pin them.
+	CoreCollectorImage = "otel/opentelemetry-collector:0.162.0" +
+		"@sha256:310a800ad69ee430e7c541796852a242c9c7db97aaad4daa5ccf843c525fbdb2"
 	// ContribCollectorImage is the contrib distribution, with queues on disk and
-	// tail sampling. Its digest is the one of the multi-platform index, as many
-	// public repositories pin it.
-	ContribCollectorImage = "otel/opentelemetry-collector-contrib:0.161.0" +
-		"@sha256:fd328de2552466ad78385e1b1289c3f2402b1c45f265b252aab1955b42845ac1"
+	// tail sampling.
+	ContribCollectorImage = "otel/opentelemetry-collector-contrib:0.162.0" +
+		"@sha256:39923a8e431bd1f57be82411999d389fcfe40857492e4365456d97a4c1f74be6"
 
 	// OpenSearchImage and ElasticsearchImage are the releases, by the same digests, with
 	// which the Jaeger project tests Jaeger 2.20.0.
@@ -34,7 +34,7 @@ const (
 	ElasticsearchImage = "docker.elastic.co/elasticsearch/elasticsearch:9.4.0" +
 		"@sha256:754c3d8ca6f74acba58eb0610b8479a13c36df09ac1a4e0f2667dc167d377b84"
 	// DefaultCleanerImage is of the same release as Jaeger's.
-	DefaultCleanerImage = "jaegertracing/jaeger-es-index-cleaner:2.20.0"
+	DefaultCleanerImage = "jaegertracing/jaeger-es-index-cleaner:2.21.0"
 )
 
 // Defaults returns the settings of a stack that configures nothing.

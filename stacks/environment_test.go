@@ -10,7 +10,7 @@ import (
 )
 
 // The environment belongs to the whole process, so these do not run in parallel.
-func TestEnvironmentGivesTheWholeConfiguration(t *testing.T) {
+func TestEnvironment(t *testing.T) {
 	tests := map[string]struct {
 		text string
 		want map[string]string
@@ -37,7 +37,7 @@ func TestEnvironmentGivesTheWholeConfiguration(t *testing.T) {
 	}
 }
 
-func TestEnvironmentNamesTheVariableItCannotRead(t *testing.T) {
+func TestEnvironment_Error(t *testing.T) {
 	t.Setenv("PULUMI_CONFIG", "{")
 	_, err := stacks.Environment()
 	require.EqualError(t, err, "read PULUMI_CONFIG: unexpected end of JSON input")

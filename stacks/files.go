@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -132,15 +133,26 @@ func OpenFiles(root, stack string) (Stack, error) {
 	return opened, err
 }
 
-// UnknownKeys returns a [Problems] with the top-level keys of a stack's file that
-// Pulumi ignores, with everything below them; nil if there are none. A file that
-// cannot be read is none of its problems.
-func UnknownKeys(root, stack string) error {
+// CheckFile returns a [Problems] with what a stack's file shows and Pulumi does not pass
+// on: the top-level keys that it ignores, with everything below them, and the encrypted
+// values, one by one, that would be shown in the clear. It returns nil if there are none.
+// A file that cannot be read is none of its problems.
+func CheckFile(root, stack string) error {
 	files, err := ReadFiles(root, stack)
-	if err != nil || len(files.Stack.unknown) == 0 {
-		return nil //nolint:nilerr // whoever opens the stack reports it
+	if err != nil {
+		return nil //nolint:nilerr // opening the stack reports it
 	}
-	return Problems(files.Stack.unknown)
+	problems := files.Stack.unknown
+	if values, err := files.Config(); err == nil {
+		_, _, mistakes := decode(files.Project.Name, Config{Values: values})
+		problems = append(problems, slices.DeleteFunc(mistakes, func(p Problem) bool {
+			return p.Rule != ruleNotSecret && p.Rule != ruleWholeSection
+		})...)
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return Problems(problems)
 }
 
 // Config returns the stack's configuration in the form that [Open] reads.
@@ -177,6 +189,10 @@ func readStackFile(path, project string) (StackFile, error) {
 	}
 	file := StackFile{Path: path, Config: config.Map{}, document: document}
 	for key, value := range pairs(&document) {
+		if key.Value == "config" && value.Tag != "!!null" && value.Kind != yaml.MappingNode && value.Kind != yaml.AliasNode {
+			// Without the value, which may be a password.
+			return StackFile{}, fmt.Errorf("%s: config: must be a mapping of keys to values", filepath.Base(path))
+		}
 		if !slices.Contains(stackFileKeys, key.Value) {
 			file.unknown = append(file.unknown, unknownTopLevelKey(filepath.Base(path), key.Value))
 		}
@@ -231,8 +247,15 @@ func readDocument(path string) (yaml.Node, error) {
 		return yaml.Node{}, fmt.Errorf("%s has an unresolved merge conflict in line %d: edit the file and remove the conflict markers", name, line)
 	}
 	var document yaml.Node
-	if err := yaml.Unmarshal(text, &document); err != nil {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	if err := decoder.Decode(&document); err != nil && !errors.Is(err, io.EOF) {
+		if line := tabbed(text); line > 0 {
+			return yaml.Node{}, fmt.Errorf("%s: line %d is indented with a tab: YAML is indented with spaces", name, line)
+		}
 		return yaml.Node{}, fmt.Errorf("%s: %w", name, err)
+	}
+	if err := decoder.Decode(&yaml.Node{}); !errors.Is(err, io.EOF) {
+		return yaml.Node{}, fmt.Errorf("%s: must be one YAML document: Pulumi ignores what follows a line with ---", name)
 	}
 	if document.IsZero() || document.Content[0].Tag == "!!null" {
 		empty := yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
@@ -241,7 +264,24 @@ func readDocument(path string) (yaml.Node, error) {
 	if document.Content[0].Kind != yaml.MappingNode {
 		return yaml.Node{}, fmt.Errorf("%s: must be a mapping of keys to values", name)
 	}
+	lines := map[string]int{}
+	for key := range pairs(&document) {
+		if line := lines[key.Value]; line > 0 {
+			return yaml.Node{}, fmt.Errorf("%s: line %d has %s, which line %d has already", name, key.Line, key.Value, line)
+		}
+		lines[key.Value] = key.Line
+	}
 	return document, nil
+}
+
+// tabbed returns the number of the first line that is indented with a tab, or 0.
+func tabbed(text []byte) int {
+	for i, line := range bytes.Split(text, []byte("\n")) {
+		if bytes.HasPrefix(bytes.TrimLeft(line, " "), []byte("\t")) {
+			return i + 1
+		}
+	}
+	return 0
 }
 
 // conflictMarker returns the number of the first line that Git wrote into a file

@@ -3,6 +3,7 @@ package stacks_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -184,17 +185,70 @@ func TestReadFiles_key_without_namespace(t *testing.T) {
 	assert.Equal(t, map[string]string{"lab:sampling": `{"kubelet":0}`}, config)
 }
 
+const ruleHome = "must not begin with ~, which only a shell replaces: write the whole path, or one below the project's root"
+
+// Editors on other systems write other line ends, and a mark before the text.
+func TestOpenFiles_encodings(t *testing.T) {
+	t.Parallel()
+	const text = "config:\n  lab:cluster:\n    servers: 3\n  lab:verify: {expectations: mine.yaml}\n"
+	const mine = "- name: mine\n  spans:\n    - {service: kubelet}\n"
+	for name, change := range map[string]func(string) string{
+		"CRLF":                 func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") },
+		"a byte order mark":    func(s string) string { return "\ufeff" + s },
+		"no last line end":     func(s string) string { return strings.TrimSuffix(s, "\n") },
+		"an end of a document": func(s string) string { return "---\n" + s + "...\n" },
+	} {
+		stack, err := stacks.OpenFiles(folder(t, map[string]string{
+			"Pulumi.yaml": project, "Pulumi.dev.yaml": change(text), "mine.yaml": change(mine),
+		}), "dev")
+		require.NoError(t, err, name)
+		assert.Equal(t, 3, stack.Settings.Cluster.Servers, name)
+		require.Len(t, stack.Expectations, 1, name)
+		assert.Equal(t, "kubelet", stack.Expectations[0].Spans[0].Service, name)
+	}
+}
+
 func TestOpenFiles_problems(t *testing.T) {
 	t.Parallel()
 
 	tests := map[string]struct{ file, want string }{
-		"a misspelt top-level key": {
+		"a misspelled top-level key": {
 			"confg:\n  lab:cluster: {servers: 3}\n",
 			"the stack configuration has 1 mistake:\n  - Pulumi.dev.yaml: confg: unknown top-level key; the nearest valid one is config",
 		},
 		"a key that is not indented": {
 			"config:\nlab:cluster: {servers: 3}\n",
 			"the stack configuration has 1 mistake:\n  - Pulumi.dev.yaml: lab:cluster: configuration keys must be indented below config:",
+		},
+		"a key in another case": {
+			"Config:\n  lab:cluster: {servers: 3}\n",
+			"the stack configuration has 1 mistake:\n  - Pulumi.dev.yaml: Config: unknown top-level key; the nearest valid one is config",
+		},
+		"a config inside config": {
+			"config:\n  config:\n    lab:cluster: {servers: 3}\n",
+			"the stack configuration has 1 mistake:\n  - lab:config: stands inside config itself: write what is below it one level further out",
+		},
+		"a misspelt namespace": {
+			"config:\n  lap:cluster: {servers: 3}\n  lap:region: x\n  aws:cluster: y\n",
+			"the stack configuration has 1 mistake:\n  - lap:cluster: unknown namespace; the nearest valid key is lab:cluster",
+		},
+		"a key twice": {
+			"config:\n  lab:cluster: {servers: 3}\nencryptionsalt: a\nconfig:\n  lab:verify: {timeout: 1s}\n",
+			`read stack "dev": Pulumi.dev.yaml: line 4 has config, which line 1 has already`,
+		},
+		"two documents": {
+			"config:\n  lab:cluster: {servers: 3}\n---\nconfig: {}\n",
+			`read stack "dev": Pulumi.dev.yaml: must be one YAML document: Pulumi ignores what follows a line with ---`,
+		},
+		"a tab": {
+			"config:\n  lab:cluster:\n  \tservers: 3\n", `read stack "dev": Pulumi.dev.yaml: line 3 is indented with a tab: YAML is indented with spaces`,
+		},
+		"a config that is a text": {"config: hunter2\n", `read stack "dev": Pulumi.dev.yaml: config: must be a mapping of keys to values`},
+		"a config that is a list": {"config: [hunter2]\n", `read stack "dev": Pulumi.dev.yaml: config: must be a mapping of keys to values`},
+		"paths of a shell": {
+			"config:\n  lab:runtime: {bundle: {directory: ~/b}}\n  lab:verify: {expectations: ~me/e.yaml}\n  lab:cluster: {certificateAuthorities: [~/ca.pem]}\n",
+			"the stack configuration has 3 mistakes:\n  - lab:runtime.bundle.directory: ~/b: " + ruleHome +
+				"\n  - lab:verify.expectations: ~me/e.yaml: " + ruleHome + "\n  - lab:cluster.certificateAuthorities[0]: ~/ca.pem: " + ruleHome,
 		},
 		"together with those of the configuration": {
 			"encryptionsalts: v1\nconfig:\n  lab:cluster: {servers: 0}\n",
@@ -211,22 +265,27 @@ func TestOpenFiles_problems(t *testing.T) {
 	}
 }
 
-func TestUnknownKeys(t *testing.T) {
+func TestCheckFile(t *testing.T) {
 	t.Parallel()
 
 	for file, want := range map[string]string{
-		"confg: {}":        "the stack configuration has 1 mistake:\n  - Pulumi.dev.yaml: confg: unknown top-level key; the nearest valid one is config",
-		"config: {}":       "",
-		"config: [broken,": "",
+		"confg: {}":                              "the stack configuration has 1 mistake:\n  - Pulumi.dev.yaml: confg: unknown top-level key; the nearest valid one is config",
+		"config: {}":                             "",
+		"config: [broken,":                       "",
+		"config: {lab:cluster: {servers: 0}}":    "",
+		"config: {lab:jaeger: {secure: v1:a:b}}": "the stack configuration has 1 mistake:\n  - lab:jaeger: " + ruleWholeSection,
+		"config: {lab:jaeger: {image: {secure: v1:a:b}, storage: opensearch, server: {password: {secure: v1:a:c}}}}": "the stack configuration has 1 mistake:\n" +
+			"  - lab:jaeger.image: " + ruleNotSecret,
+		"config: {lab:jaeger: {storage: opensearch, server: {password: {secure: v1:a:c}}}}": "",
 	} {
-		err := stacks.UnknownKeys(folder(t, map[string]string{"Pulumi.yaml": project, "Pulumi.dev.yaml": file}), "dev")
+		err := stacks.CheckFile(folder(t, map[string]string{"Pulumi.yaml": project, "Pulumi.dev.yaml": file}), "dev")
 		if want == "" {
 			require.NoError(t, err, file)
 		} else {
 			require.EqualError(t, err, want)
 		}
 	}
-	require.NoError(t, stacks.UnknownKeys(t.TempDir(), "dev"), "the configuration is somewhere else")
+	require.NoError(t, stacks.CheckFile(t.TempDir(), "dev"), "the configuration is somewhere else")
 }
 
 func TestOpenFiles_empty_sections(t *testing.T) {

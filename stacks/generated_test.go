@@ -70,6 +70,7 @@ func TestNew_GeneratedMistakes(t *testing.T) {
 // too long.
 var hidden = []string{
 	":collector", ".exporters", ".exporters[0]", ".headers", ".ca", ":jaeger", ".server", ".password",
+	":cluster", ".registries", ".registries[0]",
 }
 
 // about reports whether a problem names a key or what the key is a part of.
@@ -111,8 +112,7 @@ func settingsIn(kind reflect.Type, path string) []setting {
 		if path != "" {
 			keys = append(keys, setting{path, kind})
 		}
-		for i := range kind.NumField() {
-			field := kind.Field(i)
+		for field := range kind.Fields() {
 			keys = append(keys, settingsIn(field.Type, strings.TrimPrefix(path+"."+field.Tag.Get("mapstructure"), "."))...)
 		}
 		return keys
@@ -153,6 +153,10 @@ func everyKey() map[string]any {
 	return map[string]any{
 		"cluster": map[string]any{
 			"kubernetes": "1.37", "image": "registry.test/k3s:v1.37.1-k3s1", "servers": 3, "agents": 2, "apiPort": 7550,
+			"proxy": map[string]any{"http": "http://proxy.test:3128", "https": "http://proxy.test:3128", "except": []any{".test"}},
+			"registries": []any{map[string]any{
+				"name": "docker.io", "mirrors": []any{"https://mirror.test/hub"}, "username": "me", "password": "Tr4ces!!", "insecure": true,
+			}},
 		},
 		"runtime": map[string]any{
 			"name": "containerd", "oci": "runc",

@@ -10,7 +10,7 @@ import (
 
 // maxClusterName is the longest cluster name that k3d accepts.
 //
-// Source: github.com/k3d-io/k3d/v5@v5.8.3/pkg/types/defaults.go
+// Source: github.com/k3d-io/k3d/v5@v5.9.0/pkg/types/defaults.go
 // (DefaultObjectNamePrefix and the node's host name limit).
 const maxClusterName = 32
 

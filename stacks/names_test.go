@@ -58,7 +58,7 @@ func TestNames_Validation(t *testing.T) {
 			stack: "dev-",
 			rules: []string{label},
 		},
-		"both mistakes are told": {
+		"both mistakes are reported": {
 			stack: strings.Repeat("A", 30),
 			rules: []string{label, long(42)},
 		},

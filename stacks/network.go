@@ -3,6 +3,7 @@ package stacks
 import (
 	"hash/fnv"
 	"net/netip"
+	"slices"
 
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
@@ -26,4 +27,27 @@ func (n NetworkSettings) subnet(names Names) (tracing.Subnet, error) {
 	hash.Write([]byte(names.Owner + names.suffix)) //nolint:errcheck // a hash never fails
 	parts := uint32(1) << (derivedSubnetBits - derivedSubnets.Bits())
 	return derivedSubnets.Part(int(hash.Sum32()%parts), derivedSubnetBits), nil
+}
+
+// freeSubnets contain the ranges that are offered to a stack whose own is taken.
+var freeSubnets = []tracing.Subnet{
+	derivedSubnets,
+	{Prefix: netip.MustParsePrefix("172.16.0.0/12")},
+	{Prefix: netip.MustParsePrefix("192.168.0.0/16")},
+}
+
+// FreeSubnet returns a private range for a stack's network that overlaps none of those
+// that are taken; false if there is none.
+func FreeSubnet(taken []netip.Prefix) (netip.Prefix, bool) {
+	for _, subnets := range freeSubnets {
+		parts := 1 << (derivedSubnetBits - subnets.Bits())
+		// From the end: Docker takes from the beginning.
+		for i := parts - 1; i >= 0; i-- {
+			part := subnets.Part(i, derivedSubnetBits).Prefix
+			if !slices.ContainsFunc(taken, part.Overlaps) {
+				return part, true
+			}
+		}
+	}
+	return netip.Prefix{}, false
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
-var update = flag.Bool("update", false, "write docs/configuration.md anew")
+var update = flag.Bool("update", false, "rewrite docs/configuration.md")
 
 const referencePath = "../docs/configuration.md"
 
@@ -160,7 +160,7 @@ func defaultOf(t *testing.T, value reflect.Value) string {
 	if kind == reflect.Struct || (value.IsZero() && kind != reflect.Int && kind != reflect.Bool) {
 		return ""
 	}
-	if duration, ok := value.Interface().(time.Duration); ok {
+	if duration, ok := reflect.TypeAssert[time.Duration](value); ok {
 		return "`" + duration.String() + "`"
 	}
 	encoded, err := json.Marshal(value.Interface())

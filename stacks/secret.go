@@ -68,15 +68,16 @@ func (s secretSections) has(section string) bool {
 // Rules for encrypted values. Pulumi shows the inputs of resources, and what is
 // encrypted stays secret only where the program passes it on as a secret.
 const (
-	ruleNotSecret = "must not be encrypted: it would be shown in the clear; " +
-		"only jaeger.server.password, and headers and endpoints of collector.exporters, stay secret"
-	ruleWholeSection = "must not be encrypted as a whole: encrypt single values with " +
-		"`pulumi config set --secret --path`; jaeger.server.password, and headers and endpoints of collector.exporters, stay secret"
+	ruleNotSecret    = "must not be encrypted: it would be shown in the clear; only " + stayingSecret
+	ruleWholeSection = "must not be encrypted as a whole: encrypt single values with `pulumi config set --secret --path`; " + stayingSecret
+
+	stayingSecret = "jaeger.server.password, headers and endpoints of collector.exporters, " +
+		"URLs of cluster.proxy and passwords of cluster.registries stay secret"
 )
 
 // staysSecret reports whether an encrypted value at a key stays secret.
 func staysSecret(key string, kind reflect.Type) bool {
-	return kind == reflect.TypeFor[Secret]() ||
+	return kind == reflect.TypeFor[Secret]() || key == "cluster.proxy.http" || key == "cluster.proxy.https" ||
 		(strings.HasPrefix(key, "collector.exporters[") && strings.HasSuffix(key, "].endpoint"))
 }
 
@@ -135,7 +136,10 @@ func withoutBlinded(key string, value any, known strict.Types) any {
 // problems returns a problem for every decrypted section of which nothing stays
 // secret. Pulumi does not tell a program which value inside a section is encrypted.
 func (s secretSections) problems(project string, settings Settings) []Problem {
+	proxy := settings.Cluster.Proxy
+	hasPassword := func(registry RegistrySettings) bool { return registry.Password != "" }
 	holds := map[string]bool{
+		"cluster":   proxy.HTTP != "" || proxy.HTTPS != "" || slices.ContainsFunc(settings.Cluster.Registries, hasPassword),
 		"jaeger":    settings.Jaeger.Server != nil && settings.Jaeger.Server.Password != "",
 		"collector": len(settings.Collector.Exporters) > 0,
 	}

@@ -10,10 +10,11 @@ import (
 )
 
 const (
-	ruleNotSecret = "must not be encrypted: it would be shown in the clear; " +
-		"only jaeger.server.password, and headers and endpoints of collector.exporters, stay secret"
+	ruleNotSecret = "must not be encrypted: it would be shown in the clear; only jaeger.server.password, headers and endpoints " +
+		"of collector.exporters, URLs of cluster.proxy and passwords of cluster.registries stay secret"
 	ruleWholeSection = "must not be encrypted as a whole: encrypt single values with " +
-		"`pulumi config set --secret --path`; jaeger.server.password, and headers and endpoints of collector.exporters, stay secret"
+		"`pulumi config set --secret --path`; jaeger.server.password, headers and endpoints of collector.exporters, " +
+		"URLs of cluster.proxy and passwords of cluster.registries stay secret"
 )
 
 // Where nothing can decrypt it, an encrypted value reads as [secret].

@@ -34,6 +34,37 @@ type ClusterSettings struct {
 	Agents  int `mapstructure:"agents"`
 	// APIPort is the port of the Kubernetes API on 127.0.0.1.
 	APIPort int `mapstructure:"apiPort"`
+	// Proxy is what the nodes pull images through.
+	Proxy ProxySettings `mapstructure:"proxy"`
+	// CertificateAuthorities are files with certificates in PEM that the nodes trust when
+	// they pull images; relative paths are below the project's root.
+	CertificateAuthorities []string `mapstructure:"certificateAuthorities"`
+	// Registries are those that the nodes reach otherwise than by their names.
+	Registries []RegistrySettings `mapstructure:"registries"`
+}
+
+// ProxySettings choose the proxy through which the nodes pull images.
+type ProxySettings struct {
+	// HTTP and HTTPS are the URLs of the proxies for http and https; empty means none.
+	HTTP  string `mapstructure:"http"`
+	HTTPS string `mapstructure:"https"`
+	// Except lists hosts, domains and ranges that are reached directly, besides all of the
+	// stack's own.
+	Except []string `mapstructure:"except"`
+}
+
+// RegistrySettings say how the nodes reach one registry.
+type RegistrySettings struct {
+	// Name is its host, with the port if any, as images name it.
+	Name string `mapstructure:"name"`
+	// Mirrors are the URLs of registries that are asked for its images first, in this
+	// order.
+	Mirrors []string `mapstructure:"mirrors"`
+	// Username and Password log in to the host Name; both or none.
+	Username string `mapstructure:"username"`
+	Password Secret `mapstructure:"password"`
+	// Insecure accepts any certificate of the host Name.
+	Insecure bool `mapstructure:"insecure"`
 }
 
 // NetworkSettings choose the Docker network of nodes, Collector and Jaeger.
@@ -52,7 +83,7 @@ type RuntimeSettings struct {
 	// RuntimeClasses are the OCI runtimes that get a RuntimeClass of their name, side
 	// by side.
 	RuntimeClasses []tracing.OCIRuntime `mapstructure:"runtimeClasses"`
-	// Bundle says where the container runtime's release comes from; nil means the
+	// Bundle is where the container runtime's release comes from; nil means the
 	// pinned official release.
 	Bundle *BundleSettings `mapstructure:"bundle"`
 	// Version is the CRI-O release that Bundle holds; empty means that of the
@@ -193,7 +224,7 @@ type ExporterSettings struct {
 	Headers map[string]Secret `mapstructure:"headers"`
 }
 
-// Queue says where spans wait for their destinations.
+// Queue is where spans wait for their destinations.
 type Queue string
 
 const (

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/kubetracing/kubetracing/components/expectations"
 	"github.com/kubetracing/kubetracing/components/spec"
@@ -32,6 +33,10 @@ type Stack struct {
 	// Expectations are those of the file that Settings.Verify.Expectations names.
 	Expectations []verify.Expectation
 
+	// authorities are the certificates of Settings.Cluster.CertificateAuthorities, in PEM.
+	authorities string
+	// secretProxy keeps the URLs of the nodes' proxies out of what is shown.
+	secretProxy bool
 	// secretEndpoints keeps the endpoints of exporters out of the Collector's
 	// configuration.
 	secretEndpoints bool
@@ -55,7 +60,8 @@ func OpenConfig(root, project, stack string, config Config) (Stack, error) {
 	settings, secret, problems := decode(project, config)
 	problems = append(names.validate(), problems...)
 	problems = append(problems, secret.problems(project, settings)...)
-	rules := append(validate(project, settings, secret), validateDestinations(project, names, settings, secret)...)
+	authorities, unusable := readAuthorities(root, project, settings.Cluster.CertificateAuthorities)
+	rules := slices.Concat(validate(project, settings, secret), validateDestinations(project, names, settings, secret), unusable)
 	problems = append(problems, slices.DeleteFunc(rules, func(p Problem) bool {
 		// A value that could not be decoded is empty now; that is no second mistake.
 		return slices.ContainsFunc(problems, func(decoded Problem) bool { return decoded.Field == p.Field })
@@ -81,13 +87,13 @@ func OpenConfig(root, project, stack string, config Config) (Stack, error) {
 	return Stack{
 		Project: project, Names: names, Settings: settings, Release: release, Subnet: subnet,
 		Root: root, Expectations: expectations,
-		secretEndpoints: secret.has("collector"),
+		authorities: authorities, secretProxy: secret.has("cluster"), secretEndpoints: secret.has("collector"),
 	}, nil
 }
 
 // readExpectations reads a file with trace-based tests, if there is one.
 func readExpectations(root, file string) ([]verify.Expectation, error) {
-	if file == "" {
+	if file == "" || isHome(file) {
 		return nil, nil
 	}
 	if !filepath.IsAbs(file) {
@@ -141,6 +147,7 @@ func (s Stack) ClusterSpec() tracing.ClusterSpec {
 		APIPort:      s.Settings.Cluster.APIPort,
 		OwnerLabel:   spec.StackLabel + "=" + s.Names.Owner,
 		Sampling:     tracing.Sampling(s.Settings.Sampling),
+		Pulls:        s.pulls(),
 	}
 }
 
@@ -232,7 +239,10 @@ func (s Stack) receiver() string {
 // JaegerSpec returns what decides Jaeger's configuration.
 func (s Stack) JaegerSpec() tracing.JaegerSpec {
 	jaeger := s.Settings.Jaeger
-	spec := tracing.JaegerSpec{Storage: jaeger.Storage, Retention: jaeger.Retention.String(), MaxTraces: jaeger.MaxTraces}
+	spec := tracing.JaegerSpec{
+		Version: jaegerVersion(jaeger.Image),
+		Storage: jaeger.Storage, Retention: jaeger.Retention.String(), MaxTraces: jaeger.MaxTraces,
+	}
 	if jaeger.Server != nil {
 		spec.Server = s.server()
 	}
@@ -242,13 +252,16 @@ func (s Stack) JaegerSpec() tracing.JaegerSpec {
 // server returns how Jaeger reaches the OpenSearch or Elasticsearch.
 func (s Stack) server() *tracing.JaegerServer {
 	storage, server := s.Settings.Jaeger.Storage, s.Settings.Jaeger.Server
+	synchronous := writesSynchronously(s.Settings.Jaeger.Image)
 	if s.Settings.OwnServer() {
 		return &tracing.JaegerServer{
 			URL: storage.OwnURL(), Username: storage.Superuser(), IndexPrefix: s.Names.Cluster, SingleNode: true,
+			Synchronous: synchronous,
 		}
 	}
 	return &tracing.JaegerServer{
 		URL: server.URL, Username: server.Username, CA: server.CA, IndexPrefix: s.Names.Cluster,
+		Synchronous: synchronous,
 	}
 }
 
@@ -307,7 +320,7 @@ func (e ExporterSettings) spec() tracing.OTLPExporter {
 // Layout is what follows from a stack's settings alone: where its parts are found,
 // and what their traces must show. The program and the command line share it.
 type Layout struct {
-	// Cluster decides the cluster's files, but for the image of its nodes.
+	// Cluster decides the cluster's files, except the image of its nodes.
 	Cluster tracing.ClusterSpec
 	// Nodes are the Docker names of the cluster's nodes, servers first.
 	Nodes []string
@@ -316,6 +329,9 @@ type Layout struct {
 	Containers []string
 	// JaegerURL is the URL of Jaeger's UI and query API on this machine.
 	JaegerURL string
+	// MaxAge is the age at which a search server deletes a trace, beyond which it must not
+	// be asked; 0 with other storage, which can be asked for everything that it has.
+	MaxAge time.Duration
 	// Workloads decides how the workloads run.
 	Workloads catalog.Target
 	// Expected is what the traces must show.
@@ -349,6 +365,9 @@ func (s Stack) Layout() Layout {
 		if workload, known := catalog.Find(string(name)); known {
 			layout.Expected.Workloads = append(layout.Expected.Workloads, workload.Expectations(layout.Workloads)...)
 		}
+	}
+	if s.Settings.Jaeger.Storage.IsServer() {
+		layout.MaxAge = s.Settings.Jaeger.MaxAge()
 	}
 	if s.Settings.OwnServer() {
 		layout.Containers = append(layout.Containers, s.Names.Server(s.Settings.Jaeger.Storage))

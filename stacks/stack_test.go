@@ -1,8 +1,10 @@
 package stacks_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -26,6 +28,37 @@ func TestStack_BaseImage(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "registry.test/k3s:v1.36.2-k3s1", stack.BaseImage())
 	assert.Equal(t, "v1.36.2+k3s1", stack.Release.Kubernetes, "the rules follow the version, not the image")
+}
+
+// Jaeger refuses a key that it does not know, and from 2.21 on can keep a promise that
+// earlier releases cannot.
+func TestStack_JaegerSpec_Synchronous(t *testing.T) {
+	t.Parallel()
+
+	const digest = "@sha256:3d0ac795ff98aa04d1be04311d2dac6c25b4bfc8322dc02e53bc5b170c5018c3"
+	for image, synchronous := range map[string]bool{
+		stacks.DefaultJaegerImage:                     true,
+		"jaegertracing/jaeger:2.21.0":                 true,
+		"jaegertracing/jaeger:v2.22.1":                true,
+		"jaegertracing/jaeger:3.0.0":                  true,
+		"mirror.test:5000/own/jaeger:2.21":            true,
+		"jaegertracing/jaeger:latest":                 true,
+		"jaegertracing/jaeger" + digest:               true,
+		"mirror.test/traces:1.0.0":                    true,
+		"jaegertracing/jaeger:2.20.0":                 false,
+		"jaegertracing/jaeger:2.21.0-rc1":             false,
+		"jaegertracing/jaeger:2.20.0" + digest:        false,
+		"quay.io/jaegertracing/jaeger:v2.3.0":         false,
+		"mirror.test:5000/own/jaeger:2.20.1" + digest: false,
+	} {
+		for _, server := range []map[string]any{{"password": "Hunter2-and-more"}, {"url": "https://search.test"}} {
+			config := jaegerServer(t, "opensearch", server)
+			config["kubetracing:jaeger"] = strings.Replace(config["kubetracing:jaeger"], "{", fmt.Sprintf(`{"image": %q, `, image), 1)
+			stack, err := stacks.New("kubetracing", "dev", config)
+			require.NoError(t, err, image)
+			assert.Equal(t, synchronous, stack.JaegerSpec().Server.Synchronous, image)
+		}
+	}
 }
 
 func TestStack_ClusterSpec(t *testing.T) {
@@ -76,6 +109,32 @@ func TestStack_CollectorSpec(t *testing.T) {
 		Debug:        true,
 		Exporters:    []tracing.OTLPExporter{{Name: "tempo", Protocol: "grpc", Endpoint: "tempo:4317", Insecure: true}},
 	}, stack.CollectorSpec())
+}
+
+func TestStack_JaegerSpec_Version(t *testing.T) {
+	t.Parallel()
+
+	assert.NotEmpty(t, jaegerVersionOf(t, stacks.DefaultJaegerImage))
+	for image, version := range map[string]string{
+		"jaegertracing/jaeger:2.22.0":                                   "2.22.0",
+		"registry.example.com/mirror/jaeger:2.21":                       "2.21.0",
+		"jaegertracing/jaeger:v2.21.0-rc1":                              "2.21.0-rc1",
+		"jaegertracing/jaeger:2.20.0@sha256:" + strings.Repeat("a", 64): "2.20.0",
+		"jaegertracing/jaeger@sha256:" + strings.Repeat("a", 64):        "",
+		"jaegertracing/jaeger:latest":                                   "",
+		"example.com/our-jaeger:2.21.0":                                 "",
+	} {
+		assert.Equal(t, version, jaegerVersionOf(t, image), image)
+	}
+}
+
+// jaegerVersionOf returns the release of Jaeger for which the files of a stack with an
+// image are rendered.
+func jaegerVersionOf(t *testing.T, image string) string {
+	t.Helper()
+	stack, err := stacks.New("kubetracing", "dev", section("jaeger", `{"image": "`+image+`"}`))
+	require.NoError(t, err)
+	return stack.JaegerSpec().Version
 }
 
 func TestOpen_Expectations(t *testing.T) {
@@ -159,7 +218,7 @@ func TestStack_Notes(t *testing.T) {
 		"a conmon-rs with traces of its own": {"1.36", `{"name": "crio"}`, []string{
 			"conmon-rs 0.8.0 sends its spans in traces of its own, not in those of CRI-O: runtime.monitor.crio 1.31.13 chooses one that joins them.",
 		}},
-		"a conmon-rs that a bundle of one's own is said to hold": {
+		"a conmon-rs that a custom bundle declares": {
 			"1.36", `{"name": "crio", ` + bundle + `"monitor": {"version": "0.6.6"}}`, nil,
 		},
 		"a bundle without conmon-rs": {"1.27", `{"name": "crio"}`, []string{

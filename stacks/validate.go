@@ -82,6 +82,7 @@ func (v *validator) isSecret(key string) bool { return v.secret.has(v.secret.sec
 func validate(project string, s Settings, secret secretSections) []Problem {
 	v := &validator{project: project, secret: secret}
 	v.cluster(s.Cluster)
+	v.pulls(s.Cluster)
 	v.network(s)
 	v.runtime(s)
 	v.sampling(s.Sampling)
@@ -97,6 +98,9 @@ func validate(project string, s Settings, secret secretSections) []Problem {
 	v.imageVersions(s)
 	if s.Verify.Timeout <= 0 || s.Verify.Timeout > maxVerifyTimeout {
 		v.reject("verify.timeout", s.Verify.Timeout, fmt.Sprintf("must be above 0 and at most %s", maxVerifyTimeout))
+	}
+	if isHome(s.Verify.Expectations) {
+		v.reject("verify.expectations", s.Verify.Expectations, ruleHome)
 	}
 	return v.problems
 }
@@ -230,6 +234,12 @@ func (v *validator) workloads(chosen []Workload) {
 		}
 	}
 }
+
+// ruleHome refuses a path that only a shell would expand.
+const ruleHome = "must not begin with ~, which only a shell replaces: write the whole path, or one below the project's root"
+
+// isHome reports whether a path begins with what a shell replaces by a home directory.
+func isHome(path string) bool { return strings.HasPrefix(path, "~") }
 
 var imageDigest = regexp.MustCompile(`@sha(256|512):[0-9a-f]*`)
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"testing"
 
@@ -98,9 +99,7 @@ func TestExporter_TLSAndHeaders(t *testing.T) {
 
 	with := func(values map[string]any) map[string]string {
 		all := map[string]any{"name": "tempo", "protocol": "grpc", "endpoint": "tempo:4317"}
-		for key, value := range values {
-			all[key] = value
-		}
+		maps.Copy(all, values)
 		return exporter(t, all)
 	}
 	key := "kubetracing:collector.exporters[0]."

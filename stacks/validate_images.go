@@ -88,12 +88,35 @@ var jaegerV1Images = []string{
 	"jaeger-collector", "jaeger-query", "jaeger-agent", "jaeger-ingester",
 }
 
+// jaegerName is the last part of the name of Jaeger's image.
+const jaegerName = "jaeger"
+
+// jaegerVersion returns the release of an image of Jaeger, as its name and tag tell;
+// empty if they do not.
+func jaegerVersion(image string) string {
+	name, tag := nameAndTag(image)
+	version, err := semver.NewVersion(tag)
+	if name != jaegerName || err != nil {
+		return ""
+	}
+	return version.String()
+}
+
 func (v *validator) jaegerImage(image string) {
 	name, tag := nameAndTag(image)
 	version, err := semver.NewVersion(tag)
-	if slices.Contains(jaegerV1Images, name) || (name == "jaeger" && err == nil && version.Major() < 2) {
+	if slices.Contains(jaegerV1Images, name) || (name == jaegerName && err == nil && version.Major() < 2) {
 		v.reject("jaeger.image", image, "is Jaeger v1, which does not read the configuration: must be a jaegertracing/jaeger 2.x")
 	}
+}
+
+// writesSynchronously reports whether the Jaeger of an image can write to a search
+// server before it acknowledges. An image whose name and tag do not tell is taken to
+// be as new as the default one.
+func writesSynchronously(image string) bool {
+	name, tag := nameAndTag(image)
+	version, err := semver.NewVersion(tag)
+	return name != "jaeger" || err != nil || !version.LessThan(semver.MustParse(tracing.JaegerSynchronousWrites))
 }
 
 func (v *validator) serverImage(storage tracing.JaegerStorage, image string) {

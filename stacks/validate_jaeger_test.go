@@ -77,7 +77,7 @@ func TestOpen_SearchServer_Invalid(t *testing.T) {
 			config: jaegerServer(t, "elasticsearch", map[string]any{"password": `hunter"2`}),
 			want:   hidden(password, `must be of ASCII letters, digits and signs, without spaces, '"' and '\'`),
 		},
-		"what goes with a URL alone, and a heap in GiB": {
+		"keys that are only valid with a URL, and a heap in GiB": {
 			config: jaegerServer(t, "elasticsearch", map[string]any{
 				"password": "hunter2", "username": "me", "ca": "x", "heapMiB": 2, "image": "a b", "cleanerImage": "c d",
 			}),
@@ -89,7 +89,7 @@ func TestOpen_SearchServer_Invalid(t *testing.T) {
 				{server + ".heapMiB", "2", "must be from 512 to 31744"},
 			},
 		},
-		"what goes with a server of our own alone": {
+		"keys that are only valid without a URL": {
 			config: jaegerServer(t, "opensearch", map[string]any{
 				"url": "http://search.test:9200", "ca": certificate(t), "heapMiB": 2048, "image": "opensearch:3",
 			}),
@@ -99,7 +99,7 @@ func TestOpen_SearchServer_Invalid(t *testing.T) {
 				{Field: server + ".ca", Rule: "is only valid with TLS, which is off"},
 			},
 		},
-		"an address that is no URL": {
+		"an address that is not a URL": {
 			config: jaegerServer(t, "opensearch", map[string]any{"url": "search.test:9200"}),
 			want:   []stacks.Problem{{server + ".url", "search.test:9200", "must be an http or https URL"}},
 		},
@@ -123,7 +123,7 @@ func TestOpen_SearchServer_Invalid(t *testing.T) {
 			config: jaegerServer(t, "opensearch", map[string]any{"url": "http://search.test:9200", "username": "a:b", "password": "hunter2"}),
 			want:   []stacks.Problem{{server + ".username", "a:b", "must be one line without '$' and ':'"}},
 		},
-		"certificates that are none": {
+		"certificates that are malformed": {
 			config: jaegerServer(t, "opensearch", map[string]any{"url": "https://search.test:9200", "ca": "x"}),
 			want:   hidden(server+".ca", "must be certificates in PEM: PEM block 1 is malformed"),
 		},

@@ -43,6 +43,9 @@ func (v *validator) bundle(key string, bundle *BundleSettings) {
 	if strings.ContainsFunc(b.Directory, unicode.IsControl) {
 		v.reject(key+".directory", strconv.Quote(b.Directory), "must not contain control characters")
 	}
+	if isHome(b.Directory) {
+		v.reject(key+".directory", b.Directory, ruleHome)
+	}
 	if b.URL == "" && b.SHA256 != "" {
 		v.reject(key+".sha256", b.SHA256, "is only valid together with url: a directory is not checked")
 	}
@@ -213,7 +216,7 @@ func (v *validator) oneDirectory(r RuntimeSettings) {
 	}
 }
 
-// runtime returns what the settings choose, but for CRI-O's release.
+// runtime returns what the settings choose, except CRI-O's release.
 func (r RuntimeSettings) runtime() tracing.Runtime {
 	return tracing.Runtime{Name: r.Name, Default: r.OCI, Classes: r.RuntimeClasses}
 }

@@ -182,14 +182,14 @@ func TestNew_Invalid(t *testing.T) {
 		},
 		"an unknown workload": {
 			config: section("workloads", `["echo", "ping"]`),
-			want:   []stacks.Problem{{"kubetracing:workloads[1]", "ping", "must be one of: echo, crashloop, imagepull, churn, traced-app"}},
+			want:   []stacks.Problem{{"kubetracing:workloads[1]", "ping", "must be one of: echo, crashloop, imagepull, churn, traced-app, traced-operator"}},
 		},
 		"a workload that is listed twice": {
 			config: section("workloads", `["echo", "echo"]`),
 			want:   []stacks.Problem{{"kubetracing:workloads[1]", "echo", "is listed twice"}},
 		},
 
-		"a RuntimeClass that is listed twice, and one that nobody knows": {
+		"a RuntimeClass that is listed twice, and one that does not exist": {
 			config: section("runtime", `{"runtimeClasses": ["crun", "kata", "crun"]}`),
 			want: []stacks.Problem{
 				{"kubetracing:runtime.runtimeClasses[1]", "kata", "must be one of: runc, crun, youki"},
@@ -211,7 +211,7 @@ func TestNew_Invalid(t *testing.T) {
 				"must say which CRI-O release runtime.bundle holds: none is known for Kubernetes 1.37",
 			}},
 		},
-		"a release that is no CRI-O's": {
+		"a release that CRI-O does not have": {
 			config: merged(section("cluster", `{"kubernetes": "1.36"}`),
 				section("runtime", `{"name": "crio", "bundle": {"directory": "bundle"}, "version": "v1.36"}`)),
 			want: []stacks.Problem{{"kubetracing:runtime.version", "v1.36", "must be a CRI-O release from 1.25 on, as 1.34.0"}},
@@ -369,7 +369,7 @@ func TestNew_Invalid(t *testing.T) {
 			}},
 		},
 
-		"an exporter whose name is no label": {
+		"an exporter whose name is not a label": {
 			config: exporters(`{"name": "my_tempo", "protocol": "grpc", "endpoint": "tempo:4317"}`),
 			want:   []stacks.Problem{{"kubetracing:collector.exporters[0].name", "my_tempo", "must be an RFC 1123 label"}},
 		},
@@ -433,7 +433,7 @@ func TestNew_Invalid(t *testing.T) {
 			},
 		},
 
-		"a timeout of nothing": {
+		"a timeout of zero": {
 			config: section("verify", `{"timeout": "0s"}`),
 			want:   []stacks.Problem{{"kubetracing:verify.timeout", "0s", ruleTimeout}},
 		},

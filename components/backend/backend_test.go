@@ -3,6 +3,7 @@ package backend_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -140,10 +141,15 @@ func TestJaeger_Container(t *testing.T) {
 	t.Parallel()
 	p := newProgram()
 	p.uiPort = 26686
+	p.jaeger.Version = "2.21.0"
 	recorded := p.record(t)
 	container := recorded.One(t, enginetest.Container, "jaeger-container")
-	config, err := tracing.RenderJaeger(p.jaeger)
+	files, err := tracing.RenderJaegerFiles(p.jaeger)
 	require.NoError(t, err)
+	var uploads []any
+	for _, file := range files {
+		uploads = append(uploads, map[string]any{"file": file.Path, "content": file.Content, "permissions": "0644"})
+	}
 	assert.Equal(t, map[string]any{
 		"name":                "traced-jaeger",
 		"image":               jaegerImage,
@@ -152,11 +158,9 @@ func TestJaeger_Container(t *testing.T) {
 		"destroyGraceSeconds": 10.0,
 		"envs":                []any{"OTEL_TRACES_SAMPLER=always_off"},
 		"labels":              enginetest.Labels(),
-		"uploads": []any{map[string]any{
-			"file": "/etc/jaeger/config.yaml", "content": config, "permissions": "0644",
-		}},
-		"networkMode":      "bridge",
-		"networksAdvanced": []any{map[string]any{"name": "traced", "aliases": []any{"jaeger"}, "ipv4Address": "10.112.4.2"}},
+		"uploads":             uploads,
+		"networkMode":         "bridge",
+		"networksAdvanced":    []any{map[string]any{"name": "traced", "aliases": []any{"jaeger"}, "ipv4Address": "10.112.4.2"}},
 		"ports": []any{map[string]any{
 			"ip": "127.0.0.1", "external": 26686.0, "internal": 16686.0, "protocol": "tcp",
 		}},
@@ -301,12 +305,17 @@ func TestDataVolumes(t *testing.T) {
 	p.jaeger = tracing.JaegerSpec{Storage: tracing.StorageBadger, Retention: "48h0m0s"}
 	p.collector.DiskQueue = true
 	recorded := p.record(t)
-	for name, test := range map[string]struct{ kind, path, user string }{
-		"jaeger":    {"Jaeger", "/badger", "10001"},
-		"collector": {"Collector", "/var/lib/otelcol", "10001"},
-		"server":    {"SearchServer", "/usr/share/opensearch/data", "1000"},
+	for name, test := range map[string]struct {
+		kind, path string
+		user       spec.Volume
+	}{
+		"jaeger":    {"Jaeger", "/badger", spec.Volume{UserOf: jaegerImage}},
+		"collector": {"Collector", "/var/lib/otelcol", spec.Volume{UserOf: collectorImage}},
+		"server":    {"SearchServer", "/usr/share/opensearch/data", spec.Volume{User: "1000"}},
 	} {
 		assertDataVolume(t, recorded, name, test.kind, test.path, test.user)
+		dependencies := recorded.One(t, enginetest.Command, name+"-volume-owner").Dependencies()
+		assert.Equal(t, test.user.UserOf != "", slices.Contains(dependencies, name+"-image"), "%s: an image says whose it is once it is there: %v", name, dependencies)
 	}
 	assert.Equal(t, map[string]any{"image": jaegerImage, "uiPort": 16686.0, "storage": "badger", "retention": "48h0m0s"},
 		recorded.Component(t, "Jaeger", "jaeger").Plain())
@@ -315,7 +324,7 @@ func TestDataVolumes(t *testing.T) {
 
 // assertDataVolume asserts that a component's container keeps its data on a volume
 // that its user can write to.
-func assertDataVolume(t *testing.T, recorded *enginetest.Recorder, name, kind, path, user string) {
+func assertDataVolume(t *testing.T, recorded *enginetest.Recorder, name, kind, path string, user spec.Volume) {
 	t.Helper()
 	volume := recorded.One(t, enginetest.Volume, name+"-volume")
 	assert.Equal(t, map[string]any{"name": "traced-" + name, "labels": enginetest.Labels()}, volume.Plain())
@@ -324,7 +333,8 @@ func assertDataVolume(t *testing.T, recorded *enginetest.Recorder, name, kind, p
 
 	owner := recorded.One(t, enginetest.Command, name+"-volume-owner")
 	assert.Equal(t, "../bin/kubetracing volume chown", owner.Input("create"))
-	assert.Equal(t, spec.Volume{Volume: "traced-" + name, User: user, Image: "busybox:1.37.0"}, enginetest.Document[spec.Volume](t, owner))
+	user.Volume, user.Image = "traced-"+name, "busybox:1.37.0"
+	assert.Equal(t, user, enginetest.Document[spec.Volume](t, owner))
 	assert.Equal(t, map[string]string{spec.StateVariable: enginetest.State}, owner.Environment(t))
 	assert.Equal(t, []any{name + "-volume-id"}, owner.Input("triggers"), "a new volume is root's again")
 	owner.AssertChildOf(t, kind, name)

@@ -66,57 +66,33 @@ func NewCollector(ctx *pulumi.Context, name string, args CollectorArgs, opts ...
 		if err != nil {
 			return err
 		}
-		image, err := resources.NewImage(ctx, name+"-image", args.Image, collector)
-		if err != nil {
-			return err
+		gateway := service{
+			program: args.Program, container: args.ContainerName, image: args.Image,
+			network: args.NetworkName, alias: tracing.CollectorAlias, address: args.Address,
+			owner: args.Owner,
+			// It is destroyed before Jaeger: it could not send what it still holds, and would
+			// try to until the end of its grace period.
+			after: []pulumi.Resource{args.Jaeger.Healthy},
 		}
-		var data resources.DataVolume
 		if args.Pipeline.DiskQueue {
-			data, err = resources.NewDataVolume(ctx, name, resources.DataVolumeArgs{
-				Program: args.Program, Volume: args.ContainerName, Path: tracing.CollectorDataDirectory,
-				User: imageUser, Owner: args.Owner,
-			}, collector)
-			if err != nil {
-				return err
-			}
+			gateway.dataPath = tracing.CollectorDataDirectory
 		}
-		container, err := docker.NewContainer(ctx, name+"-container", &docker.ContainerArgs{
-			Name:        pulumi.String(args.ContainerName),
-			Image:       pulumi.String(args.Image),
-			Command:     resources.StringArray("--config", collectorConfigPath),
-			Restart:     pulumi.String("unless-stopped"),
-			Labels:      args.Owner.ContainerLabels(),
-			Envs:        args.environment(),
-			Uploads:     resources.Upload(collectorConfigPath, config),
-			NetworkMode: pulumi.String("bridge"),
-			NetworksAdvanced: docker.ContainerNetworksAdvancedArray{docker.ContainerNetworksAdvancedArgs{
-				Name: args.NetworkName, Aliases: resources.StringArray(tracing.CollectorAlias),
-				Ipv4Address: pulumi.String(args.Address),
-			}},
+		container, healthy, err := gateway.createHealthy(ctx, name, docker.ContainerArgs{
+			Command: resources.StringArray("--config", collectorConfigPath),
+			Envs:    args.environment(),
+			Uploads: resources.Upload(collectorConfigPath, config),
 			// Docker Engine on Linux does not define the name by itself.
 			Hosts: docker.ContainerHostArray{docker.ContainerHostArgs{
 				Host: pulumi.String(tracing.HostAlias), Ip: pulumi.String("host-gateway"),
 			}},
-			Volumes: data.Mount,
 			// The Collector sends what waits in memory before it ends.
 			DestroyGraceSeconds: pulumi.Int(resources.StopSeconds),
 			Ports:               args.ports(),
-		},
-			// It is destroyed before Jaeger: it could not send what it still holds, and would
-			// try to until the end of its grace period.
-			resources.ContainerOptions(collector, image, args.Jaeger.Healthy, data.Ready)...)
-		if err != nil {
-			return err
-		}
-		healthy, err := resources.NewWait(ctx, name+"-healthy", resources.WaitArgs{
-			Program: args.Program, Container: container,
+		}, spec.Container{
+			Title: "the Collector", Timeout: verify.Duration(healthTimeout),
 			// An image that is a single binary has nothing that could check its health.
-			Wait: spec.Container{
-				Container: args.ContainerName, Title: "the Collector", Timeout: verify.Duration(healthTimeout),
-				HealthURL: fmt.Sprintf("http://%s:%d/", tracing.CollectorAlias, tracing.HealthPort),
-				Probe:     args.JaegerContainer,
-			},
-			After: []pulumi.Resource{args.Jaeger.Healthy},
+			HealthURL: fmt.Sprintf("http://%s:%d/", tracing.CollectorAlias, tracing.HealthPort),
+			Probe:     args.JaegerContainer,
 		}, collector)
 		if err != nil {
 			return err

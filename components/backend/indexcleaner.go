@@ -47,25 +47,16 @@ type IndexCleaner struct {
 // NewIndexCleaner creates the cleaner.
 func NewIndexCleaner(ctx *pulumi.Context, name string, args IndexCleanerArgs, opts ...pulumi.ResourceOption) (*IndexCleaner, error) {
 	return resources.Register(ctx, "IndexCleaner", name, args.inputs(), &IndexCleaner{}, opts, func(cleaner *IndexCleaner) error {
-		image, err := resources.NewImage(ctx, name+"-image", args.Image, cleaner)
-		if err != nil {
-			return err
-		}
-		_, err = docker.NewContainer(ctx, name+"-container", &docker.ContainerArgs{
-			Name:        pulumi.String(args.ContainerName),
-			Image:       pulumi.String(args.Image),
+		_, err := service{
+			container: args.ContainerName, image: args.Image, network: args.NetworkName, owner: args.Owner,
+			after: []pulumi.Resource{args.Storage},
+		}.create(ctx, name, docker.ContainerArgs{
 			Entrypoints: resources.StringArray("/bin/sh", "-c", indexCleanerScript),
 			// Passes signals on: a shell that is the first process ignores them.
-			Init:        pulumi.Bool(true),
-			Restart:     pulumi.String("unless-stopped"),
-			Labels:      args.Owner.ContainerLabels(),
-			Envs:        args.environment(),
-			Uploads:     args.uploads(),
-			NetworkMode: pulumi.String("bridge"),
-			NetworksAdvanced: docker.ContainerNetworksAdvancedArray{docker.ContainerNetworksAdvancedArgs{
-				Name: args.NetworkName,
-			}},
-		}, resources.ContainerOptions(cleaner, image, args.Storage)...)
+			Init:    pulumi.Bool(true),
+			Envs:    args.environment(),
+			Uploads: args.uploads(),
+		}, cleaner)
 		return err
 	})
 }

@@ -13,19 +13,9 @@ import (
 	"github.com/kubetracing/kubetracing/components/verify"
 )
 
-// jaegerConfigPath is where the configuration is in Jaeger's container.
-const jaegerConfigPath = "/etc/jaeger/config.yaml"
-
 // healthTimeout bounds the wait for a container to become healthy. Jaeger and the
 // Collector need a second or two on an idle machine.
 const healthTimeout = 2 * time.Minute
-
-// imageUser is the user as whom the images of Jaeger and the Collector run.
-//
-// Source: github.com/jaegertracing/jaeger cmd/jaeger/Dockerfile and
-// open-telemetry/opentelemetry-collector-releases distributions/otelcol/Dockerfile
-// (USER_UID).
-const imageUser = "10001"
 
 // JaegerArgs describe the trace backend.
 type JaegerArgs struct {
@@ -69,38 +59,26 @@ type Jaeger struct {
 // NewJaeger creates the trace backend and waits until it is healthy.
 func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi.ResourceOption) (*Jaeger, error) {
 	return resources.Register(ctx, "Jaeger", name, args.inputs(), &Jaeger{}, opts, func(jaeger *Jaeger) error {
-		config, err := tracing.RenderJaeger(args.Spec)
+		files, err := tracing.RenderJaegerFiles(args.Spec)
 		if err != nil {
 			return err
 		}
-		image, err := resources.NewImage(ctx, name+"-image", args.Image, jaeger)
-		if err != nil {
-			return err
+		var uploads docker.ContainerUploadArray
+		for _, file := range files {
+			uploads = append(uploads, resources.Upload(file.Path, file.Content)...)
 		}
-		var data resources.DataVolume
+		backend := service{
+			program: args.Program, container: args.ContainerName, image: args.Image,
+			network: args.NetworkName, alias: tracing.JaegerAlias, address: args.Address,
+			owner: args.Owner, after: []pulumi.Resource{args.Storage},
+		}
 		if args.Spec.Storage == tracing.StorageBadger {
-			data, err = resources.NewDataVolume(ctx, name, resources.DataVolumeArgs{
-				Program: args.Program, Volume: args.ContainerName, Path: tracing.JaegerDataDirectory,
-				User: imageUser, Owner: args.Owner,
-			}, jaeger)
-			if err != nil {
-				return err
-			}
+			backend.dataPath = tracing.JaegerDataDirectory
 		}
-		container, err := docker.NewContainer(ctx, name+"-container", &docker.ContainerArgs{
-			Name:        pulumi.String(args.ContainerName),
-			Image:       pulumi.String(args.Image),
-			Command:     resources.StringArray("--config", jaegerConfigPath),
-			Restart:     pulumi.String("unless-stopped"),
-			Labels:      args.Owner.ContainerLabels(),
-			Envs:        args.environment(),
-			Uploads:     resources.Upload(jaegerConfigPath, config),
-			NetworkMode: pulumi.String("bridge"),
-			NetworksAdvanced: docker.ContainerNetworksAdvancedArray{docker.ContainerNetworksAdvancedArgs{
-				Name: args.NetworkName, Aliases: resources.StringArray(tracing.JaegerAlias),
-				Ipv4Address: pulumi.String(args.Address),
-			}},
-			Volumes: data.Mount,
+		container, healthy, err := backend.createHealthy(ctx, name, docker.ContainerArgs{
+			Command: resources.StringArray("--config", tracing.JaegerConfigPath),
+			Envs:    args.environment(),
+			Uploads: uploads,
 			// Jaeger writes what it holds before it ends.
 			DestroyGraceSeconds: pulumi.Int(resources.StopSeconds),
 			Ports:               docker.ContainerPortArray{resources.Publish(args.UIPort, tracing.JaegerUIPort)},
@@ -113,14 +91,7 @@ func NewJaeger(ctx *pulumi.Context, name string, args JaegerArgs, opts ...pulumi
 				Timeout:  pulumi.String("3s"),
 				Retries:  pulumi.Int(int(healthTimeout.Seconds())),
 			},
-		}, resources.ContainerOptions(jaeger, image, args.Storage, data.Ready)...)
-		if err != nil {
-			return err
-		}
-		healthy, err := resources.NewWait(ctx, name+"-healthy", resources.WaitArgs{
-			Program: args.Program, Container: container,
-			Wait: spec.Container{Container: args.ContainerName, Title: "Jaeger", Timeout: verify.Duration(healthTimeout)},
-		}, jaeger)
+		}, spec.Container{Title: "Jaeger", Timeout: verify.Duration(healthTimeout)}, jaeger)
 		if err != nil {
 			return err
 		}

@@ -67,29 +67,15 @@ func NewSearchServer(ctx *pulumi.Context, name string, args SearchServerArgs, op
 		if !known {
 			return fmt.Errorf("storage %q is not a search server", args.Storage)
 		}
-		image, err := resources.NewImage(ctx, name+"-image", args.Image, server)
-		if err != nil {
-			return err
+		node := service{
+			program: args.Program, container: args.ContainerName, image: args.Image,
+			network: args.NetworkName, alias: args.Storage.Alias(),
+			dataPath: kind.data, dataUser: searchServerUser, owner: args.Owner,
 		}
-		data, err := resources.NewDataVolume(ctx, name, resources.DataVolumeArgs{
-			Program: args.Program, Volume: args.ContainerName, Path: kind.data, User: searchServerUser, Owner: args.Owner,
-		}, server)
-		if err != nil {
-			return err
-		}
-		container, err := docker.NewContainer(ctx, name+"-container", &docker.ContainerArgs{
-			Name:        pulumi.String(args.ContainerName),
-			Image:       pulumi.String(args.Image),
-			Restart:     pulumi.String("unless-stopped"),
-			Labels:      args.Owner.ContainerLabels(),
-			Envs:        append(kind.environment(args.HeapMiB), resources.SecretVariable(kind.passwordVariable, args.Password)),
-			Uploads:     kind.uploads,
-			Memory:      pulumi.Int(2 * args.HeapMiB),
-			NetworkMode: pulumi.String("bridge"),
-			NetworksAdvanced: docker.ContainerNetworksAdvancedArray{docker.ContainerNetworksAdvancedArgs{
-				Name: args.NetworkName, Aliases: resources.StringArray(args.Storage.Alias()),
-			}},
-			Volumes: data.Mount,
+		_, healthy, err := node.createHealthy(ctx, name, docker.ContainerArgs{
+			Envs:    append(kind.environment(args.HeapMiB), resources.SecretVariable(kind.passwordVariable, args.Password)),
+			Uploads: kind.uploads,
+			Memory:  pulumi.Int(2 * args.HeapMiB),
 			// Nothing is published: on the stack's network, the password protects the server.
 			DestroyGraceSeconds: pulumi.Int(searchServerStopSeconds),
 			Healthcheck: docker.ContainerHealthcheckArgs{
@@ -98,17 +84,11 @@ func NewSearchServer(ctx *pulumi.Context, name string, args SearchServerArgs, op
 				Timeout:  pulumi.String("10s"),
 				Retries:  pulumi.Int(int(searchServerTimeout.Seconds())),
 			},
-		}, append(resources.ContainerOptions(server, image, data.Ready),
+		}, spec.Container{Title: kind.name, Timeout: verify.Duration(searchServerTimeout)}, server,
 			// Docker sets it along with a memory limit, and the provider would reset it in
 			// every update.
-			pulumi.IgnoreChanges([]string{"memorySwap"}))...)
-		if err != nil {
-			return err
-		}
-		server.Healthy, err = resources.NewWait(ctx, name+"-healthy", resources.WaitArgs{
-			Program: args.Program, Container: container,
-			Wait: spec.Container{Container: args.ContainerName, Title: kind.name, Timeout: verify.Duration(searchServerTimeout)},
-		}, server)
+			pulumi.IgnoreChanges([]string{"memorySwap"}))
+		server.Healthy = healthy
 		return err
 	})
 }

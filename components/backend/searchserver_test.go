@@ -12,6 +12,7 @@ import (
 
 	"github.com/kubetracing/kubetracing/components/backend"
 	"github.com/kubetracing/kubetracing/components/internal/enginetest"
+	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
@@ -99,7 +100,7 @@ func TestSearchServer_Container(t *testing.T) {
 				environment = append(environment, variable.StringValue())
 			}
 			assert.Equal(t, test.environment, environment)
-			assertDataVolume(t, recorded, "server", "SearchServer", test.data, "1000")
+			assertDataVolume(t, recorded, "server", "SearchServer", test.data, spec.Volume{User: "1000"})
 			container.AssertChildOf(t, "SearchServer", "server")
 			assert.True(t, container.RegisterRPC.GetDeleteBeforeReplace(), "its name and data are one")
 			assert.Equal(t, []string{"memorySwap"}, container.RegisterRPC.GetIgnoreChanges(), "Docker's own")

@@ -61,7 +61,7 @@ type Cluster struct {
 func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOption) (*Cluster, error) {
 	return resources.Register(ctx, "Cluster", name, args.inputs(), &Cluster{}, opts, func(cluster *Cluster) error {
 		// Everything in k3d's configuration is fixed once the cluster exists.
-		identity := shortDigest([]byte(args.Files.K3d))
+		identity := resources.ShortDigest([]byte(args.Files.K3d))
 		lifecycle, err := args.newLifecycle(ctx, name+"-k3d", identity, cluster)
 		if err != nil {
 			return err
@@ -190,7 +190,7 @@ func (c *Cluster) NewObject(
 // metadata holds an output of the cluster, and any change of that replaces the object,
 // so that the engine deletes the object before a cluster that is to be replaced.
 // Otherwise the engine would delete the object last: from the new cluster, to which
-// the old one's address leads by then and which knows none of its certificates. What
+// the old one's address leads by then, and with other certificates. What
 // is in such a namespace is deleted with it, by the same rule.
 //
 // Source: pulumi/pulumi pkg/resource/deploy/step_generator.go

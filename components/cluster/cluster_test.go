@@ -44,6 +44,38 @@ func TestNodeConfig(t *testing.T) {
 	volume.AssertChildOf(t, "NodeConfig", "node-config")
 }
 
+// Only root in a node reads what must not be shown: it is in no document, no digest and
+// no plain input.
+func TestNodeConfig_Secrets(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t)
+	p.spec.Pulls.Registries = []tracing.Registry{{Name: "docker.io", Username: "me", Password: "hunter2"}}
+	rendered, err := tracing.RenderCluster(p.spec)
+	require.NoError(t, err)
+	digest, err := cluster.Digest(rendered.Node)
+	require.NoError(t, err)
+
+	recorded := &enginetest.Recorder{Stdout: map[string]string{"node-config-files": "RANDOM"}}
+	require.NoError(t, recorded.Run(func(ctx *pulumi.Context) error { return p.compose(ctx, "") }))
+	files := recorded.One(t, enginetest.Command, "node-config-files")
+	assert.NotContains(t, files.Text(t, "stdin"), "hunter2")
+	assert.NotContains(t, enginetest.Document[spec.NodeFiles](t, files).Files, "registries.yaml")
+	secret := files.Inputs["environment"].ObjectValue()[spec.NodeSecretsVariable]
+	require.True(t, secret.IsSecret())
+	assert.JSONEq(t, `{"registries.yaml": "configs:\n  registry-1.docker.io:\n    auth:\n      password: hunter2\n      username: me\n"}`,
+		secret.SecretValue().Element.StringValue())
+
+	environment := recorded.One(t, enginetest.Command, "cluster-k3d").Inputs["environment"].ObjectValue()
+	assert.Equal(t, digest+" RANDOM", environment[spec.NodeConfigVariable].StringValue(), "nodes restart whenever secrets were written")
+
+	p.spec.Pulls.Registries[0].Password = "hunter3"
+	rendered, err = tracing.RenderCluster(p.spec)
+	require.NoError(t, err)
+	other, err := cluster.Digest(rendered.Node)
+	require.NoError(t, err)
+	assert.Equal(t, digest, other, "nobody can try passwords on it")
+}
+
 func TestDigest(t *testing.T) {
 	t.Parallel()
 	digest := func(files ...tracing.File) string {
@@ -217,16 +249,16 @@ func TestCluster_Delete(t *testing.T) {
 		stderr string
 		fails  bool
 	}{
-		"an absent cluster":                           {nil, "STATE", []string{list}, "", false},
-		"its own cluster":                             {[]string{"server STATE", "loadbalancer "}, "STATE", []string{list, k3d}, "", false},
-		"its own cluster with agents":                 {[]string{"agent STATE", "server STATE", "server STATE"}, "STATE", []string{list, k3d}, "", false},
-		"a cluster of another state is left":          {[]string{"server OTHER", "loadbalancer "}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
-		"a cluster of nobody is left":                 {[]string{"server ", "loadbalancer "}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
-		"a cluster with another's node is left":       {[]string{"server STATE", "server OTHER"}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
-		"a cluster with an agent of nobody is left":   {[]string{"server STATE", "agent "}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
-		"a cluster without servers is left":           {[]string{"agent STATE", "loadbalancer "}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
-		"an identity that begins with ours is not it": {[]string{"server STATE2"}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
-		"without an identity nothing is deleted":      {[]string{"server ", "loadbalancer "}, "", []string{""}, "must name the state of the cluster to delete", true},
+		"an absent cluster":                              {nil, "STATE", []string{list}, "", false},
+		"its own cluster":                                {[]string{"server STATE", "loadbalancer "}, "STATE", []string{list, k3d}, "", false},
+		"its own cluster with agents":                    {[]string{"agent STATE", "server STATE", "server STATE"}, "STATE", []string{list, k3d}, "", false},
+		"a cluster of another state is left":             {[]string{"server OTHER", "loadbalancer "}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
+		"a cluster without labels is left":               {[]string{"server ", "loadbalancer "}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
+		"a cluster with another's node is left":          {[]string{"server STATE", "server OTHER"}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
+		"a cluster with an agent without labels is left": {[]string{"server STATE", "agent "}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
+		"a cluster without servers is left":              {[]string{"agent STATE", "loadbalancer "}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
+		"an identity of which ours is a prefix":          {[]string{"server STATE2"}, "STATE", []string{list}, "leaving k3d cluster traced alone", false},
+		"without an identity nothing is deleted":         {[]string{"server ", "loadbalancer "}, "", []string{""}, "must name the state of the cluster to delete", true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -22,6 +22,8 @@ type program struct {
 	bundle     *cluster.Bundle
 	ociBundles map[tracing.OCIRuntime]cluster.Bundle
 	monitor    *cluster.Monitor
+	// base is the id of the base image.
+	base string
 }
 
 func newProgram(t *testing.T) program {
@@ -60,7 +62,7 @@ func (p program) compose(ctx *pulumi.Context, prefix string) error {
 		return err
 	}
 	image, err := cluster.NewNodeImage(ctx, prefix+"node-image", cluster.NodeImageArgs{
-		Program: enginetest.Program, Spec: p.image(), Tag: p.spec.NodeImage, Sources: "../sources", Root: "../project",
+		Program: enginetest.Program, Spec: p.image(), Tag: cluster.NodeImageTag{Reference: p.spec.NodeImage, Base: p.base}, Sources: "../sources", Root: "../project",
 		Owner: enginetest.Owner(),
 	})
 	if err != nil {

@@ -1,10 +1,9 @@
 package cluster
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -35,19 +34,15 @@ type NodeConfig struct {
 	Digest pulumi.StringOutput `pulumi:"digest"`
 }
 
-// Digest returns a short name for the content of a set of files.
+// Digest returns a short name for the content of a set of files, but for those that
+// must not be shown: somebody could guess a password by it.
 func Digest(files []tracing.File) (string, error) {
-	encoded, err := json.Marshal(files)
+	shown := slices.DeleteFunc(slices.Clone(files), func(file tracing.File) bool { return file.Secret })
+	encoded, err := json.Marshal(shown)
 	if err != nil {
 		return "", fmt.Errorf("digest of files: %w", err)
 	}
-	return shortDigest(encoded), nil
-}
-
-// shortDigest returns the first digits of a text's SHA-256.
-func shortDigest(text []byte) string {
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])[:12]
+	return resources.ShortDigest(encoded), nil
 }
 
 // NewNodeConfig creates the volume and writes the files; changed files are
@@ -64,13 +59,26 @@ func NewNodeConfig(ctx *pulumi.Context, name string, args NodeConfigArgs, opts .
 			return err
 		}
 		document := spec.NodeFiles{Volume: args.VolumeName, Image: spec.ToolsImage, Files: map[string]string{}}
+		secret := map[string]string{}
 		for _, file := range args.Files {
-			document.Files[file.Name] = file.Content
+			if file.Secret {
+				secret[file.Name] = file.Content
+			} else {
+				document.Files[file.Name] = file.Content
+			}
+		}
+		environment := args.Owner.Environment()
+		if len(secret) > 0 {
+			text, err := spec.Encode(secret)
+			if err != nil {
+				return err
+			}
+			environment[spec.NodeSecretsVariable] = pulumi.ToSecret(pulumi.String(text)).(pulumi.StringOutput)
 		}
 		files, err := resources.NewCommand(ctx, name+"-files", args.Program, resources.CommandArgs{
 			Create:      []string{"nodes", "write"},
 			Document:    document,
-			Environment: args.Owner.Environment(),
+			Environment: environment,
 			// A new volume is empty.
 			Triggers: pulumi.Array{volume.ID()},
 		}, pulumi.Parent(config))
@@ -78,6 +86,11 @@ func NewNodeConfig(ctx *pulumi.Context, name string, args NodeConfigArgs, opts .
 			return err
 		}
 		config.Digest = files.ID().ApplyT(func(pulumi.ID) string { return digest }).(pulumi.StringOutput)
+		if len(secret) > 0 {
+			// What the command prints is another text whenever it has written the secrets, and
+			// tells nothing of them.
+			config.Digest = pulumi.Sprintf("%s %s", config.Digest, pulumi.Unsecret(files.Stdout))
+		}
 		return nil
 	})
 }

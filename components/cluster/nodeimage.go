@@ -72,6 +72,15 @@ type NodeImageSpec struct {
 	OCIBundles map[tracing.OCIRuntime]Bundle
 }
 
+// NodeImageTag names a node image.
+type NodeImageTag struct {
+	// Reference is the whole name.
+	Reference string
+	// Base is the id of the image that it is built on; empty if unknown, or if the
+	// reference of the base has a digest, which says as much.
+	Base string
+}
+
 // NodeImageArgs describe a node image.
 type NodeImageArgs struct {
 	// Program is the kubetracing binary. Required.
@@ -79,7 +88,7 @@ type NodeImageArgs struct {
 	// Spec is what the image is made from. Required.
 	Spec NodeImageSpec
 	// Tag is what Spec.Tag returns, which reads a local directory once. Required.
-	Tag string
+	Tag NodeImageTag
 	// Sources is the folder of kubetracing's sources, and Root the project's root,
 	// relative to the folder of the Pulumi program, in which Pulumi runs the providers:
 	// such paths are the same on every machine. Required.
@@ -214,21 +223,48 @@ func (s NodeImageSpec) fromDirectory() []string {
 	return names
 }
 
-// Tag returns the image reference. The tag is a digest of everything that the image
-// is made from, the content of a local directory included, so the same inputs name the
-// same image and other inputs another. root is the folder below which relative
-// directories are. The error is that of a directory without the binaries.
-func (s NodeImageSpec) Tag(root string) (string, error) {
+// Tag returns the image's name. The tag is a digest of everything that the image is made
+// from, the content of a local directory included, so the same inputs name the same
+// image and other inputs another. A base image whose reference has no digest counts by
+// its id, too: the reference may come to mean another image. Where the id is not known,
+// a node image from the same inputs is taken as it is, whatever its base. root is the
+// folder below which relative directories are. The error is that of a directory without
+// the binaries.
+func (s NodeImageSpec) Tag(root string, local spec.LocalImages) (NodeImageTag, error) {
 	content, err := s.directoryDigest(root)
 	if err != nil {
-		return "", err
+		return NodeImageTag{}, err
 	}
 	// Maps are encoded with sorted keys. The place of a directory does not matter.
-	inputs, err := json.Marshal([]any{dockerfile, s.buildArguments(), content})
-	if err != nil {
-		return "", fmt.Errorf("digest of node image: %w", err)
+	inputs := []any{dockerfile, s.buildArguments(), content}
+	tag := func(base string) (NodeImageTag, error) {
+		all := inputs
+		if base != "" {
+			all = append(slices.Clone(inputs), base)
+		}
+		text, err := json.Marshal(all)
+		if err != nil {
+			return NodeImageTag{}, fmt.Errorf("digest of node image: %w", err)
+		}
+		return NodeImageTag{s.Repository + ":" + resources.ShortDigest(text), base}, nil
 	}
-	return s.Repository + ":" + shortDigest(inputs), nil
+	if strings.Contains(s.Base, "@") {
+		return tag("")
+	}
+	wanted, err := tag(local.Base)
+	if err != nil {
+		return NodeImageTag{}, err
+	}
+	for _, node := range local.Nodes {
+		existing, err := tag(node.Base)
+		if err != nil {
+			return NodeImageTag{}, err
+		}
+		if existing.Reference == node.Reference && (local.Base == "" || node.Base == "") && !local.Has(wanted.Reference) {
+			return existing, nil
+		}
+	}
+	return wanted, nil
 }
 
 // directoryDigest names the content of the bundle's directory: the names and
@@ -294,7 +330,11 @@ func (a NodeImageArgs) buildArguments() pulumi.StringMap {
 	// drops what is unknown.
 	//
 	// Source: pulumi-docker provider/provider.go (Check: KeepUnknowns is false).
-	arguments := pulumi.StringMap{"STATE_LABEL": pulumi.String(spec.StateLabel), "STATE_VALUE": a.Owner.State}
+	arguments := pulumi.StringMap{
+		"STATE_LABEL": pulumi.String(spec.StateLabel), "STATE_VALUE": a.Owner.State,
+		"BASE_LABEL": pulumi.String(spec.BaseLabel), "BASE_VALUE": pulumi.String(a.Tag.Base),
+		"IMAGE": pulumi.String(a.Tag.Reference),
+	}
 	for key, value := range a.Spec.buildArguments() {
 		arguments[key] = pulumi.String(value)
 	}
@@ -303,13 +343,17 @@ func (a NodeImageArgs) buildArguments() pulumi.StringMap {
 
 // NewNodeImage builds a node image in the Docker daemon.
 func NewNodeImage(ctx *pulumi.Context, name string, args NodeImageArgs, opts ...pulumi.ResourceOption) (*NodeImage, error) {
+	tag := args.Tag.Reference
 	inputs := pulumi.Map{
 		"base":                         pulumi.String(args.Spec.Base),
 		string(args.Spec.Runtime.Name): pulumi.String(args.Spec.runtimeVersion()),
 	}
+	if args.Tag.Base != "" {
+		inputs["baseId"] = pulumi.String(args.Tag.Base)
+	}
 	return resources.Register(ctx, "NodeImage", name, inputs, &NodeImage{}, opts, func(image *NodeImage) error {
 		build, err := docker.NewImage(ctx, name+"-build", &docker.ImageArgs{
-			ImageName: pulumi.String(args.Tag),
+			ImageName: pulumi.String(tag),
 			SkipPush:  pulumi.Bool(true),
 			Build: docker.DockerBuildArgs{
 				BuilderVersion: docker.BuilderVersionBuilderBuildKit,
@@ -323,16 +367,16 @@ func NewNodeImage(ctx *pulumi.Context, name string, args NodeImageArgs, opts ...
 		}
 		// The docker provider never removes the images that it built.
 		present, err := resources.NewCommand(ctx, name+"-present", args.Program, resources.CommandArgs{
-			Create:      []string{"image", "present", args.Tag},
-			Delete:      resources.Script(map[string]string{"IMAGE": args.Tag}, imageRemoveScript),
+			Create:      []string{"image", "present", tag},
+			Delete:      resources.Script(map[string]string{"IMAGE": tag}, imageRemoveScript),
 			Environment: args.Owner.Environment(),
-			Triggers:    pulumi.Array{pulumi.String(args.Tag)},
+			Triggers:    pulumi.Array{pulumi.String(tag)},
 		}, pulumi.Parent(image), pulumi.DependsOn([]pulumi.Resource{build}))
 		if err != nil {
 			return err
 		}
 		image.Built = []pulumi.Resource{build, present}
-		image.Reference = present.ID().ApplyT(func(pulumi.ID) string { return args.Tag }).(pulumi.StringOutput)
+		image.Reference = present.ID().ApplyT(func(pulumi.ID) string { return tag }).(pulumi.StringOutput)
 		return nil
 	})
 }

@@ -36,6 +36,8 @@ func TestNodeImage_Containerd(t *testing.T) {
 		"REQUIRED":    "containerd/bin/containerd containerd/bin/containerd-shim-runc-v2",
 		"STACK_LABEL": "kubetracing.stack", "STACK_VALUE": enginetest.Stack,
 		"STATE_LABEL": "kubetracing.state", "STATE_VALUE": enginetest.State,
+		"BASE_LABEL": "kubetracing.base", "BASE_VALUE": "",
+		"IMAGE": base.spec.NodeImage,
 	}
 	for name, test := range map[string]struct {
 		bundle  *cluster.Bundle
@@ -150,9 +152,9 @@ func TestNodeImageSpec_Tag(t *testing.T) {
 	tag := func(change func(*cluster.NodeImageSpec)) string {
 		image := newProgram(t).image()
 		change(&image)
-		tag, err := image.Tag("")
+		tag, err := image.Tag("", spec.LocalImages{})
 		require.NoError(t, err)
-		return tag
+		return tag.Reference
 	}
 	url := cluster.Bundle{URL: "https://mirror.example/c.tar.gz", SHA256: strings.Repeat("a", 64)}
 	one, two := newBundle(t, "one"), newBundle(t, "two")
@@ -189,15 +191,63 @@ func TestNodeImageSpec_Tag(t *testing.T) {
 	}
 }
 
+func TestNodeImageSpec_Tag_Base(t *testing.T) {
+	t.Parallel()
+	image := newProgram(t).image()
+	image.Base = "rancher/k3s:mine"
+	tag := func(local spec.LocalImages) cluster.NodeImageTag {
+		tag, err := image.Tag("", local)
+		require.NoError(t, err)
+		return tag
+	}
+	unknown, one, two := tag(spec.LocalImages{}), tag(spec.LocalImages{Base: "sha256:1"}), tag(spec.LocalImages{Base: "sha256:2"})
+	assert.Empty(t, unknown.Base)
+	assert.Equal(t, "sha256:1", one.Base)
+	assert.NotEqual(t, one.Reference, two.Reference, "another image of the same name")
+	assert.NotEqual(t, unknown.Reference, one.Reference)
+	node := func(tag cluster.NodeImageTag) spec.LocalNodeImage {
+		return spec.LocalNodeImage{Reference: tag.Reference, Base: tag.Base}
+	}
+	stranger := spec.LocalNodeImage{Reference: "traced-node:0123456789ab", Base: "sha256:1"}
+	for name, test := range map[string]struct {
+		base  string
+		nodes []spec.LocalNodeImage
+		want  cluster.NodeImageTag
+	}{
+		"a known base, whose node image is there":       {"sha256:1", []spec.LocalNodeImage{stranger, node(one)}, one},
+		"another base than before":                      {"sha256:2", []spec.LocalNodeImage{node(one)}, two},
+		"another base, whose node image is there, too":  {"sha256:2", []spec.LocalNodeImage{node(one), node(two)}, two},
+		"a base that the daemon has no more":            {"", []spec.LocalNodeImage{stranger, node(two), node(one)}, two},
+		"a base that the daemon has only now":           {"sha256:1", []spec.LocalNodeImage{node(unknown)}, unknown},
+		"a known base beside one of an earlier build":   {"sha256:1", []spec.LocalNodeImage{node(unknown), node(one)}, one},
+		"a node image from other inputs":                {"", []spec.LocalNodeImage{stranger}, unknown},
+		"a known base and a node image of other inputs": {"sha256:1", []spec.LocalNodeImage{stranger}, one},
+	} {
+		assert.Equal(t, test.want, tag(spec.LocalImages{Base: test.base, Nodes: test.nodes}), name)
+	}
+
+	image.Base += "@sha256:" + strings.Repeat("a", 64)
+	assert.Equal(t, tag(spec.LocalImages{}), tag(spec.LocalImages{Base: "sha256:1"}), "a digest says all")
+}
+
+func TestNodeImage_Base(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t)
+	p.base = "sha256:1"
+	arguments, _ := buildArguments(t, p)
+	assert.Equal(t, "sha256:1", arguments["BASE_VALUE"])
+	assert.Equal(t, "sha256:1", p.record(t).Component(t, "NodeImage", "node-image").Plain()["baseId"], "a preview shows what replaces the cluster")
+}
+
 func TestNodeImageSpec_Tag_Directory(t *testing.T) {
 	t.Parallel()
 	tag := func(t *testing.T, root, directory string) string {
 		t.Helper()
 		image := newProgram(t).image()
 		image.Bundle = &cluster.Bundle{Directory: directory}
-		tag, err := image.Tag(root)
+		tag, err := image.Tag(root, spec.LocalImages{})
 		require.NoError(t, err)
-		return tag
+		return tag.Reference
 	}
 	t.Run("names the content, not the place", func(t *testing.T) {
 		t.Parallel()
@@ -220,7 +270,7 @@ func TestNodeImageSpec_Tag_Directory(t *testing.T) {
 		image := newProgram(t).image()
 		for _, directory := range []string{t.TempDir(), "bundles/absent"} {
 			image.Bundle = &cluster.Bundle{Directory: directory}
-			_, err := image.Tag(t.TempDir())
+			_, err := image.Tag(t.TempDir(), spec.LocalImages{})
 			require.EqualError(t, err, "runtime bundle "+directory+" must hold bin/containerd, bin/containerd-shim-runc-v2")
 		}
 	})
@@ -233,11 +283,11 @@ func TestNodeImageSpec_Tag_Directory(t *testing.T) {
 		}
 		image := newCRIO(t, tracing.OCICrun, tracing.OCIYouki).image()
 		image.Bundle = &cluster.Bundle{Directory: directory}
-		_, err := image.Tag("")
+		_, err := image.Tag("", spec.LocalImages{})
 		require.EqualError(t, err, "runtime bundle "+directory+" must hold bin/pinns, bin/youki")
 
 		image.OCIBundles = map[tracing.OCIRuntime]cluster.Bundle{tracing.OCIYouki: {URL: "https://mirror.example/youki"}}
-		_, err = image.Tag("")
+		_, err = image.Tag("", spec.LocalImages{})
 		require.EqualError(t, err, "runtime bundle "+directory+" must hold bin/pinns", "youki comes from elsewhere")
 	})
 }
@@ -264,34 +314,41 @@ func TestNodeImage_Delete(t *testing.T) {
 	for name, test := range map[string]struct {
 		docker string
 		state  string
+		// cache are further lines of what the command printed.
+		cache  string
 		code   int
 		calls  []string
 		stderr string
 	}{
 		"removes its image": {
-			`case "$*" in *reference=*) echo id ;; esac`, "STATE", 0,
+			`case "$*" in *reference=*) echo id ;; esac`, "STATE", "", 0,
 			[]string{list + "reference=" + tag, "docker image rm " + tag, list + "dangling=true"},
 			"",
 		},
 		"leaves an image of another state": {
-			"", "STATE", 0, []string{list + "reference=" + tag, list + "dangling=true"}, "",
+			"", "STATE", "", 0, []string{list + "reference=" + tag, list + "dangling=true"}, "",
 		},
-		"removes images that lost their name, but for those in use": {
-			`case "$2 $*" in "ls "*dangling*) echo used; echo unused ;; *"rm used") echo 'image is in use' >&2; exit 1 ;; esac`, "STATE", 0,
+		"removes images that lost their name, except those in use": {
+			`case "$2 $*" in "ls "*dangling*) echo used; echo unused ;; *"rm used") echo 'image is in use' >&2; exit 1 ;; esac`, "STATE", "", 0,
 			[]string{list + "reference=" + tag, list + "dangling=true", "docker image rm used", "docker image rm unused"},
 			"",
 		},
+		"prunes what the build left in the cache": {
+			`case "$*" in *" df "*|*prune*) echo "of $BUILDX_BUILDER"; echo no >&2; exit 1 ;; esac`, "STATE", "\ncache a1|b2", 0,
+			[]string{list + "reference=" + tag, list + "dangling=true", "docker builder prune --all --force --filter id=^(a1|b2)"},
+			"",
+		},
 		"fails if the image cannot be removed": {
-			`case "$*" in *reference=*) echo id ;; *" rm "*) echo 'image is in use' >&2; exit 1 ;; esac`, "STATE", 1,
+			`case "$*" in *reference=*) echo id ;; *" rm "*) echo 'image is in use' >&2; exit 1 ;; esac`, "STATE", "", 1,
 			[]string{list + "reference=" + tag, "docker image rm " + tag},
 			"image is in use",
 		},
 		"fails if Docker does not answer": {
-			"echo 'Cannot connect to the Docker daemon' >&2; exit 1", "STATE", 1,
+			"echo 'Cannot connect to the Docker daemon' >&2; exit 1", "STATE", "", 1,
 			[]string{list + "reference=" + tag},
 			"Cannot connect to the Docker daemon",
 		},
-		"refuses without an identity": {"", "", -1, []string{""}, "must name the state of the image to remove"},
+		"refuses without an identity": {"", "", "", -1, []string{""}, "must name the state of the image to remove"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -299,7 +356,9 @@ func TestNodeImage_Delete(t *testing.T) {
 				shell.Check(t, remove)
 				shell.Tool(t, "docker", test.docker)
 				// The environment may name any image.
-				got := shell.Run(t, remove, map[string]string{"IMAGE": "someone/elses:image", spec.StateVariable: test.state})
+				got := shell.Run(t, remove, map[string]string{
+					"IMAGE": "someone/elses:image", spec.StateVariable: test.state, "PULUMI_COMMAND_STDOUT": "sha256:1" + test.cache,
+				})
 				if test.code < 0 {
 					assert.NotZero(t, got.Code)
 				} else {

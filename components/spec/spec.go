@@ -1,10 +1,11 @@
-// Package spec defines the JSON documents that components pass on standard input
+// Package spec defines the documents that components pass on standard input
 // to the kubetracing commands that the Pulumi command provider runs. Its values
 // are plain, so every document is complete, and visible, at preview.
 package spec
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"fmt"
 
@@ -18,6 +19,9 @@ const (
 	// StateLabel holds the identity of the Pulumi state that created the object. It
 	// decides ownership: another checkout may have a stack of the same name.
 	StateLabel = "kubetracing.state"
+	// BaseLabel, on node images only, holds the id of the image that they are built on;
+	// empty if Docker did not know it.
+	BaseLabel = "kubetracing.base"
 )
 
 // Environment variables of the commands. They carry what is only known once
@@ -28,9 +32,13 @@ const (
 	// NodeConfigVariable holds the digest of the files that the nodes mount. Another
 	// digest is an update of the cluster.
 	NodeConfigVariable = "KUBETRACING_NODE_CONFIG"
+	// NodeSecretsVariable holds, as a JSON object, the contents of those files of the nodes
+	// that must not be shown, by base name.
+	NodeSecretsVariable = "KUBETRACING_NODE_SECRETS" //nolint:gosec // the name of a variable
 	// JaegerVariable holds the URL of Jaeger's query API.
 	JaegerVariable = "KUBETRACING_JAEGER_URL"
-	// AfterVariable names what a verification depends on; a new value repeats it.
+	// AfterVariable names what a verification, or a wait for pods, depends on; a new value
+	// repeats it.
 	AfterVariable = "KUBETRACING_AFTER"
 )
 
@@ -71,17 +79,6 @@ type Runtime struct {
 	Receiver string `json:"receiver"`
 }
 
-// NodeFiles describes the files that all nodes of a cluster mount. The command
-// nodes write reads it.
-type NodeFiles struct {
-	// Volume is the Docker volume that holds the files and nothing else.
-	Volume string `json:"volume"`
-	// Image is an image with tar.
-	Image string `json:"image"`
-	// Files maps base names to contents.
-	Files map[string]string `json:"files"`
-}
-
 // Container describes a container to wait for. The command container wait reads
 // it.
 type Container struct {
@@ -97,12 +94,45 @@ type Container struct {
 	Probe     string `json:"probe,omitempty"`
 }
 
+// Pods describes pods to wait for. The command pods wait reads it.
+type Pods struct {
+	// Node is the Docker name of a node that has kubectl.
+	Node string `json:"node"`
+	// Namespace is where they are.
+	Namespace string `json:"namespace"`
+	// Names are the names of the pods.
+	Names []string `json:"names"`
+	// Restarts counts those as started whose containers end again and again.
+	Restarts bool `json:"restarts,omitempty"`
+	// Timeout bounds the wait.
+	Timeout verify.Duration `json:"timeout"`
+}
+
+// ClientCertificate describes a user of the Kubernetes API who has a certificate of the
+// cluster. The command certificate issue reads it and prints a KeyPair.
+type ClientCertificate struct {
+	// Node is the container of a server, in which kubectl runs.
+	Node string `json:"node"`
+	// User is the user's name.
+	User string `json:"user"`
+	// Groups are the groups that the user belongs to.
+	Groups []string `json:"groups"`
+}
+
+// KeyPair is a certificate and its private key, both in PEM.
+type KeyPair struct {
+	Certificate string `json:"certificate"`
+	Key         string `json:"key"`
+}
+
 // Volume describes the owner of a volume. The command volume chown reads it.
 type Volume struct {
 	// Volume is its name in Docker.
 	Volume string `json:"volume"`
-	// User is the numeric user id that gets it.
-	User string `json:"user"`
+	// User is the numeric user id that gets it, unless UserOf names an image: then it is
+	// the user as whom that image runs.
+	User   string `json:"user,omitempty"`
+	UserOf string `json:"userOf,omitempty"`
 	// Image is an image with chown.
 	Image string `json:"image"`
 }
@@ -130,6 +160,9 @@ type Verification struct {
 	Containers []string `json:"containers"`
 	// OnlyNew counts only spans that started after the last of Containers did.
 	OnlyNew bool `json:"onlyNew,omitempty"`
+	// MaxAge is the age at which a search server deletes a trace, see [verify.Everything];
+	// 0 with other storage.
+	MaxAge verify.Duration `json:"maxAge,omitempty"`
 	// Once keeps an earlier result for as long as the value of AfterVariable does not
 	// change.
 	Once bool `json:"once,omitempty"`
@@ -137,20 +170,29 @@ type Verification struct {
 	Expectations []verify.Expectation `json:"expectations"`
 }
 
-// Encode renders a document as indented JSON, which Pulumi's diffs show by field.
+// Encode renders a document as indented JSON, which Pulumi's diffs show by field, or
+// as its own text if it has one.
 func Encode(document any) (string, error) {
-	text, err := json.MarshalIndent(document, "", "  ")
+	encode := func() ([]byte, error) { return json.MarshalIndent(document, "", "  ") }
+	if own, ok := document.(encoding.TextMarshaler); ok {
+		encode = own.MarshalText
+	}
+	text, err := encode()
 	if err != nil {
 		return "", fmt.Errorf("encode %T: %w", document, err)
 	}
 	return string(text), nil
 }
 
-// Decode reads a document. Unknown fields are errors.
+// Decode reads what Encode renders. Unknown fields are errors.
 func Decode(text []byte, document any) error {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(document); err != nil {
+	decode := func() error { return decoder.Decode(document) }
+	if own, ok := document.(encoding.TextUnmarshaler); ok {
+		decode = func() error { return own.UnmarshalText(text) }
+	}
+	if err := decode(); err != nil {
 		return fmt.Errorf("decode %T: %w", document, err)
 	}
 	return nil

@@ -29,7 +29,7 @@ type Mistake struct {
 	Value any
 	// Type is the type that the target has there; nil for an unknown key.
 	Type reflect.Type
-	// Rule says what the value must be; for an unknown key, which key is nearest.
+	// Rule describes what the value must be; for an unknown key, which key is nearest.
 	Rule string
 }
 
@@ -86,7 +86,7 @@ func decodeText(_, to reflect.Type, value any) (any, error) {
 		if !ok {
 			return nil, errors.New("not text")
 		}
-		return time.ParseDuration(text)
+		return time.ParseDuration(text) //nolint:wrapcheck // reported with the field and the value
 	}
 	if !ok {
 		text = Text(value)
@@ -106,7 +106,7 @@ func decodeInteger(_, to reflect.Type, value any) (any, error) {
 	return value, nil
 }
 
-// rule says what a value must be.
+// rule describes what a value must be.
 func rule(kind reflect.Type, err error) string {
 	if own := (textError{}); errors.As(err, &own) {
 		return own.Error()
@@ -114,7 +114,7 @@ func rule(kind reflect.Type, err error) string {
 	return "must be " + typeName(kind)
 }
 
-// typeName names a type in words.
+// typeName describes a type.
 func typeName(kind reflect.Type) string {
 	for kind.Kind() == reflect.Pointer {
 		kind = kind.Elem()
@@ -183,8 +183,7 @@ func fields(kind reflect.Type, tag, prefix string) map[string]reflect.Type {
 	if kind.Kind() != reflect.Struct {
 		return types
 	}
-	for i := range kind.NumField() {
-		field := kind.Field(i)
+	for field := range kind.Fields() {
 		name, _, _ := strings.Cut(field.Tag.Get(tag), ",")
 		types[prefix+name] = field.Type
 		maps.Copy(types, fields(field.Type, tag, prefix+name+"."))

@@ -33,6 +33,8 @@ type ClusterSpec struct {
 	OwnerLabel string
 	// Sampling holds the head sampling rates.
 	Sampling Sampling
+	// Pulls decides how the nodes reach the registries of images.
+	Pulls Pulls
 }
 
 // Node is one container of the cluster.
@@ -57,7 +59,7 @@ func (s ClusterSpec) ReceiverGRPC() string { return grpcTarget(s.Receiver) }
 
 // Nodes lists the cluster's nodes, servers first, named as k3d names them.
 //
-// Source: github.com/k3d-io/k3d/v5@v5.8.3/pkg/client/cluster.go (GenerateNodeName).
+// Source: github.com/k3d-io/k3d/v5@v5.9.0/pkg/client/cluster.go (GenerateNodeName).
 func (s ClusterSpec) Nodes() []Node {
 	nodes := make([]Node, 0, s.Servers+s.Agents)
 	add := func(role string, count int) {
@@ -98,6 +100,8 @@ type File struct {
 	Name string
 	// Content is the whole text.
 	Content string
+	// Secret reports whether the text must not be shown.
+	Secret bool `json:",omitempty"`
 }
 
 // ClusterFiles are the files from which a cluster is created.
@@ -110,15 +114,15 @@ type ClusterFiles struct {
 
 // runtimeRenderers render the files of the container runtime.
 func runtimeRenderers(spec ClusterSpec) map[string]func() (string, error) {
-	runtime, containerd, rate := spec.Runtime, spec.Release.Rules.Containerd, spec.Sampling.Runtime
+	runtime, containerd := spec.Runtime, spec.Release.Rules.Containerd
 	if runtime.Name == RuntimeCRIO {
 		return map[string]func() (string, error){
-			FileCRIO:       func() (string, error) { return crioConfiguration(runtime, spec.Receiver, rate) },
+			FileCRIO:       func() (string, error) { return crioConfiguration(spec) },
 			FileCRIOScript: func() (string, error) { return crioScript(), nil },
 		}
 	}
 	renderers := map[string]func() (string, error){
-		FileContainerd:       func() (string, error) { return containerdEnvironment(spec.Receiver, rate), nil },
+		FileContainerd:       func() (string, error) { return containerdEnvironment(spec), nil },
 		FileContainerdScript: func() (string, error) { return containerdScript(runtime, containerd), nil },
 	}
 	if len(runtime.Handlers()) > 0 {
@@ -140,6 +144,7 @@ func RenderCluster(spec ClusterSpec) (ClusterFiles, error) {
 		renderers[FileK3sAgent] = func() (string, error) { return k3sAgentConfig(spec) }
 	}
 	maps.Copy(renderers, runtimeRenderers(spec))
+	secret := addPulls(renderers, spec)
 
 	var files ClusterFiles
 	for _, name := range slices.Sorted(maps.Keys(renderers)) {
@@ -147,7 +152,7 @@ func RenderCluster(spec ClusterSpec) (ClusterFiles, error) {
 		if err != nil {
 			return ClusterFiles{}, fmt.Errorf("render %s of cluster %q: %w", name, spec.Name, err)
 		}
-		files.Node = append(files.Node, File{Name: name, Content: content})
+		files.Node = append(files.Node, File{Name: name, Content: content, Secret: slices.Contains(secret, name)})
 	}
 	var err error
 	if files.K3d, err = k3dClusterConfig(spec); err != nil {

@@ -18,16 +18,21 @@ const ServiceContainerd = "containerd"
 //
 // Source: containerd/v2@v2.3.4/pkg/tracing/plugin/otlp.go; sampler names:
 // go.opentelemetry.io/otel/sdk/trace/sampler_env.go.
-func containerdEnvironment(receiver string, rate int) string {
+func containerdEnvironment(spec ClusterSpec) string {
+	rate := spec.Sampling.Runtime
 	sampler := []string{"OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=" + ratio(rate)}
 	if rate == 0 {
 		// A parent-based sampler at 0 still follows the kubelet's sampled calls.
 		sampler = []string{"OTEL_TRACES_SAMPLER=always_off"}
 	}
 	lines := append([]string{
-		fmt.Sprintf("OTEL_EXPORTER_OTLP_ENDPOINT=%s", httpURL(receiver)),
+		fmt.Sprintf("OTEL_EXPORTER_OTLP_ENDPOINT=%s", httpURL(spec.Receiver)),
 		"OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf",
 		"OTEL_SERVICE_NAME=" + ServiceContainerd,
 	}, sampler...)
+	if spec.Pulls.environment() {
+		// The script that sources this file defines FILES.
+		lines = append(lines, `. "$FILES/`+FileContainerdPulls+`"`)
+	}
 	return strings.Join(lines, "\n") + "\n"
 }

@@ -1,6 +1,9 @@
 package tracing
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+)
 
 // ContainerdRelease is an official containerd release.
 type ContainerdRelease struct {
@@ -25,7 +28,8 @@ func (r ContainerdRelease) URL(arch string) string {
 // Sources: k3s pkg/containerd/builtins*.go (imports no tracing plugin);
 // containerd cmd/containerd/builtins/tracing.go; checksums as in
 // kubernetes-sigs/kubespray@46dbdd39 (1.6.39: @2512e0c5)
-// roles/kubespray_defaults/vars/main/checksums.yml.
+// roles/kubespray_defaults/vars/main/checksums.yml, that of 2.3.5 as in public
+// manifests that pin it.
 var containerdReleases = map[string]ContainerdRelease{
 	"1.6": {Version: "1.6.39", SHA256: map[string]string{
 		"amd64": "7a2d3ed18e3735b9c0ac87b6b05fcfc6001261f81361100f2b4ca6c9f407ab9a",
@@ -47,11 +51,15 @@ var containerdReleases = map[string]ContainerdRelease{
 		"amd64": "91cd216ea26a1b8b512219d3f205375c967e7b7de4dae571bc3dd16bfacd34b5",
 		"arm64": "84eb0a161e20ad45465202fa2d6d93b3d9b74666c363e9908706d590a86e2618",
 	}},
-	"2.3": {Version: "2.3.4", SHA256: map[string]string{
-		"amd64": "9d68969855fbf676cdb8ed758e420fb048d61f984f61de3e53eddfebe484d168",
-		"arm64": "a985fbb7e18fc0362d31a055338f5d7b0e087a3e27f14c70d1c5965399a29f95",
+	"2.3": {Version: "2.3.5", SHA256: map[string]string{
+		"amd64": "2f0a095a71e3262d0d91ff0e50e2e4ae73c3866c4d1ff6a15f341097fba3dd44",
+		"arm64": "06f46cbc073872c5ad1fbc922a53543e9a26b798d62ff106d44639dcb9947942",
 	}},
 }
+
+// ContainerdReleases returns the upstream containerd of every line that some k3s
+// embeds, by line ("2.3").
+func ContainerdReleases() map[string]ContainerdRelease { return maps.Clone(containerdReleases) }
 
 // ContainerdRelease returns the upstream containerd for a k3s release.
 func (r Release) ContainerdRelease() ContainerdRelease {

@@ -61,7 +61,8 @@ type crioHandler struct {
 }
 
 type crioImage struct {
-	PauseImage string `toml:"pause_image"`
+	PauseImage     string `toml:"pause_image"`
+	GlobalAuthFile string `toml:"global_auth_file,omitempty"`
 }
 
 type crioNetwork struct {
@@ -77,7 +78,8 @@ type crioTracing struct {
 
 // crioConfiguration renders CRI-O's configuration. Everything else keeps CRI-O's
 // own default: the files in a bundle are not used.
-func crioConfiguration(runtime Runtime, receiver string, rate int) (string, error) {
+func crioConfiguration(spec ClusterSpec) (string, error) {
+	runtime, rate := spec.Runtime, spec.Sampling.Runtime
 	// CRI-O drops a handler whose binary it does not find, but not the built-in one
 	// that a release calls its default: runc and crun are in every bundle.
 	handlers := map[OCIRuntime]crioHandler{}
@@ -85,6 +87,10 @@ func crioConfiguration(runtime Runtime, receiver string, rate int) (string, erro
 		if oci != OCIYouki || runtime.Uses(oci) {
 			handlers[oci] = newCRIOHandler(oci, runtime.CRIO)
 		}
+	}
+	image := crioImage{PauseImage: pauseImage}
+	if spec.Pulls.logins() {
+		image.GlobalAuthFile = ConfigDirectory + "/" + FileCRIOAuth
 	}
 	var text strings.Builder
 	encoder := toml.NewEncoder(&text)
@@ -108,12 +114,12 @@ func crioConfiguration(runtime Runtime, receiver string, rate int) (string, erro
 			PinnsPath:    CRIODirectory + "/pinns",
 			Runtimes:     handlers,
 		},
-		Image:   crioImage{PauseImage: pauseImage},
+		Image:   image,
 		Network: crioNetwork{NetworkDir: k3sCNIConfigDirectory, PluginDirs: []string{k3sCNIPluginDirectory}},
 		Tracing: crioTracing{
 			// A rate of 0 alone would still follow the kubelet's sampled calls.
 			EnableTracing:                 rate > 0,
-			TracingEndpoint:               grpcTarget(receiver),
+			TracingEndpoint:               grpcTarget(spec.Receiver),
 			TracingSamplingRatePerMillion: rate,
 		},
 	}})

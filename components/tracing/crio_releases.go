@@ -86,6 +86,9 @@ var crioReleases = map[uint64]CRIORelease{
 	}},
 }
 
+// CRIOReleases returns the CRI-O of every Kubernetes minor (1.x) that has one.
+func CRIOReleases() map[uint64]CRIORelease { return maps.Clone(crioReleases) }
+
 // CRIORelease returns the CRI-O for a k3s release and reports whether an official
 // bundle of it has a published checksum.
 func (r Release) CRIORelease() (CRIORelease, bool) {

@@ -206,17 +206,20 @@ func TestRenderJaeger_Golden(t *testing.T) {
 	t.Parallel()
 
 	for file, spec := range map[string]tracing.JaegerSpec{
-		"jaeger-memory.yaml.golden": {Storage: tracing.StorageMemory, MaxTraces: 100_000},
-		"jaeger-badger.yaml.golden": {Storage: tracing.StorageBadger, Retention: "72h0m0s"},
+		"jaeger-memory.yaml.golden":      {Storage: tracing.StorageMemory, MaxTraces: 100_000},
+		"jaeger-2.20-memory.yaml.golden": {Version: "2.20.0", Storage: tracing.StorageMemory, MaxTraces: 100_000},
+		"jaeger-2.21-memory.yaml.golden": {Version: "2.21.0", Storage: tracing.StorageMemory, MaxTraces: 100_000},
+		"jaeger-badger.yaml.golden":      {Storage: tracing.StorageBadger, Retention: "72h0m0s"},
 		"jaeger-opensearch-own.yaml.golden": {
 			Storage: tracing.StorageOpenSearch, Retention: "72h0m0s", Server: &tracing.JaegerServer{
 				URL: tracing.StorageOpenSearch.OwnURL(), Username: tracing.StorageOpenSearch.Superuser(),
-				IndexPrefix: "kubetracing-dev", SingleNode: true,
+				IndexPrefix: "kubetracing-dev", SingleNode: true, Synchronous: true,
 			},
 		},
 		"jaeger-elasticsearch-existing.yaml.golden": {
 			Storage: tracing.StorageElasticsearch, Retention: "168h0m0s", Server: &tracing.JaegerServer{
 				URL: "https://search.example.com", Username: "tracing", CA: "-----BEGIN CERTIFICATE-----\n", IndexPrefix: "kubetracing-dev",
+				Synchronous: true,
 			},
 		},
 		"jaeger-elasticsearch-open.yaml.golden": {

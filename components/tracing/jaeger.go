@@ -4,6 +4,8 @@ import "fmt"
 
 // JaegerSpec holds everything that determines Jaeger's configuration.
 type JaegerSpec struct {
+	// Version is the release of the image, as 2.20.0; empty if that is unknown.
+	Version string
 	// Storage is where spans are kept.
 	Storage JaegerStorage
 	// Retention is how long storage that outlives the container keeps a trace, as
@@ -100,6 +102,12 @@ type jaegerBadgerTTL struct {
 type jaegerQuery struct {
 	Storage jaegerQueryStorage `json:"storage"`
 	HTTP    listener           `json:"http"`
+	UI      jaegerQueryUI      `json:"ui"`
+	AI      *jaegerAI          `json:"ai,omitempty"`
+}
+
+type jaegerQueryUI struct {
+	ConfigFile string `json:"config_file"`
 }
 
 type jaegerQueryStorage struct {
@@ -152,6 +160,8 @@ func RenderJaeger(spec JaegerSpec) (string, error) {
 			"jaeger_query": jaegerQuery{
 				Storage: jaegerQueryStorage{Traces: jaegerBackend},
 				HTTP:    everyInterface(JaegerUIPort),
+				UI:      jaegerQueryUI{ConfigFile: JaegerUIConfigPath},
+				AI:      spec.ai(),
 			},
 			"healthcheckv2": healthCheckV2{UseV2: true, HTTP: everyInterface(HealthPort)},
 		},

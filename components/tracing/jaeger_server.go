@@ -15,10 +15,19 @@ type JaegerServer struct {
 	CA string
 	// IndexPrefix begins the names of all indices, so that stacks can share a server.
 	IndexPrefix string
+	// Synchronous acknowledges a span only once the server has it. Jaeger knows how
+	// from [JaegerSynchronousWrites] on.
+	Synchronous bool
 	// SingleNode keeps every index in one piece and once: another node that could
 	// have a share or a copy there is not.
 	SingleNode bool
 }
+
+// JaegerSynchronousWrites is the release of Jaeger from which on it can write to a
+// search server before it acknowledges.
+//
+// Source: jaegertracing/jaeger#9093 and #9094, of July 2026, after 2.20.0.
+const JaegerSynchronousWrites = "2.21.0"
 
 // JaegerPasswordVariable is the environment variable from which Jaeger reads the
 // password for the server.
@@ -45,12 +54,14 @@ func (s JaegerStorage) Superuser() string {
 	return "admin"
 }
 
-// Source: github.com/jaegertracing/jaeger v2.20.0
-// internal/storage/elasticsearch/config/config.go. Rotation is left at its
+// Source: github.com/jaegertracing/jaeger v2.20.0 and, for write_mode and
+// poison_pill_handling, 8498073f internal/storage/elasticsearch/config/config.go. Rotation is left at its
 // default, an index a day: rollover would need a policy and aliases that something
 // else has made before Jaeger starts.
 type jaegerSearch struct {
 	ServerURLs []string       `json:"server_urls"`
+	WriteMode  string         `json:"write_mode,omitempty"`
+	Rejected   string         `json:"poison_pill_handling,omitempty"`
 	Auth       *jaegerAuth    `json:"auth,omitempty"`
 	TLS        *jaegerTLS     `json:"tls,omitempty"`
 	MaxSpanAge string         `json:"max_span_age"`
@@ -90,6 +101,13 @@ func newJaegerSearch(spec JaegerSpec) *jaegerSearch {
 		// How far back a trace is looked for.
 		MaxSpanAge: spec.Retention,
 		Indices:    &jaegerIndices{Prefix: server.IndexPrefix},
+	}
+	if server.Synchronous {
+		search.WriteMode = "sync"
+		// A span that the server would reject every time, and Jaeger logs then, must not
+		// be sent for ever: the Collector never gives up with a queue on disk, and what is
+		// behind it would wait.
+		search.Rejected = "drop"
 	}
 	if server.Username != "" {
 		search.Auth = &jaegerAuth{jaegerBasicAuth{

@@ -7,9 +7,36 @@ import (
 	"strings"
 )
 
+// K3dRelease is the release of k3d that is installed where there is none.
+const K3dRelease = "5.9.0"
+
+// Images that k3d creates containers of its own from, tagged with its release. The
+// tools run for a moment whenever a cluster is created; the proxy balances the load of
+// several servers.
+//
+// Source: github.com/k3d-io/k3d/v5@v5.9.0/pkg/types/images.go (GetToolsImage,
+// GetLoadbalancerImage) and pkg/client/cluster.go (ClusterRun).
+const (
+	K3dToolsRepository = "ghcr.io/k3d-io/k3d-tools"
+	K3dProxyRepository = "ghcr.io/k3d-io/k3d-proxy"
+)
+
+// LoadBalancer reports whether k3d puts a load balancer before the servers. One server
+// needs nothing to balance its API.
+func (s ClusterSpec) LoadBalancer() bool { return s.Servers > 1 }
+
+// K3dImages returns the images that k3d uses beside the nodes' if it is K3dRelease.
+func (s ClusterSpec) K3dImages() []string {
+	images := []string{K3dToolsRepository + ":" + K3dRelease}
+	if s.LoadBalancer() {
+		images = append(images, K3dProxyRepository+":"+K3dRelease)
+	}
+	return images
+}
+
 // k3dConfig is the part of k3d.io/v1alpha5 SimpleConfig that this package sets.
 //
-// Source: github.com/k3d-io/k3d/v5@v5.8.3/pkg/config/v1alpha5/{types.go,schema.json}.
+// Source: github.com/k3d-io/k3d/v5@v5.9.0/pkg/config/v1alpha5/{types.go,schema.json}.
 type k3dConfig struct {
 	APIVersion string      `json:"apiVersion"`
 	Kind       string      `json:"kind"`
@@ -103,10 +130,9 @@ func k3dClusterConfig(spec ClusterSpec) (string, error) {
 		Env:     nodeEnvironment(spec),
 		Options: k3dOptions{
 			K3d: k3dOptionsK3d{
-				Wait:    true,
-				Timeout: clusterStartTimeout,
-				// One server needs nothing to balance its API.
-				DisableLoadbalancer: spec.Servers == 1,
+				Wait:                true,
+				Timeout:             clusterStartTimeout,
+				DisableLoadbalancer: !spec.LoadBalancer(),
 				// A node that is rolled back cannot be diagnosed.
 				DisableRollback: true,
 			},

@@ -61,6 +61,8 @@ type k3sConfig struct {
 	KubeAPIServerArg         []string `json:"kube-apiserver-arg,omitempty"`
 	KubeControllerManagerArg []string `json:"kube-controller-manager-arg,omitempty"`
 	KubeletArg               []string `json:"kubelet-arg"`
+	// PrivateRegistry is the file from which k3s configures containerd's registries.
+	PrivateRegistry string `json:"private-registry,omitempty"`
 }
 
 // controllerManagerArguments lift the limit of 20 requests per second of
@@ -79,6 +81,7 @@ func k3sServerConfig(spec ClusterSpec) (string, error) {
 		KubeAPIServerArg:         []string{"tracing-config-file=" + ConfigDirectory + "/" + FileAPIServerTracing},
 		KubeControllerManagerArg: controllerManagerArguments,
 		KubeletArg:               kubeletArguments(),
+		PrivateRegistry:          privateRegistry(spec),
 	}
 	if rules.NeedsFeatureGates {
 		config.KubeAPIServerArg = append(config.KubeAPIServerArg, "feature-gates=APIServerTracing=true")
@@ -99,7 +102,17 @@ func k3sAgentConfig(spec ClusterSpec) (string, error) {
 	return encode("k3s agent configuration", k3sConfig{
 		ContainerRuntimeEndpoint: runtimeEndpoint(spec.Runtime),
 		KubeletArg:               kubeletArguments(),
+		PrivateRegistry:          privateRegistry(spec),
 	})
+}
+
+// privateRegistry names the file with the registries; empty if there is none, or if k3s
+// does not configure the runtime.
+func privateRegistry(spec ClusterSpec) string {
+	if len(spec.Pulls.Registries) == 0 || spec.Runtime.Name == RuntimeCRIO {
+		return ""
+	}
+	return ConfigDirectory + "/" + FileContainerdRegistries
 }
 
 // runtimeEndpoint is empty for containerd, which k3s starts itself.

@@ -18,6 +18,12 @@ var (
 // second or two; the rest is for repairing its storage after a crash.
 const crioStartSeconds = 60
 
+// crioRegistriesDirectory holds configurations of registries that CRI-O reads besides
+// the one of the image.
+//
+// Source: github.com/containers/image pkg/sysregistriesv2 (systemRegistriesConfDirPath).
+const crioRegistriesDirectory = "/etc/containers/registries.conf.d"
+
 // ContainerdDirectory holds containerd and its companions in a node image.
 const ContainerdDirectory = "/opt/kubetracing/containerd/bin"
 
@@ -29,6 +35,6 @@ func containerdScript(runtime Runtime, containerd string) string {
 
 // crioScript starts CRI-O and keeps it running.
 func crioScript() string {
-	return fmt.Sprintf("FILES=%s\nBUNDLE=%s\nSOCKET=%s\nRUN=/run/kubetracing\nSTART_SECONDS=%d\n",
-		ConfigDirectory, CRIODirectory, crioSocket, crioStartSeconds) + crioLauncher
+	return fmt.Sprintf("FILES=%s\nBUNDLE=%s\nSOCKET=%s\nRUN=/run/kubetracing\nREGISTRIES=%s\nSTART_SECONDS=%d\n",
+		ConfigDirectory, CRIODirectory, crioSocket, crioRegistriesDirectory, crioStartSeconds) + crioLauncher
 }

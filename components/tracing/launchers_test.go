@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/BurntSushi/toml"
@@ -34,8 +35,8 @@ const (
 )
 
 // startContainerd runs the script that k3s starts as containerd, with a containerd
-// that says how it was started.
-func startContainerd(t *testing.T, spec tracing.ClusterSpec, k3sConfig string) (said string, config map[string]any) {
+// that prints how it was started.
+func startContainerd(t *testing.T, spec tracing.ClusterSpec, k3sConfig string) (arguments string, config map[string]any) {
 	t.Helper()
 	folder := t.TempDir()
 	write := func(name, content string, mode os.FileMode) string {
@@ -99,8 +100,8 @@ func TestContainerdScript_Handlers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			spec := withRuntimes(single(t, test.kubernetes), tracing.OCICrun)
-			said, config := startContainerd(t, spec, test.config)
-			assert.Equal(t, "-c /kubetracing-containerd.toml --root /somewhere", said)
+			arguments, config := startContainerd(t, spec, test.config)
+			assert.Equal(t, "-c /kubetracing-containerd.toml --root /somewhere", arguments)
 			containerd := table(t, config, "plugins", test.plugin, "containerd")
 			assert.Equal(t, "crun", containerd["default_runtime_name"])
 			for _, oci := range []string{"crun", "youki"} {
@@ -115,8 +116,8 @@ func TestContainerdScript_Handlers(t *testing.T) {
 
 	t.Run("runc alone leaves k3s' configuration to containerd", func(t *testing.T) {
 		t.Parallel()
-		said, config := startContainerd(t, single(t, "1.36"), k3sConfigV3)
-		assert.Equal(t, "-c /config.toml --root /somewhere", said)
+		arguments, config := startContainerd(t, single(t, "1.36"), k3sConfigV3)
+		assert.Equal(t, "-c /config.toml --root /somewhere", arguments)
 		assert.NotContains(t, table(t, config, "plugins", "io.containerd.cri.v1.runtime", "containerd"), "default_runtime_name")
 	})
 
@@ -127,4 +128,58 @@ func TestContainerdScript_Handlers(t *testing.T) {
 		assert.NotContains(t, containerd, "default_runtime_name")
 		assert.Contains(t, table(t, containerd, "runtimes"), "youki")
 	})
+}
+
+// CRI-O gets what the files say of pulls when it starts, and a restart what they say
+// then.
+func TestCRIOScript_Pulls(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	path := func(names ...string) string { return filepath.Join(append([]string{folder}, names...)...) }
+	for _, name := range []string{"files", "bundle", "run"} {
+		require.NoError(t, os.Mkdir(path(name), 0o755))
+	}
+	files := nodeFiles(t, pulled(crio(t, "1.34")))
+	for name, content := range files {
+		require.NoError(t, os.WriteFile(path("files", name), []byte(content), 0o600))
+	}
+	for name, body := range map[string]string{
+		"crio":   "env > '" + path("started") + "'\ntrap 'exit 0' TERM\nwhile :; do sleep 0.05; done\n",
+		"crictl": "test -s '" + path("started") + "'\n",
+	} {
+		// A file that a concurrent fork holds open for writing cannot be executed.
+		syscall.ForkLock.RLock()
+		require.NoError(t, os.WriteFile(path("bundle", name), []byte("#!/bin/sh\n"+body), 0o755))
+		syscall.ForkLock.RUnlock()
+	}
+	script := strings.NewReplacer(
+		"FILES=/etc/kubetracing\n", "FILES='"+path("files")+"'\n", "BUNDLE=/opt/kubetracing/crio/bin\n", "BUNDLE='"+path("bundle")+"'\n",
+		"RUN=/run/kubetracing\n", "RUN='"+path("run")+"'\n", "REGISTRIES=/etc/containers/registries.conf.d\n", "REGISTRIES='"+path("registries")+"'\n",
+		"/proc/1/fd/1", path("out"), "/proc/1/fd/2", path("err"), "/var/tmp", path("tmp"),
+	).Replace(files[tracing.FileCRIOScript])
+	run := func(arguments ...string) string {
+		require.NoError(t, os.RemoveAll(path("started")))
+		command := exec.CommandContext(t.Context(), "sh", append([]string{"-c", script, "crio.sh"}, arguments...)...)
+		command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		require.NoError(t, command.Start())
+		// Who supervises CRI-O goes on in the background.
+		t.Cleanup(func() { _ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL) })
+		require.NoError(t, command.Wait())
+		environment, err := os.ReadFile(path("started"))
+		require.NoError(t, err)
+		return string(environment)
+	}
+	assert.Contains(t, run(), "\nHTTPS_PROXY=http://me:hunter2@proxy.example:3128\n")
+	linked, err := os.ReadFile(path("registries", "kubetracing.conf"))
+	require.NoError(t, err)
+	assert.Equal(t, files["crio.registries.conf"], string(linked))
+	assert.DirExists(t, path("tmp"))
+	secrets, err := os.Stat(path("run", "crio.files"))
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0o600), secrets.Mode(), "a copy of what is secret")
+
+	require.NoError(t, os.Remove(path("files", "crio.env")))
+	require.NoError(t, os.Remove(path("files", "crio.registries.conf")))
+	assert.NotContains(t, run("restart"), "HTTPS_PROXY")
+	assert.NoFileExists(t, path("registries", "kubetracing.conf"))
 }

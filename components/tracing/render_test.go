@@ -1,6 +1,7 @@
 package tracing_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -109,7 +110,7 @@ func TestRenderCluster_EtcdArguments(t *testing.T) {
 		version string
 		want    []any
 	}{
-		"etcd 3.5.9 knows no rate": {"1.28.10", []any{
+		"etcd 3.5.9 has no argument for the rate": {"1.28.10", []any{
 			"experimental-enable-distributed-tracing=true",
 			"experimental-distributed-tracing-address=otel-collector:4317",
 			"experimental-distributed-tracing-service-name=etcd",
@@ -192,9 +193,7 @@ func TestRenderCluster_Kubelet(t *testing.T) {
 				"kind":       "KubeletConfiguration",
 				"tracing":    map[string]any{"endpoint": "otel-collector:4317", "samplingRatePerMillion": 1e6},
 			}
-			for key, value := range test.want {
-				want[key] = value
-			}
+			maps.Copy(want, test.want)
 			assert.Equal(t, want, decoded(t, nodeFiles(t, single(t, test.version))["kubelet.yaml"]))
 		})
 	}
@@ -209,10 +208,10 @@ func TestClusterSpec_EmbeddedEtcd(t *testing.T) {
 		embedded      bool
 		clusterInit   bool
 	}{
-		"one server with etcd off has kine":                    {1, 0, false, false},
-		"one server with the lowest rate has etcd":             {1, 1, true, true},
-		"three servers need etcd, whatever its rate":           {3, 0, true, false},
-		"three servers are initialised by k3d of its own will": {3, 1, true, false},
+		"one server with etcd off has kine":          {1, 0, false, false},
+		"one server with the lowest rate has etcd":   {1, 1, true, true},
+		"three servers need etcd, whatever its rate": {3, 0, true, false},
+		"k3d initializes three servers by itself":    {3, 1, true, false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

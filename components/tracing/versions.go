@@ -43,9 +43,9 @@ type Rules struct {
 	RefusesCgroupV1 bool
 	// SyncPodSpans: the kubelet wraps its work in syncPod spans that name the pod.
 	SyncPodSpans bool
-	// HonoursCallers: kube-apiserver continues the trace of a request by a member of
+	// ContinuesTraces: kube-apiserver continues the trace of a request by a member of
 	// system:masters or system:monitoring. Older ones begin a trace for every request.
-	HonoursCallers bool
+	ContinuesTraces bool
 	// EtcdTracing is the form of the embedded etcd's arguments.
 	EtcdTracing EtcdTracing
 	// Etcd is the embedded etcd's version.
@@ -54,6 +54,15 @@ type Rules struct {
 	// of the upstream containerd that can stand in for it.
 	Containerd string
 }
+
+// MonitoringGroup is a group whose traces kube-apiserver continues, like those of
+// system:masters, and to which a certificate request may ask to belong. It may read
+// health checks and metrics.
+//
+// Sources: k8s.io/apiserver pkg/endpoints/filters/traces.go (notSystemPrivilegedGroup);
+// kubernetes plugin/pkg/admission/certificates/subjectrestriction;
+// https://kubernetes.io/docs/reference/access-authn-authz/rbac/#discovery-roles.
+const MonitoringGroup = "system:monitoring"
 
 // Release is one k3s release.
 type Release struct {
@@ -76,6 +85,9 @@ type minorRow struct {
 	// etcd and containerd list the embedded versions, oldest first, by the first
 	// patch release that has them.
 	etcd, containerd []sincePatch
+	// rebuiltEtcd is the etcd of k3s releases that have another one than the first
+	// build of the same patch release.
+	rebuiltEtcd map[string]string
 }
 
 type sincePatch struct {
@@ -88,7 +100,10 @@ type sincePatch struct {
 //
 // Sources: etcd and containerd of every k3s release stand in the release tables
 // of https://docs.k3s.io/release-notes/v1.NN.X (read at
-// rancher/k3s-product-docs@264b0015); image digests as pinned in public manifests.
+// rancher/k3s-product-docs@264b0015), those of July 2026 on in
+// https://github.com/k3s-io/k3s/releases and, for etcd, k3s-io/k3s#14461 to #14464;
+// image digests are those of the multi-platform indexes, as pinned in public
+// manifests.
 var minors = map[uint64]minorRow{
 	25: {
 		newest:     "v1.25.16+k3s4",
@@ -132,27 +147,28 @@ var minors = map[uint64]minorRow{
 		containerd: []sincePatch{{0, "1.7"}, {2, "2.0"}, {9, "2.1"}},
 	},
 	33: {
-		newest:     "v1.33.13+k3s1",
-		digest:     "sha256:523cfdf26aaef2c3164eefa30a61f5f1dca86d1cf3f1d38beae62ac65905a3ab",
-		etcd:       []sincePatch{{0, "3.5.21"}, {7, "3.5.25"}, {11, "3.6.7"}, {13, "3.6.12"}},
-		containerd: []sincePatch{{0, "2.0"}, {5, "2.1"}, {10, "2.2"}},
+		newest:      "v1.33.13+k3s2",
+		digest:      "sha256:ada5ff2e138120efe877f76d514dedda65b304122112b982eab532732c028c89",
+		etcd:        []sincePatch{{0, "3.5.21"}, {7, "3.5.25"}, {11, "3.6.7"}, {13, "3.6.12"}},
+		containerd:  []sincePatch{{0, "2.0"}, {5, "2.1"}, {10, "2.2"}},
+		rebuiltEtcd: map[string]string{"v1.33.13+k3s2": "3.6.14"},
 	},
 	34: {
 		newest:     "v1.34.11+k3s1",
 		digest:     "sha256:5d52389a0f4fd7ebdb5a1fb2d7c67c35da966230782c4abb0667d86bcccea9c2",
-		etcd:       []sincePatch{{0, "3.6.4"}, {2, "3.6.5"}, {3, "3.6.6"}, {6, "3.6.7"}, {9, "3.6.12"}},
+		etcd:       []sincePatch{{0, "3.6.4"}, {2, "3.6.5"}, {3, "3.6.6"}, {6, "3.6.7"}, {9, "3.6.12"}, {10, "3.6.14"}},
 		containerd: []sincePatch{{0, "2.1"}, {6, "2.2"}},
 	},
 	35: {
-		newest:     "v1.35.8+k3s1",
-		digest:     "sha256:59fe491fd3b73204e499e40b325240d85c42c7189c3ae50150d37b78243f3b32",
-		etcd:       []sincePatch{{0, "3.6.6"}, {3, "3.6.7"}, {6, "3.6.12"}},
+		newest:     "v1.35.9+k3s1",
+		digest:     "sha256:ec9868c6a38d4e8c1869832fb5fd1eb8473c39794a0b44d2b952e7ba911951bc",
+		etcd:       []sincePatch{{0, "3.6.6"}, {3, "3.6.7"}, {6, "3.6.12"}, {7, "3.6.14"}},
 		containerd: []sincePatch{{0, "2.1"}, {3, "2.2"}},
 	},
 	36: {
 		newest:     "v1.36.4+k3s1",
 		digest:     "sha256:edad48e12bf81c3a09ac1c05c0c0ffaaa22145980b989d6fae84543a76b83657",
-		etcd:       []sincePatch{{0, "3.6.7"}, {2, "3.6.12"}},
+		etcd:       []sincePatch{{0, "3.6.7"}, {2, "3.6.12"}, {3, "3.6.14"}},
 		containerd: []sincePatch{{0, "2.2"}, {2, "2.3"}},
 	},
 	37: {
@@ -254,16 +270,16 @@ func ResolveRelease(version string) (Release, error) {
 // v0.33.13 (WithPublicEndpointFn); go.etcd.io/etcd/server/v3 embed/config.go at v3.5.10, v3.5.11,
 // v3.6.0.
 func rulesFor(row minorRow, version *semver.Version) Rules {
-	minor := version.Minor()
+	minor, etcd := version.Minor(), row.etcdOf(version)
 	rules := Rules{
 		APIServerTracingVersion: "apiserver.config.k8s.io/v1beta1",
 		NeedsFeatureGates:       minor < 27,
 		EgressSelectorPanics:    minor == 25,
 		RefusesCgroupV1:         minor >= 35,
 		SyncPodSpans:            minor >= 27,
-		HonoursCallers:          minor >= 33,
-		EtcdTracing:             etcdTracing(semver.MustParse(at(row.etcd, version.Patch()))),
-		Etcd:                    at(row.etcd, version.Patch()),
+		EtcdTracing:             etcdTracing(semver.MustParse(etcd)),
+		Etcd:                    etcd,
+		ContinuesTraces:         minor >= 33,
 		Containerd:              at(row.containerd, version.Patch()),
 	}
 	switch {
@@ -273,6 +289,14 @@ func rulesFor(row minorRow, version *semver.Version) Rules {
 		rules.APIServerTracingVersion = "apiserver.config.k8s.io/v1"
 	}
 	return rules
+}
+
+// etcdOf returns the version of the etcd that a k3s release embeds.
+func (r minorRow) etcdOf(version *semver.Version) string {
+	if etcd, rebuilt := r.rebuiltEtcd["v"+version.String()]; rebuilt {
+		return etcd
+	}
+	return at(r.etcd, version.Patch())
 }
 
 func etcdTracing(etcd *semver.Version) EtcdTracing {

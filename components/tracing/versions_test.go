@@ -38,10 +38,10 @@ func TestRules_Minors(t *testing.T) {
 		"1.30": {"v1.30.14+k3s2", rules{v1beta1, false, false, false, true, false, experimental, "3.5.18", "1.7"}},
 		"1.31": {"v1.31.14+k3s1", rules{v1beta1, false, false, false, true, false, experimental, "3.5.21", "2.1"}},
 		"1.32": {"v1.32.13+k3s1", rules{v1beta1, false, false, false, true, false, experimental, "3.5.25", "2.1"}},
-		"1.33": {"v1.33.13+k3s1", rules{v1beta1, false, false, false, true, true, stable, "3.6.12", "2.2"}},
-		"1.34": {"v1.34.11+k3s1", rules{v1, false, false, false, true, true, stable, "3.6.12", "2.2"}},
-		"1.35": {"v1.35.8+k3s1", rules{v1, false, false, true, true, true, stable, "3.6.12", "2.2"}},
-		"1.36": {"v1.36.4+k3s1", rules{v1, false, false, true, true, true, stable, "3.6.12", "2.3"}},
+		"1.33": {"v1.33.13+k3s2", rules{v1beta1, false, false, false, true, true, stable, "3.6.14", "2.2"}},
+		"1.34": {"v1.34.11+k3s1", rules{v1, false, false, false, true, true, stable, "3.6.14", "2.2"}},
+		"1.35": {"v1.35.9+k3s1", rules{v1, false, false, true, true, true, stable, "3.6.14", "2.2"}},
+		"1.36": {"v1.36.4+k3s1", rules{v1, false, false, true, true, true, stable, "3.6.14", "2.3"}},
 		"1.37": {"v1.37.1+k3s1", rules{v1, false, false, true, true, true, stable, "3.7.1", "2.3"}},
 	}
 	for minor, test := range tests {
@@ -67,43 +67,43 @@ func TestRules_PatchReleases(t *testing.T) {
 		etcd       tracing.EtcdTracing
 		containerd string
 	}{
-		"1.25.9 has containerd 1.6":                      {"1.25.9", tracing.EtcdExperimentalWithoutRate, "1.6"},
-		"1.25.10 has containerd 1.7":                     {"1.25.10", tracing.EtcdExperimentalWithoutRate, "1.7"},
-		"1.26.4 has containerd 1.6":                      {"1.26.4", tracing.EtcdExperimentalWithoutRate, "1.6"},
-		"1.26.5 has containerd 1.7":                      {"1.26.5", tracing.EtcdExperimentalWithoutRate, "1.7"},
-		"1.27.1 has containerd 1.6":                      {"1.27.1", tracing.EtcdExperimentalWithoutRate, "1.6"},
-		"1.27.2 has containerd 1.7":                      {"1.27.2", tracing.EtcdExperimentalWithoutRate, "1.7"},
-		"1.27.14 has an etcd without a sampling rate":    {"1.27.14", tracing.EtcdExperimentalWithoutRate, "1.7"},
-		"1.27.15 has an etcd with one":                   {"1.27.15", tracing.EtcdExperimental, "1.7"},
-		"1.28.10 has an etcd without a sampling rate":    {"1.28.10", tracing.EtcdExperimentalWithoutRate, "1.7"},
-		"1.28.11 has an etcd with one":                   {"1.28.11", tracing.EtcdExperimental, "1.7"},
-		"1.29.5 has an etcd without a sampling rate":     {"1.29.5", tracing.EtcdExperimentalWithoutRate, "1.7"},
-		"1.29.6 has an etcd with one":                    {"1.29.6", tracing.EtcdExperimental, "1.7"},
-		"1.30.1 has an etcd without a sampling rate":     {"1.30.1", tracing.EtcdExperimentalWithoutRate, "1.7"},
-		"1.30.2 has an etcd with one":                    {"1.30.2", tracing.EtcdExperimental, "1.7"},
-		"1.31.5 has containerd 1.7":                      {"1.31.5", tracing.EtcdExperimental, "1.7"},
-		"1.31.6 has containerd 2.0":                      {"1.31.6", tracing.EtcdExperimental, "2.0"},
-		"1.31.12 has containerd 2.0":                     {"1.31.12", tracing.EtcdExperimental, "2.0"},
-		"1.31.13 has containerd 2.1":                     {"1.31.13", tracing.EtcdExperimental, "2.1"},
-		"1.32.1 has containerd 1.7":                      {"1.32.1", tracing.EtcdExperimental, "1.7"},
-		"1.32.2 has containerd 2.0":                      {"1.32.2", tracing.EtcdExperimental, "2.0"},
-		"1.32.8 has containerd 2.0":                      {"1.32.8", tracing.EtcdExperimental, "2.0"},
-		"1.32.9 has containerd 2.1":                      {"1.32.9", tracing.EtcdExperimental, "2.1"},
-		"1.33.4 has containerd 2.0":                      {"1.33.4", tracing.EtcdExperimental, "2.0"},
-		"1.33.5 has containerd 2.1":                      {"1.33.5", tracing.EtcdExperimental, "2.1"},
-		"1.33.10 has an etcd with experimental names":    {"1.33.10", tracing.EtcdExperimental, "2.2"},
-		"1.33.11 has an etcd with plain names":           {"1.33.11", tracing.EtcdStable, "2.2"},
-		"1.34.0 has an etcd with plain names":            {"1.34.0", tracing.EtcdStable, "2.1"},
-		"1.34.6 has containerd 2.2":                      {"1.34.6", tracing.EtcdStable, "2.2"},
-		"1.35.2 has containerd 2.1":                      {"1.35.2", tracing.EtcdStable, "2.1"},
-		"1.35.3 has containerd 2.2":                      {"1.35.3", tracing.EtcdStable, "2.2"},
-		"1.36.1 has containerd 2.2":                      {"1.36.1", tracing.EtcdStable, "2.2"},
-		"1.36.2 has containerd 2.3":                      {"1.36.2", tracing.EtcdStable, "2.3"},
-		"1.37.0 has etcd 3.7, which has plain names":     {"1.37.0", tracing.EtcdStable, "2.3"},
-		"a patch that is not out yet is as its elder":    {"1.37.99", tracing.EtcdStable, "2.3"},
-		"the build of a k3s release changes no rule":     {"v1.33.11+k3s7", tracing.EtcdStable, "2.2"},
-		"a leading v changes no rule":                    {"v1.31.6", tracing.EtcdExperimental, "2.0"},
-		"the tag of an image stands for its k3s release": {"v1.31.5-k3s1", tracing.EtcdExperimental, "1.7"},
+		"1.25.9 has containerd 1.6":                            {"1.25.9", tracing.EtcdExperimentalWithoutRate, "1.6"},
+		"1.25.10 has containerd 1.7":                           {"1.25.10", tracing.EtcdExperimentalWithoutRate, "1.7"},
+		"1.26.4 has containerd 1.6":                            {"1.26.4", tracing.EtcdExperimentalWithoutRate, "1.6"},
+		"1.26.5 has containerd 1.7":                            {"1.26.5", tracing.EtcdExperimentalWithoutRate, "1.7"},
+		"1.27.1 has containerd 1.6":                            {"1.27.1", tracing.EtcdExperimentalWithoutRate, "1.6"},
+		"1.27.2 has containerd 1.7":                            {"1.27.2", tracing.EtcdExperimentalWithoutRate, "1.7"},
+		"1.27.14 has an etcd without a sampling rate":          {"1.27.14", tracing.EtcdExperimentalWithoutRate, "1.7"},
+		"1.27.15 has an etcd with one":                         {"1.27.15", tracing.EtcdExperimental, "1.7"},
+		"1.28.10 has an etcd without a sampling rate":          {"1.28.10", tracing.EtcdExperimentalWithoutRate, "1.7"},
+		"1.28.11 has an etcd with one":                         {"1.28.11", tracing.EtcdExperimental, "1.7"},
+		"1.29.5 has an etcd without a sampling rate":           {"1.29.5", tracing.EtcdExperimentalWithoutRate, "1.7"},
+		"1.29.6 has an etcd with one":                          {"1.29.6", tracing.EtcdExperimental, "1.7"},
+		"1.30.1 has an etcd without a sampling rate":           {"1.30.1", tracing.EtcdExperimentalWithoutRate, "1.7"},
+		"1.30.2 has an etcd with one":                          {"1.30.2", tracing.EtcdExperimental, "1.7"},
+		"1.31.5 has containerd 1.7":                            {"1.31.5", tracing.EtcdExperimental, "1.7"},
+		"1.31.6 has containerd 2.0":                            {"1.31.6", tracing.EtcdExperimental, "2.0"},
+		"1.31.12 has containerd 2.0":                           {"1.31.12", tracing.EtcdExperimental, "2.0"},
+		"1.31.13 has containerd 2.1":                           {"1.31.13", tracing.EtcdExperimental, "2.1"},
+		"1.32.1 has containerd 1.7":                            {"1.32.1", tracing.EtcdExperimental, "1.7"},
+		"1.32.2 has containerd 2.0":                            {"1.32.2", tracing.EtcdExperimental, "2.0"},
+		"1.32.8 has containerd 2.0":                            {"1.32.8", tracing.EtcdExperimental, "2.0"},
+		"1.32.9 has containerd 2.1":                            {"1.32.9", tracing.EtcdExperimental, "2.1"},
+		"1.33.4 has containerd 2.0":                            {"1.33.4", tracing.EtcdExperimental, "2.0"},
+		"1.33.5 has containerd 2.1":                            {"1.33.5", tracing.EtcdExperimental, "2.1"},
+		"1.33.10 has an etcd with experimental names":          {"1.33.10", tracing.EtcdExperimental, "2.2"},
+		"1.33.11 has an etcd with plain names":                 {"1.33.11", tracing.EtcdStable, "2.2"},
+		"1.34.0 has an etcd with plain names":                  {"1.34.0", tracing.EtcdStable, "2.1"},
+		"1.34.6 has containerd 2.2":                            {"1.34.6", tracing.EtcdStable, "2.2"},
+		"1.35.2 has containerd 2.1":                            {"1.35.2", tracing.EtcdStable, "2.1"},
+		"1.35.3 has containerd 2.2":                            {"1.35.3", tracing.EtcdStable, "2.2"},
+		"1.36.1 has containerd 2.2":                            {"1.36.1", tracing.EtcdStable, "2.2"},
+		"1.36.2 has containerd 2.3":                            {"1.36.2", tracing.EtcdStable, "2.3"},
+		"1.37.0 has etcd 3.7, which has plain names":           {"1.37.0", tracing.EtcdStable, "2.3"},
+		"an unreleased patch has the rules of its predecessor": {"1.37.99", tracing.EtcdStable, "2.3"},
+		"the build of a k3s release changes no rule":           {"v1.33.11+k3s7", tracing.EtcdStable, "2.2"},
+		"a leading v changes no rule":                          {"v1.31.6", tracing.EtcdExperimental, "2.0"},
+		"the tag of an image stands for its k3s release":       {"v1.31.5-k3s1", tracing.EtcdExperimental, "1.7"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -112,6 +112,21 @@ func TestRules_PatchReleases(t *testing.T) {
 			assert.Equal(t, test.etcd, rules.EtcdTracing)
 			assert.Equal(t, test.containerd, rules.Containerd)
 		})
+	}
+}
+
+// Each version is that of k3s' release page.
+func TestRules_Etcd(t *testing.T) {
+	t.Parallel()
+
+	for version, etcd := range map[string]string{
+		"v1.33.13+k3s1": "3.6.12", "v1.33.13+k3s2": "3.6.14", "v1.33.12+k3s2": "3.6.7",
+		"v1.34.9+k3s1": "3.6.12", "v1.34.10+k3s1": "3.6.14", "v1.34.11+k3s1": "3.6.14",
+		"v1.35.6+k3s1": "3.6.12", "v1.35.7+k3s1": "3.6.14", "v1.35.8+k3s1": "3.6.14",
+		"v1.36.2+k3s1": "3.6.12", "v1.36.3+k3s1": "3.6.14", "v1.36.4+k3s1": "3.6.14",
+		"v1.37.0+k3s1": "3.7.1", "v1.37.1+k3s1": "3.7.1",
+	} {
+		assert.Equal(t, etcd, resolve(t, version).Rules.Etcd, version)
 	}
 }
 

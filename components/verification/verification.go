@@ -26,9 +26,15 @@ type Args struct {
 	JaegerURL pulumi.StringInput
 	// Timeout bounds each search. Required.
 	Timeout time.Duration
+	// MaxAge is the age at which a search server deletes a trace; 0 with other storage.
+	MaxAge time.Duration
 	// Containers are the Docker names of everything that spans come from and pass
 	// through; a cause is looked for in them when spans are missing. Required.
 	Containers []string
+	// After are created before the services are searched for: the runs of the workloads.
+	// What keeps one of them from starting is then the only thing that an update reports.
+	// Optional.
+	After []pulumi.Resource
 	// Services are searched for in spans that are younger than every one of
 	// Containers. None by default.
 	Services []verify.Expectation
@@ -66,7 +72,7 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 	return resources.Register(ctx, "Verification", name, inputs, &Verification{}, opts, func(verification *Verification) error {
 		services, err := args.newSearch(ctx, name+"-services", verification, args.ServicesAfter, spec.Verification{
 			Expectations: args.Services, OnlyNew: true,
-		})
+		}, pulumi.DependsOn(args.After))
 		if err != nil {
 			return err
 		}
@@ -104,8 +110,12 @@ func New(ctx *pulumi.Context, name string, args Args, opts ...pulumi.ResourceOpt
 // newSearch creates a search that a change of after repeats.
 func (a Args) newSearch(
 	ctx *pulumi.Context, name string, parent pulumi.Resource, after pulumi.StringInput, search spec.Verification,
+	opts ...pulumi.ResourceOption,
 ) (*local.Command, error) {
 	search.Timeout, search.Containers = verify.Duration(a.Timeout), a.Containers
+	if !search.OnlyNew {
+		search.MaxAge = verify.Duration(a.MaxAge)
+	}
 	if search.Expectations == nil {
 		// An empty list, not null.
 		search.Expectations = []verify.Expectation{}
@@ -114,7 +124,7 @@ func (a Args) newSearch(
 		Create:      []string{"verify", "--spec"},
 		Document:    search,
 		Environment: pulumi.StringMap{spec.JaegerVariable: a.JaegerURL, spec.AfterVariable: after},
-	}, pulumi.Parent(parent))
+	}, append(opts, pulumi.Parent(parent))...)
 }
 
 // mergeTraces returns the links that searches have printed.

@@ -28,6 +28,7 @@ func known(value string) pulumi.StringOutput { return pulumi.String(value).ToStr
 func newArgs() verification.Args {
 	return verification.Args{
 		Program: enginetest.Program, JaegerURL: pulumi.String("http://127.0.0.1:16686"), Timeout: 90 * time.Second,
+		MaxAge:        48 * time.Hour,
 		Containers:    []string{"traced-collector", "k3d-traced-server-0"},
 		Services:      []verify.Expectation{kubelet},
 		ServicesAfter: pulumi.String("collector digest start"),
@@ -94,6 +95,9 @@ func TestVerification_Searches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test.search.Timeout = verify.Duration(90 * time.Second)
+			if name != "services" {
+				test.search.MaxAge = verify.Duration(48 * time.Hour)
+			}
 			test.search.Containers = []string{"traced-collector", "k3d-traced-server-0"}
 			search := recorded.One(t, enginetest.Command, "verification-"+name)
 			assert.Equal(t, test.search, enginetest.Document[spec.Verification](t, search))
@@ -108,6 +112,23 @@ func TestVerification_Searches(t *testing.T) {
 			search.AssertChildOf(t, "Verification", "verification")
 		})
 	}
+}
+
+// The services come after the workloads: if one of those cannot start, an update reports
+// that and not which spans it lacks.
+func TestVerification_After(t *testing.T) {
+	t.Parallel()
+	recorded := enginetest.Record(t, func(ctx *pulumi.Context) error {
+		workload, err := local.NewCommand(ctx, "workload", &local.CommandArgs{Create: pulumi.String("true")})
+		if err != nil {
+			return err
+		}
+		args := newArgs()
+		args.After = []pulumi.Resource{workload}
+		_, err = verification.New(ctx, "verification", args)
+		return err
+	})
+	assert.Contains(t, recorded.One(t, enginetest.Command, "verification-services").Dependencies(), "workload")
 }
 
 func TestVerification_NothingExpected(t *testing.T) {

@@ -22,35 +22,42 @@ otelcol_exporter_send_failed_spans_total{error.permanent="false",error.type="Unk
 otelcol_exporter_send_failed_spans{exporter="otlp_http/vendor"} 2
 otelcol_exporter_send_failed_metric_points_total{exporter="otlp_grpc/b"} 9
 otelcol_exporter_sent_spans_total{exporter="otlp_grpc/b"} 9
+otelcol_exporter_queue_capacity{data_type="traces",exporter="otlp_grpc/b"} 100
+otelcol_exporter_queue_size{data_type="traces",exporter="otlp_http/vendor"} 98
 target_info{service_name="otelcol"} 1
 `
 
-func TestReadLostSpans(t *testing.T) {
+func TestReadDestinations(t *testing.T) {
 	t.Parallel()
 
-	lost, err := verify.ReadLostSpans(strings.NewReader(collectorMetrics))
+	destinations, err := verify.ReadDestinations(strings.NewReader(collectorMetrics))
 	require.NoError(t, err)
-	assert.Equal(t, []verify.LostSpans{
-		{Exporter: "otlp_grpc/b", Destination: "b", Failed: 12},
-		{Exporter: "otlp_http/vendor", Destination: "vendor", Dropped: 1_500_000, Failed: 2},
-	}, lost)
-	assert.Equal(t, "b lost spans: 12 that it did not accept", lost[0].String())
-	assert.Equal(t, "vendor lost spans: 1500000 because its queue was full, 2 that it did not accept", lost[1].String())
+	assert.Equal(t, []verify.Destination{
+		{Exporter: "otlp_grpc/b", Name: "b", Sent: 9, Failed: 12, Capacity: 100},
+		{Exporter: "otlp_grpc/jaeger", Name: "jaeger"},
+		{Exporter: "otlp_http/vendor", Name: "vendor", Dropped: 1_500_000, Failed: 2, Queued: 98},
+	}, destinations)
+	assert.Equal(t, 12, destinations[0].Lost())
+	assert.Equal(t, "12 that it did not accept", destinations[0].Losses())
+	assert.Zero(t, destinations[1].Lost())
+	assert.Empty(t, destinations[1].Losses())
+	assert.Equal(t, 1_500_002, destinations[2].Lost())
+	assert.Equal(t, "1500000 because its queue was full, 2 that it did not accept", destinations[2].Losses())
 }
 
-func TestReadLostSpans_None(t *testing.T) {
+func TestReadDestinations_None(t *testing.T) {
 	t.Parallel()
 
-	lost, err := verify.ReadLostSpans(strings.NewReader(""))
+	destinations, err := verify.ReadDestinations(strings.NewReader("otelcol_exporter_unknown{exporter=\"a\"} 1\n"))
 	require.NoError(t, err)
-	assert.Empty(t, lost)
+	assert.Empty(t, destinations)
 }
 
-func TestReadLostSpans_Invalid(t *testing.T) {
+func TestReadDestinations_Invalid(t *testing.T) {
 	t.Parallel()
 
-	_, err := verify.ReadLostSpans(strings.NewReader(`otelcol_exporter_send_failed_spans{exporter="a"} many`))
-	require.EqualError(t, err, `read the Collector's metrics: otelcol_exporter_send_failed_spans has the value "many"`)
-	_, err = verify.ReadLostSpans(iotest.ErrReader(errors.New("connection reset")))
+	_, err := verify.ReadDestinations(strings.NewReader(`otelcol_exporter_send_failed_spans_total{exporter="a"} many`))
+	require.EqualError(t, err, `read the Collector's metrics: otelcol_exporter_send_failed_spans_total has the value "many"`)
+	_, err = verify.ReadDestinations(iotest.ErrReader(errors.New("connection reset")))
 	require.EqualError(t, err, "read the Collector's metrics: connection reset")
 }

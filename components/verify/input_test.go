@@ -116,7 +116,7 @@ func TestReadExpectations_Mistakes(t *testing.T) {
 				`[0].spans[0].attributes["c"]: "[": syntax error in pattern` + "\n" +
 				`[0].spans[0].attributes["d"]: "[": syntax error in pattern`,
 		},
-		"an entry that is no expectation": {
+		"an entry that is not an expectation": {
 			text: "- hello",
 			want: `read expectations: [0]: hello: must be an object`,
 		},
@@ -136,7 +136,7 @@ func TestReadExpectations_Mistakes(t *testing.T) {
 			text: "- {name: a, spans: [{service: a, maxDuration: -1s}]}",
 			want: `read expectations: [0].spans[0].maxDuration: -1s: must be a positive duration, as 1.5s`,
 		},
-		"fewer traces or spans than none, or more than are read": {
+		"negative numbers of traces or spans, or more than are read": {
 			text: "- {name: a, spans: [{service: a, minSpans: -1}], traces: 501}",
 			want: "read expectations: [0].traces: 501: must be from 1 to 500\n[0].spans[0].minSpans: -1: must be at least 1",
 		},

@@ -59,6 +59,8 @@ func (w window) split(at time.Time) (older, newer window, ok bool) {
 type search struct {
 	client Client
 	query  Query
+	// clockOffset is by how much the clock of the spans is ahead of ours.
+	clockOffset time.Duration
 	// held are the ids of the traces that hold.
 	held map[string]bool
 	// pending are the windows of a sweep that are still to be asked for, the next one
@@ -107,7 +109,7 @@ func (m SpanMatch) exactAttributes() map[string]string {
 // the time for one poll is over or there are no more. It returns the newest ones.
 func (s *search) poll(ctx context.Context, size int, visit func([]Span) bool) ([]Span, error) {
 	start := time.Now()
-	all := window{s.query.earliest(), s.query.latest()}
+	all := window{s.query.earliest(), s.query.latest().Add(max(0, s.clockOffset))}
 	newest, complete, err := s.ask(ctx, all, size)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/kubetracing/kubetracing/components/poll"
 )
 
 // Check is one run of assertions.
@@ -18,7 +20,7 @@ type Check struct {
 	// Since is the earliest start of a span that counts, by the clock of the processes
 	// that send spans; zero means everything that Jaeger has. See [Query].
 	Since time.Time
-	// ClockOffset is by how much that clock is ahead of ours.
+	// ClockOffset is by how much that clock is ahead of ours; negative if it is behind.
 	ClockOffset time.Duration
 	// Interval is the pause between two polls of Jaeger.
 	Interval time.Duration
@@ -27,6 +29,17 @@ type Check struct {
 	// Progress is called after every poll but the last with the number of expectations
 	// that hold so far. Optional.
 	Progress func(met, all int, missing []string)
+}
+
+// Everything returns the earliest start of a span that a Jaeger may have; zero means any.
+// maxAge is the age at which a search server deletes traces, and 0 with other storage.
+// Jaeger asks a server for the index of each day since then: one more than the age,
+// because whole days are deleted.
+func Everything(maxAge time.Duration) time.Time {
+	if maxAge == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(-maxAge - 24*time.Hour)
 }
 
 // settled is how old the last span of a trace must be before its limits are
@@ -68,27 +81,26 @@ func (c Check) Run(ctx context.Context) Report {
 	searches := make([]*search, len(c.Expectations))
 	for i, expectation := range c.Expectations {
 		report.Results[i] = Result{Expectation: expectation, Missing: expectation.Spans}
-		searches[i] = &search{client: c.Client, held: map[string]bool{}}
+		searches[i] = &search{client: c.Client, clockOffset: c.ClockOffset, held: map[string]bool{}}
 		if expectation.Phase == "" {
 			searches[i].query = selective(expectation, c.Since)
 		}
 	}
-	for first := true; ; first = false {
+	polled := false
+	// An error means that the context has ended: the report lists what is missing.
+	_ = poll.Loop{Interval: c.Interval}.Until(ctx, func(ctx context.Context) (string, bool, error) {
 		reason := c.poll(ctx, &report, searches)
 		// An interrupted poll says nothing about Jaeger if an earlier one was complete.
-		if ctx.Err() == nil || first {
+		if ctx.Err() == nil || !polled {
 			report.Reason = reason
 		}
-		if report.Met() {
-			return report
+		polled = true
+		if !report.Met() {
+			c.progress(report)
 		}
-		c.progress(report)
-		select {
-		case <-ctx.Done():
-			return report
-		case <-time.After(c.Interval):
-		}
-	}
+		return "", report.Met(), nil
+	})
+	return report
 }
 
 // poll searches once for every expectation that does not hold yet.

@@ -3,6 +3,8 @@
 package workloads
 
 import (
+	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"slices"
 
@@ -12,11 +14,15 @@ import (
 	"github.com/kubetracing/kubetracing/components/cluster"
 	"github.com/kubetracing/kubetracing/components/internal/manifest"
 	"github.com/kubetracing/kubetracing/components/internal/resources"
+	"github.com/kubetracing/kubetracing/components/spec"
+	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/components/workloads/catalog"
 )
 
 // Args describe the test workloads.
 type Args struct {
+	// Program is the kubetracing binary. Required.
+	Program resources.Program
 	// Cluster is where they run. Required.
 	Cluster *cluster.Cluster
 	// Target is what decides how they run. Required.
@@ -94,7 +100,15 @@ func (r runner) start(ctx *pulumi.Context, run catalog.Run) (pulumi.CustomResour
 	if run.Script != "" {
 		return r.runScript(ctx, run.Script)
 	}
+	if run.Client != nil {
+		credentials, err := r.newCredentials(ctx, run)
+		if err != nil {
+			return nil, err
+		}
+		r.after = append(slices.Clone(r.after), credentials)
+	}
 	created := map[string]pulumi.Resource{}
+	var all []pulumi.Resource
 	var last pulumi.CustomResource
 	for _, resource := range run.Resources {
 		after := slices.Clone(r.after)
@@ -102,20 +116,86 @@ func (r runner) start(ctx *pulumi.Context, run catalog.Run) (pulumi.CustomResour
 			after = append(after, created[id])
 		}
 		options := []pulumi.ResourceOption{pulumi.DependsOn(after)}
-		if resource.Timeout > 0 {
-			options = append(options, timeout(resource.Timeout.String()))
+		if resource.Kind == "Pod" {
+			// Kubernetes can change the image of a pod that has run, which does not run again
+			// then; nor does its kubelet say that it has seen the change, for which the
+			// provider would wait.
+			options = append(options, pulumi.ReplaceOnChanges([]string{"spec"}))
 		}
 		var err error
-		last, err = r.args.Cluster.NewObject(ctx, r.name+resource.Suffix, resource.Object, pulumi.Map{
-			// As an output of the namespace, it lets a replaced namespace replace the object.
-			"namespace": resources.After(ctx, catalog.Namespace, r.namespace),
-		}, r.parent, options...)
+		last, err = r.args.Cluster.NewObject(ctx, r.name+resource.Suffix, resource.Object, r.metadata(ctx), r.parent, options...)
 		if err != nil {
 			return nil, err
 		}
 		created[resource.ID()] = last
+		all = append(all, last)
 	}
-	return last, nil
+	if len(run.Pods) == 0 {
+		return last, nil
+	}
+	return r.waitForPods(ctx, run, all)
+}
+
+// waitForPods waits until the pods of a run, whose objects have been created, have
+// started. Changed objects or another cluster are waited for again.
+func (r runner) waitForPods(ctx *pulumi.Context, run catalog.Run, created []pulumi.Resource) (pulumi.CustomResource, error) {
+	definition, err := json.Marshal(run.Resources)
+	if err != nil {
+		return nil, fmt.Errorf("encode its objects: %w", err)
+	}
+	return resources.NewCommand(ctx, r.name+"-started", r.args.Program, resources.CommandArgs{
+		Create: []string{"pods", "wait"},
+		Document: spec.Pods{
+			Node: r.args.Target.Cluster.NodeNames()[0], Namespace: catalog.Namespace, Names: run.Pods,
+			Restarts: run.Restarts, Timeout: verify.Duration(catalog.Timeout),
+		},
+		Environment: pulumi.StringMap{
+			spec.AfterVariable: pulumi.Sprintf("%s %s", r.args.Cluster.Started, resources.ShortDigest(definition)),
+		},
+	}, pulumi.Parent(r.parent), pulumi.DependsOn(created))
+}
+
+// newCredentials creates the Secret with the certificate and the key of a run's user.
+func (r runner) newCredentials(ctx *pulumi.Context, run catalog.Run) (pulumi.Resource, error) {
+	document, err := spec.Encode(spec.ClientCertificate{
+		Node: r.args.Target.Cluster.NodeNames()[0], User: run.Client.User, Groups: run.Client.Groups,
+	})
+	if err != nil {
+		return nil, err
+	}
+	issued, err := local.NewCommand(ctx, r.name+"-certificate", &local.CommandArgs{
+		Create: pulumi.String(r.args.Program.Command("certificate", "issue")),
+		Stdin:  pulumi.String(document),
+		// A new cluster has another certificate authority.
+		Triggers: pulumi.Array{r.args.Cluster.Started},
+		// The key on stdout must be in no log, and in the environment of no later command.
+		Logging:                local.LoggingStderr,
+		AddPreviousOutputInEnv: pulumi.Bool(false),
+	},
+		pulumi.Parent(r.parent), pulumi.DependsOn(r.after), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: catalog.Timeout.String()}),
+		pulumi.AdditionalSecretOutputs([]string{"stdout"}),
+	)
+	if err != nil {
+		return nil, err
+	}
+	data := issued.Stdout.ApplyT(func(stdout string) (map[string]string, error) {
+		var pair spec.KeyPair
+		if err := spec.Decode([]byte(stdout), &pair); err != nil {
+			return nil, fmt.Errorf("certificate of user %s: %w", run.Client.User, err)
+		}
+		encode := func(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
+		return map[string]string{"tls.crt": encode(pair.Certificate), "tls.key": encode(pair.Key)}, nil
+	})
+	return r.args.Cluster.NewObject(ctx, r.name+"-credentials", manifest.Object{
+		APIVersion: "v1", Kind: "Secret", Name: run.Name,
+		Fields: manifest.Map{"type": "kubernetes.io/tls", "data": pulumi.ToSecret(data)},
+	}, r.metadata(ctx), r.parent, pulumi.DependsOn(r.after))
+}
+
+// metadata returns what every object of a run has: as an output of the namespace, its
+// name lets a replaced namespace replace the object.
+func (r runner) metadata(ctx *pulumi.Context) pulumi.Map {
+	return pulumi.Map{"namespace": resources.After(ctx, catalog.Namespace, r.namespace)}
 }
 
 // runScript runs a script in the cluster's first node, where kubectl is.
@@ -126,10 +206,5 @@ func (r runner) runScript(ctx *pulumi.Context, script string) (pulumi.CustomReso
 		// A new cluster has not seen it yet.
 		Triggers: pulumi.Array{r.args.Cluster.Started},
 		Logging:  local.LoggingStderr,
-	}, pulumi.Parent(r.parent), pulumi.DependsOn(r.after), timeout(catalog.Timeout.String()))
-}
-
-// timeout bounds the creation of a resource.
-func timeout(duration string) pulumi.ResourceOption {
-	return pulumi.Timeouts(&pulumi.CustomTimeouts{Create: duration})
+	}, pulumi.Parent(r.parent), pulumi.DependsOn(r.after), pulumi.Timeouts(&pulumi.CustomTimeouts{Create: catalog.Timeout.String()}))
 }

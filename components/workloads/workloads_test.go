@@ -2,9 +2,12 @@ package workloads_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -12,7 +15,9 @@ import (
 	"github.com/kubetracing/kubetracing/components/backend"
 	"github.com/kubetracing/kubetracing/components/cluster"
 	"github.com/kubetracing/kubetracing/components/internal/enginetest"
+	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/components/tracing"
+	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/components/workloads"
 	"github.com/kubetracing/kubetracing/components/workloads/catalog"
 )
@@ -41,7 +46,7 @@ func (p program) compose(t *testing.T, ctx *pulumi.Context, prefix string) error
 		return err
 	}
 	image, err := cluster.NewNodeImage(ctx, prefix+"node-image", cluster.NodeImageArgs{
-		Program: enginetest.Program, Spec: cluster.NodeImageSpec{Runtime: spec.Runtime}, Tag: spec.NodeImage, Owner: enginetest.Owner(),
+		Program: enginetest.Program, Spec: cluster.NodeImageSpec{Runtime: spec.Runtime}, Tag: cluster.NodeImageTag{Reference: spec.NodeImage}, Owner: enginetest.Owner(),
 	})
 	if err != nil {
 		return err
@@ -59,7 +64,7 @@ func (p program) compose(t *testing.T, ctx *pulumi.Context, prefix string) error
 		return err
 	}
 	args := workloads.Args{
-		Cluster: running, Names: p.names, Receiver: network.Bridge,
+		Program: enginetest.Program, Cluster: running, Names: p.names, Receiver: network.Bridge,
 		Target: catalog.Target{Cluster: spec, CollectorRate: tracing.SamplingRateMax, OTLPAddress: "10.112.4.3"},
 	}
 	if len(p.classes) > 0 {
@@ -93,8 +98,12 @@ func TestWorkloads_Preview(t *testing.T) {
 	previewed := enginetest.Preview(t, func(ctx *pulumi.Context) error { return newProgram().compose(t, ctx, "") })
 	assert.Equal(t, newProgram().record(t).URNs(), previewed.URNs(), "nothing is hidden by an unknown value")
 	pod := previewed.One(t, enginetest.Pod, "workloads-echo")
-	assert.Equal(t, map[string]any{"name": "echo", "namespace": "kubetracing"}, pod.Input("metadata"))
+	assert.Equal(t, map[string]any{"name": "echo", "namespace": "kubetracing", "annotations": created}, pod.Input("metadata"))
 }
+
+// created keeps the provider from waiting until a pod is ready, but not until it is
+// deleted.
+var created = map[string]any{"pulumi.com/waitFor": "jsonpath={.metadata.uid}"}
 
 func TestWorkloads_Echo(t *testing.T) {
 	t.Parallel()
@@ -107,7 +116,7 @@ func TestWorkloads_Echo(t *testing.T) {
 	pod := recorded.One(t, enginetest.Pod, "workloads-echo")
 	assert.Equal(t, map[string]any{
 		"apiVersion": "v1", "kind": "Pod",
-		"metadata": map[string]any{"name": "echo", "namespace": "kubetracing"},
+		"metadata": map[string]any{"name": "echo", "namespace": "kubetracing", "annotations": created},
 		"spec": map[string]any{
 			"restartPolicy":                "Never",
 			"automountServiceAccountToken": false,
@@ -116,7 +125,38 @@ func TestWorkloads_Echo(t *testing.T) {
 			}},
 		},
 	}, pod.Plain())
-	assert.Equal(t, "4m0s", pod.RegisterRPC.GetCustomTimeouts().GetCreate(), "a bad image is reported in minutes")
+}
+
+func TestWorkloads_Started(t *testing.T) {
+	t.Parallel()
+	recorded := newProgram().record(t)
+	for name, test := range map[string]struct {
+		pods, after []string
+		restarts    bool
+	}{
+		"echo":      {[]string{"echo"}, []string{"workloads-echo"}, false},
+		"crashloop": {[]string{"crashloop"}, []string{"workloads-crashloop"}, true},
+		"traced-app": {[]string{"traced-app", "traced-app-client"}, []string{
+			"workloads-traced-app-collector", "workloads-traced-app-scripts", "workloads-traced-app-service",
+			"workloads-traced-app-server", "workloads-traced-app",
+		}, false},
+	} {
+		wait := recorded.One(t, enginetest.Command, "workloads-"+name+"-started")
+		assert.Equal(t, "../bin/kubetracing pods wait", wait.Input("create"))
+		assert.Equal(t, wait.Input("create"), wait.Input("update"))
+		assert.Equal(t, spec.Pods{
+			Node: "k3d-traced-server-0", Namespace: "kubetracing", Names: test.pods, Restarts: test.restarts, Timeout: verify.Duration(4 * time.Minute),
+		}, enginetest.Document[spec.Pods](t, wait))
+		assert.Regexp(t, "^cluster-k3d-id [0-9a-f]{12}$", wait.Environment(t)[spec.AfterVariable], "they run again in another cluster")
+		assert.Subset(t, wait.Dependencies(), test.after)
+		wait.AssertChildOf(t, "Workloads", "workloads")
+	}
+	assert.Equal(t, []string{
+		"workloads-churn", "workloads-crashloop-started", "workloads-echo-started", "workloads-traced-app-started",
+		"workloads-traced-operator-certificate", "workloads-traced-operator-started",
+	}, slices.DeleteFunc(
+		recorded.Names(enginetest.Command), func(name string) bool { return !strings.HasPrefix(name, "workloads-") },
+	), "nobody waits for a pod that never starts")
 }
 
 func TestWorkloads_Options(t *testing.T) {
@@ -142,10 +182,13 @@ func TestWorkloads_Options(t *testing.T) {
 			assert.Equal(t, []string{"metadata"}, request.GetReplaceOnChanges())
 			continue
 		}
+		if object.TypeToken == enginetest.Pod {
+			assert.Equal(t, []string{"spec"}, request.GetReplaceOnChanges(), "%s: a changed pod runs again", name)
+		}
 		assert.Equal(t, []string{"workloads-namespace"}, object.PropertyDependencies("metadata"), "%s: it goes with its namespace", name)
 		assert.Contains(t, object.Dependencies(), "network-bridge", "%s waits for the receiver of its spans", name)
 	}
-	assert.Equal(t, 10, objects)
+	assert.Equal(t, 16, objects)
 	assert.Contains(t, recorded.One(t, enginetest.Command, "workloads-churn").Dependencies(), "network-bridge")
 }
 
@@ -169,14 +212,17 @@ func TestWorkloads_RuntimeClasses(t *testing.T) {
 func TestWorkloads_Failing(t *testing.T) {
 	t.Parallel()
 	recorded := newProgram().record(t)
-	for name, want := range map[string]struct{ restart, image string }{
-		"crashloop": {"Always", "docker.io/library/busybox:1.37.0"},
-		"imagepull": {"Never", "registry.invalid/kubetracing/missing:1"},
+	for name, want := range map[string]struct {
+		restart, image string
+		annotations    map[string]any
+	}{
+		"crashloop": {"Always", "docker.io/library/busybox:1.37.0", created},
+		"imagepull": {"Never", "registry.invalid/kubetracing/missing:1", map[string]any{"pulumi.com/skipAwait": "true"}},
 	} {
 		pod := recorded.One(t, enginetest.Pod, "workloads-"+name)
 		assert.Equal(t, map[string]any{
-			"name": name, "namespace": "kubetracing", "annotations": map[string]any{"pulumi.com/skipAwait": "true"},
-		}, pod.Input("metadata"), "nobody waits for them")
+			"name": name, "namespace": "kubetracing", "annotations": want.annotations,
+		}, pod.Input("metadata"))
 		spec, ok := pod.Input("spec").(map[string]any)
 		require.True(t, ok)
 		assert.Equal(t, want.restart, spec["restartPolicy"], name)
@@ -227,6 +273,55 @@ func TestWorkloads_TracedApp(t *testing.T) {
 	assert.Equal(t, []any{map[string]any{"name": "scripts", "configMap": map[string]any{"name": "traced-app"}}}, spec["volumes"])
 	client := recorded.One(t, enginetest.Pod, "workloads-traced-app")
 	assert.Contains(t, client.Dependencies(), "workloads-traced-app-server")
+}
+
+func TestWorkloads_TracedOperator(t *testing.T) {
+	t.Parallel()
+	recorder := &enginetest.Recorder{Stdout: map[string]string{
+		"workloads-traced-operator-certificate": `{"certificate": "CERTIFICATE", "key": "KEY"}`,
+	}}
+	require.NoError(t, recorder.Run(func(ctx *pulumi.Context) error {
+		return program{names: []string{"traced-operator"}}.compose(t, ctx, "")
+	}))
+	issued := recorder.One(t, enginetest.Command, "workloads-traced-operator-certificate")
+	assert.Equal(t, map[string]any{
+		"create":                 enginetest.Program.Command("certificate", "issue"),
+		"stdin":                  "{\n  \"node\": \"k3d-traced-server-0\",\n  \"user\": \"traced-operator\",\n  \"groups\": [\n    \"system:monitoring\"\n  ]\n}",
+		"triggers":               []any{"cluster-k3d-id"},
+		"logging":                "stderr",
+		"addPreviousOutputInEnv": false,
+	}, issued.Plain())
+	assert.Equal(t, []string{"stdout"}, issued.RegisterRPC.GetAdditionalSecretOutputs())
+	assert.Contains(t, issued.Dependencies(), "workloads-namespace")
+
+	credentials := recorder.One(t, enginetest.Secret, "workloads-traced-operator-credentials")
+	assert.True(t, credentials.Inputs["data"].IsSecret())
+	assert.Equal(t, resource.PropertyMap{
+		"tls.crt": resource.NewProperty("Q0VSVElGSUNBVEU="), "tls.key": resource.NewProperty("S0VZ"),
+	}, credentials.Inputs["data"].SecretValue().Element.ObjectValue())
+	assert.Equal(t, "kubernetes.io/tls", credentials.Input("type"))
+	assert.Equal(t, map[string]any{"name": "traced-operator", "namespace": "kubetracing"}, credentials.Input("metadata"))
+
+	operator := recorder.One(t, enginetest.Pod, "workloads-traced-operator")
+	assert.Subset(t, operator.Dependencies(), []string{
+		"workloads-traced-operator-credentials", "workloads-traced-operator-role-binding",
+		"workloads-traced-operator-scripts", "workloads-traced-operator-object",
+	})
+	assert.Equal(t, []any{map[string]any{
+		"apiGroups": []any{""}, "resources": []any{"configmaps"}, "verbs": []any{"get", "list", "watch", "create", "patch"},
+	}}, recorder.One(t, enginetest.Role, "workloads-traced-operator-role").Input("rules"))
+	binding := recorder.One(t, enginetest.RoleBinding, "workloads-traced-operator-role-binding")
+	assert.Equal(t, []any{map[string]any{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "traced-operator"}},
+		binding.Input("subjects"))
+}
+
+func TestWorkloads_TracedOperator_BrokenCertificate(t *testing.T) {
+	t.Parallel()
+	recorder := &enginetest.Recorder{Stdout: map[string]string{"workloads-traced-operator-certificate": "oops"}}
+	err := recorder.Run(func(ctx *pulumi.Context) error {
+		return program{names: []string{"traced-operator"}}.compose(t, ctx, "")
+	})
+	require.ErrorContains(t, err, "certificate of user traced-operator: decode *spec.KeyPair")
 }
 
 func TestWorkloads_Unknown(t *testing.T) {

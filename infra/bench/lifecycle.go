@@ -17,8 +17,8 @@ func lifecycle(flags *flag.FlagSet) func(*results) error {
 	runs := flags.Int("runs", 3, "counted pairs")
 	stackFile := stackFileFlag(flags)
 	var m manual
-	flags.StringVar(&m.jaeger, "jaeger", "jaegertracing/jaeger:2.20.0", "Jaeger image of the manual way")
-	flags.StringVar(&m.collector, "collector", "otel/opentelemetry-collector:0.161.0", "Collector image of the manual way")
+	flags.StringVar(&m.jaeger, "jaeger", "jaegertracing/jaeger:2.21.0", "Jaeger image of the manual way")
+	flags.StringVar(&m.collector, "collector", "otel/opentelemetry-collector:0.162.0", "Collector image of the manual way")
 	flags.StringVar(&m.k3s, "k3s", "rancher/k3s:v1.37.1-k3s1", "k3s image of the manual way")
 	flags.BoolVar(&m.etcd, "etcd", false, "embedded etcd in the manual way too; the recipe has none")
 	return func(measured *results) error {

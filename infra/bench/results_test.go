@@ -95,7 +95,7 @@ func TestResults_NoRatioToZero(t *testing.T) {
 
 func TestRun_Arguments(t *testing.T) {
 	t.Parallel()
-	require.EqualError(t, run(nil), "name a benchmark: cost, lifecycle, pipeline, scale")
-	require.EqualError(t, run([]string{"speed"}), `there is no benchmark "speed": name one of cost, lifecycle, pipeline, scale`)
+	require.EqualError(t, run(nil), "name a benchmark: cost, follow, lifecycle, pipeline, scale, timeline")
+	require.EqualError(t, run([]string{"speed"}), `there is no benchmark "speed": name one of cost, follow, lifecycle, pipeline, scale, timeline`)
 	require.EqualError(t, run([]string{"scale", "more"}), `unexpected argument "more"`)
 }

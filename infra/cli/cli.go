@@ -1,5 +1,5 @@
 // Package cli is kubetracing's command line. It installs what a fresh machine lacks
-// and then runs Pulumi; whoever has everything can run Pulumi directly.
+// and then runs Pulumi; where everything is installed, Pulumi can be run directly.
 package cli
 
 import (
@@ -24,7 +24,7 @@ type App struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	// Width is that of the terminal on Stderr in columns, OutWidth that of the one on
-	// Stdout; 0 if it is none.
+	// Stdout; 0 if it is not a terminal.
 	Width, OutWidth int
 	// LookupEnv reads the environment.
 	LookupEnv func(string) (string, bool)
@@ -81,7 +81,7 @@ func (a *App) Run(ctx context.Context, arguments []string) int {
 	}
 	var ran *pulumi.ExitError
 	isPulumi := errors.As(err, &ran)
-	// Whoever showed Pulumi's words must not repeat them.
+	// An error that was shown already is not repeated.
 	if !isPulumi || !ran.Shown {
 		fmt.Fprintln(a.Stderr, "kubetracing:", err)
 	}
@@ -113,7 +113,7 @@ func (e exitError) Unwrap() error { return e.error }
 // options are those of every command.
 type options struct{ root, stack string }
 
-// defaultStack is the stack of somebody who names none.
+// defaultStack is the stack that is meant if none is named.
 const defaultStack = "dev"
 
 func (a *App) newRoot() *cobra.Command {

@@ -3,11 +3,13 @@ package cli_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/stretchr/testify/assert"
@@ -35,8 +37,11 @@ type machine struct {
 	toolsErr, compileErr error
 }
 
-// dockerVersion is how the daemon is asked whether it answers.
-var dockerVersion = []string{"docker", "version", "--format", "{{json .}}"}
+// How the daemon is asked whether it answers, and for its clock.
+var (
+	dockerVersion = []string{"docker", "version", "--format", "{{json .}}"}
+	dockerInfo    = []string{"docker", "info", "--format", "{{json .}}"}
+)
 
 func newMachine(t *testing.T) *machine {
 	t.Helper()
@@ -45,11 +50,20 @@ func newMachine(t *testing.T) *machine {
 	m := &machine{root: root, docker: dockertest.New(t), pulumi: &pulumitest.Runner{}, environment: map[string]string{}}
 	m.world = dockertest.NewWorld(m.docker)
 	m.docker.On(dockerVersion, dockertest.Print(`{"Client":{},"Server":{"Version":"28.2.2","Arch":"amd64"}}`))
+	m.clock(0)
+	m.docker.On(dockertest.Command("docker context inspect"), dockertest.Print(`[{"Name":"default","Endpoints":{"docker":{"Host":"unix:///var/run/docker.sock"}}}]`))
 	m.pulumi.On("stack output", pulumitest.Answer{Stdout: "{}"})
 	m.write(t, "Pulumi.yaml", "name: kubetracing\nruntime: go\nmain: infra\n")
 	m.write(t, "Pulumi.dev.yaml", "config:\n  kubetracing:verify: {enabled: false}\n")
 	t.Setenv("OFFLINE", "1")
 	return m
+}
+
+// clock puts the daemon's clock ahead.
+func (m *machine) clock(ahead time.Duration) {
+	m.docker.OnFunc(dockerInfo, func(context.Context, dockertest.Call) dockertest.Answer {
+		return dockertest.Print(fmt.Sprintf(`{"ID":"A","SystemTime":%q}`, time.Now().Add(ahead).Format(time.RFC3339Nano)))
+	})
 }
 
 func (m *machine) write(t *testing.T, path, content string) {
@@ -101,7 +115,7 @@ const (
 )
 
 // createStack gives stack dev a state with a container and a cluster of one node, and
-// Docker what it says.
+// Docker its output.
 func (m *machine) createStack(t *testing.T) {
 	t.Helper()
 	document, err := spec.Encode(spec.Cluster{
@@ -149,6 +163,8 @@ func TestApp_Run_wrong_arguments(t *testing.T) {
 		"pulumi without a command":  {[]string{"pulumi"}, "kubetracing: requires at least 1 arg(s)"},
 		"unknown form of output":    {[]string{"verify", "--output", "xml", "--timeout", "1ms"}, `kubetracing: --output: "xml"`},
 		"duration without a unit":   {[]string{"verify", "--timeout", "5"}, "kubetracing: invalid argument \"5\""},
+		"two earliest starts":       {[]string{"verify", "--since", "2026-01-01T10:00:07Z", "--lookback", "1h"}, "kubetracing: --since and --lookback exclude each other"},
+		"negative lookback":         {[]string{"verify", "--lookback", "-1h"}, "kubetracing: --lookback: -1h0m0s: must not be negative"},
 		"empty identity":            {[]string{"destroy", "--orphans", ""}, "kubetracing: --orphans: the identity is empty"},
 	}
 	for name, test := range tests {
@@ -233,11 +249,14 @@ func TestProviderCommands(t *testing.T) {
 
 	m.docker.On(dockertest.Command("k3d kubeconfig get kubetracing-dev"), dockertest.Print("a secret\n"))
 	assert.Equal(t, outcome{0, "a secret\n", ""}, m.runInput(t, "", "cluster", "kubeconfig", "kubetracing-dev"))
-	for _, command := range []string{"cluster create", "cluster update", "nodes write", "container wait", "volume chown"} {
+	for _, command := range []string{"cluster create", "cluster update", "container wait", "volume chown"} {
 		got := m.runInput(t, `{"unknown": 1}`, strings.Fields(command)...)
 		assert.Equal(t, 1, got.code, command)
 		assert.Contains(t, got.stderr, `unknown field "unknown"`, command)
 	}
+	got = m.runInput(t, "volume traced\nunknown 1\n", "nodes", "write")
+	assert.Equal(t, 1, got.code)
+	assert.Contains(t, got.stderr, `line 2 is "unknown 1\n", not image and a name`)
 	got = m.runInput(t, "", "image", "present", "node:1")
 	assert.Equal(t, 1, got.code)
 	assert.Contains(t, got.stderr, "node:1")
@@ -254,7 +273,7 @@ func TestPulumi(t *testing.T) {
 	assert.Contains(t, call.Env, "PULUMI_BACKEND_URL=file://"+m.root+"/.kubetracing/state")
 
 	m.pulumi.On("refresh", pulumitest.Answer{Code: 7})
-	assert.Equal(t, outcome{code: 7}, m.run(t, "pulumi", "refresh"), "an interactive Pulumi has said why")
+	assert.Equal(t, outcome{code: 7}, m.run(t, "pulumi", "refresh"), "an interactive Pulumi has reported it")
 
 	m.toolsErr = assert.AnError
 	assert.Equal(t, outcome{code: 1, stderr: "kubetracing: " + assert.AnError.Error() + "\n"}, m.run(t, "pulumi", "refresh"))
@@ -283,7 +302,9 @@ func TestPulumi_config(t *testing.T) {
 		path := filepath.Join(command.Dir, "Pulumi.dev.yaml")
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(path, append(text, "encryptionsalt: v1:salt\n"...), 0o600))
+		// A file that has its salt keeps it.
+		before, _, _ := strings.Cut(string(text), "encryptionsalt")
+		require.NoError(t, os.WriteFile(path, []byte(before+"# written\nencryptionsalt: v1:salt\n"), 0o600))
 	}
 	m.pulumi.On("config", pulumitest.Answer{Do: salt, Code: 255})
 	got, after = run()
@@ -295,4 +316,57 @@ func TestPulumi_config(t *testing.T) {
 	assert.Equal(t, outcome{}, got)
 	assert.Contains(t, after, "encryptionsalt: v1:salt\n")
 	assert.Equal(t, []string{create, set, create, set, create, set}, m.pulumi.Lines(), "the first secret of a stack that does not exist yet")
+}
+
+// TestDaemon runs every command that changes something with a context of Docker's: all
+// that it runs must connect to that context's daemon.
+func TestDaemon(t *testing.T) {
+	daemon := []string{
+		"DOCKER_CA_MATERIAL=", "DOCKER_CERT_MATERIAL=", "DOCKER_CERT_PATH=/c/tls/1/docker", "DOCKER_CONTEXT=", "DOCKER_HOST=tcp://build.example:2376",
+		"DOCKER_KEY_MATERIAL=", "DOCKER_TLS=", "DOCKER_TLS_VERIFY=1",
+	}
+	for _, command := range [][]string{{"up"}, {"preview"}, {"destroy"}, {"pulumi", "--", "refresh"}, {"destroy", "--orphans", identity}} {
+		t.Run(strings.Join(command, " "), func(t *testing.T) {
+			m := newMachine(t)
+			m.createStack(t)
+			m.docker.On(dockertest.Command("docker context inspect"), dockertest.Print(`[{"Name":"build","Endpoints":{"docker":{"Host":"tcp://build.example:2376"}},`+
+				`"TLSMaterial":{"docker":["ca.pem","cert.pem","key.pem"]},"Storage":{"TLSPath":"/c/tls/1"}}]`))
+			for _, change := range []string{"docker rm", "k3d cluster delete"} {
+				m.docker.On(dockertest.Command(change+" "+dockertest.Rest), dockertest.Answer{})
+			}
+			m.run(t, command...)
+			for _, call := range m.pulumi.Calls() {
+				assert.Subset(t, call.Env, daemon, call.Args)
+			}
+			assert.Equal(t, len(command) == 3 && command[0] == "destroy", len(m.pulumi.Calls()) == 0)
+			for _, call := range m.docker.Calls() {
+				if call.String() != "docker context inspect" && call.Argv[1] != "version" {
+					assert.Equal(t, daemon, call.Env, call.Argv)
+				}
+			}
+			assert.Len(t, m.docker.Calls("docker", "context"), 1)
+		})
+	}
+}
+
+func TestDaemon_unusable_context(t *testing.T) {
+	const gone = `context "gone": context not found: open /home/me/.docker/contexts/meta/2/meta.json: no such file or directory`
+	for _, command := range []string{"up", "preview", "destroy"} {
+		t.Run(command, func(t *testing.T) {
+			m := newMachine(t)
+			m.createStack(t)
+			m.docker.On(dockerVersion, dockertest.Fail("Failed to initialize: unable to resolve docker endpoint: "+gone))
+			m.docker.On(dockertest.Command("docker context inspect"), dockertest.Fail(gone))
+			got := m.run(t, command)
+			assert.Equal(t, outcome{1, "", "kubetracing: the Docker context \"gone\" does not exist: " +
+				"choose another one with `docker context use` or DOCKER_CONTEXT; `docker context ls` lists them\n"}, got)
+			assert.Empty(t, m.pulumi.Calls())
+		})
+	}
+	t.Run("pulumi needs no daemon", func(t *testing.T) {
+		m := newMachine(t)
+		m.docker.On(dockertest.Command("docker context inspect"), dockertest.Fail(gone))
+		require.Zero(t, m.run(t, "pulumi", "--", "stack", "ls").code)
+		assert.Equal(t, []string{"stack ls"}, m.pulumi.Lines())
+	})
 }

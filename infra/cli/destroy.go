@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/kubetracing/kubetracing/infra/preflight"
 	"github.com/kubetracing/kubetracing/infra/pulumi"
 )
 
@@ -81,9 +80,9 @@ func (a *App) destroy(ctx context.Context, o *options, verbose bool, flags []str
 // destroyOrphans removes what a lost state created.
 func (a *App) destroyOrphans(ctx context.Context, identity string) error {
 	if identity == "" {
-		return fmt.Errorf("--orphans: the identity is empty; preview says which there are")
+		return fmt.Errorf("--orphans: the identity is empty; preview lists them")
 	}
-	if err := preflight.Docker(ctx, a.Docker); err != nil {
+	if _, err := a.connect(ctx); err != nil {
 		return err
 	}
 	count, err := pulumi.RemoveOrphans(ctx, a.Docker, identity, a.Stderr)

@@ -17,6 +17,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubetracing/kubetracing/components/poll"
+	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/infra/follow"
 	"github.com/kubetracing/kubetracing/infra/otlp"
@@ -58,7 +60,7 @@ could not be asked.`,
 				return err
 			}
 			var traced *follow.Command
-			if stack.Release.Rules.HonoursCallers {
+			if stack.Release.Rules.ContinuesTraces {
 				if traced, err = follow.NewCommand(a.LookupEnv); err != nil {
 					fmt.Fprintln(a.Stderr, "kubetracing:", err)
 				}
@@ -84,7 +86,11 @@ could not be asked.`,
 			}
 			limited, cancel := context.WithTimeout(ctx, timeout)
 			defer cancel()
-			found := showTraces(limited, a.Stderr, verify.Client{BaseURL: jaeger}, requests)
+			clock := a.clock(ctx)
+			for i := range requests {
+				requests[i] = requests[i].By(clock.offset, clock.uncertainty)
+			}
+			found := showTraces(limited, a.Stderr, verify.Client{BaseURL: jaeger}, requests, missingCause(clock, stack.Settings, traced != nil))
 			if ended != nil {
 				return ended
 			}
@@ -158,28 +164,47 @@ func (a *App) runFollowed(ctx context.Context, proxy *follow.Proxy, traced *foll
 	return nil
 }
 
-// showTraces waits for the traces of requests and prints them as a table.
-func showTraces(ctx context.Context, w io.Writer, client verify.Client, requests []follow.Request) error {
+// missingCause returns the likely cause of a missing trace. own reports whether the
+// requests are parts of the command's own trace, which kube-apiserver does not sample.
+func missingCause(clock clock, settings stacks.Settings, own bool) string {
+	const every = tracing.SamplingRateMax
+	apiserver, collector := settings.Sampling.APIServer, settings.CollectorRate()
+	switch {
+	case clock.difference != nil:
+		return clock.difference.What
+	case apiserver < every && !own:
+		return fmt.Sprintf("sampling.apiserver is %d, below %d", apiserver, every)
+	case collector < every:
+		return fmt.Sprintf("the Collector keeps %d of %d traces", collector, every)
+	default:
+		return "kubetracing verify looks for the cause"
+	}
+}
+
+// showTraces waits for the traces of requests and prints them as a table. cause is the
+// likely one of a missing trace.
+func showTraces(ctx context.Context, w io.Writer, client verify.Client, requests []follow.Request, cause string) error {
 	traces := make([]follow.Trace, len(requests))
 	var reason error
-	for completed := false; ; completed = true {
-		missing, failed := findTraces(ctx, client, requests, traces)
+	completed := false
+	missing := 0
+	// An error means that the deadline has passed: the table shows what is missing.
+	_ = poll.Loop{Interval: pollInterval}.Until(ctx, func(ctx context.Context) (string, bool, error) {
+		var failed error
+		missing, failed = findTraces(ctx, client, requests, traces)
 		// A round that the deadline cut short says nothing about Jaeger, unless it is the
 		// only one.
 		if ctx.Err() == nil || !completed {
 			reason = failed
 		}
-		if missing == 0 || wait(ctx, pollInterval) != nil {
-			break
-		}
-	}
+		completed = true
+		return "", missing == 0, nil
+	})
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "REQUEST\tSTATUS\tAUDIT-ID\tSPANS\tSERVICES\tTRACE")
-	missing := 0
 	for i, request := range requests {
 		where := verify.TraceURL(client.BaseURL, traces[i].ID)
 		if traces[i].ID == "" {
-			missing++
 			where = "MISSING"
 		}
 		fmt.Fprintf(table, "%s %s\t%d\t%s\t%d\t%s\t%s\n", request.Method, pathOf(request.Target), request.Status,
@@ -194,16 +219,8 @@ func showTraces(ctx context.Context, w io.Writer, client verify.Client, requests
 	case reason != nil:
 		return exitError{fmt.Errorf("no answer from Jaeger: %w", reason), exitUnreachable}
 	default:
-		return exitError{fmt.Errorf("%d of %d requests have no trace: %s", missing, len(requests), whyMissing(requests)), exitMissing}
+		return exitError{fmt.Errorf("%d of %d requests have no trace: %s", missing, len(requests), cause), exitMissing}
 	}
-}
-
-// whyMissing says where to look for the traces of requests.
-func whyMissing(requests []follow.Request) string {
-	if requests[0].Span.TraceID != "" {
-		return "is sampling.collector below 1000000, or kube-apiserver's tracing off?"
-	}
-	return "is sampling.apiserver below 1000000?"
 }
 
 // findTraces finds the traces of the requests that have none yet. It returns how many
@@ -236,15 +253,6 @@ func findTraces(ctx context.Context, client verify.Client, requests []follow.Req
 		}
 	}
 	return missing, failed
-}
-
-func wait(ctx context.Context, pause time.Duration) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(pause):
-		return nil
-	}
 }
 
 // pathOf returns a target without its query, which is long and says little.

@@ -20,15 +20,19 @@ func newPreview(a *App, o *options) *cobra.Command {
 }
 
 func (a *App) preview(ctx context.Context, o *options, flags []string) error {
-	if _, err := stacks.OpenFiles(o.root, o.stack); err != nil {
+	stack, err := stacks.OpenFiles(o.root, o.stack)
+	if err != nil {
 		return err
 	}
 	space, err := pulumi.Prepare(o.root, o.stack)
 	if err != nil {
 		return err
 	}
-	s, err := a.open(ctx, space, a.Compile)
+	s, err := a.open(ctx, space, a.Compile, a.checkBuild(stack))
 	if err != nil {
+		return err
+	}
+	if err := s.checkVersion(); err != nil {
 		return err
 	}
 	a.printAll(s.strangers())

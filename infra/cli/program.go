@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -32,7 +33,7 @@ func newPlan(a *App, o *options) *cobra.Command {
 			}
 			root, err := filepath.Abs(o.root)
 			if err != nil {
-				return err
+				return fmt.Errorf("find folder %s: %w", o.root, err)
 			}
 			return a.Exec(command.Context(), a.Stderr, "plan", "--root", root, "--stack", o.stack)
 		},

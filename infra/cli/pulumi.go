@@ -30,7 +30,13 @@ func (a *App) pulumi(ctx context.Context, o *options, arguments []string) error 
 	if err := a.InstallTools(ctx, space.Folder("tools"), a.Stderr); err != nil {
 		return err
 	}
-	stack := pulumi.NewStack(space, a.Pulumi, a.LookupEnv, a.Stderr)
+	var daemon []string
+	// Most commands need no daemon. For one that does, the program and the provider say
+	// what is wrong.
+	if endpoint, err := a.Docker.Endpoint(ctx, a.getenv); err == nil {
+		daemon = endpoint.Environment()
+	}
+	stack := a.stack(space, daemon)
 	if arguments[0] == "config" {
 		return configure(ctx, stack, arguments)
 	}

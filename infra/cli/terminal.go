@@ -6,7 +6,7 @@ import (
 	"golang.org/x/term"
 )
 
-// terminalWidth returns the width of a terminal in columns; 0 if the file is none, or
+// terminalWidth returns the width of a terminal in columns; 0 if the file is not a terminal, or
 // one that cannot move its cursor.
 func terminalWidth(file *os.File) int {
 	if os.Getenv("TERM") == "dumb" || !term.IsTerminal(int(file.Fd())) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/kubetracing/kubetracing/components/poll"
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/infra/kubeconfig"
@@ -194,25 +195,26 @@ func (a *App) watchTimeline(ctx context.Context, sources gather.Sources, target 
 	var last timeline.Timeline
 	var settled time.Time
 	said := map[string]string{}
-	for {
+	err := poll.Loop{Interval: pollInterval}.Until(ctx, func(ctx context.Context) (string, bool, error) {
 		found, err := sources.Timeline(ctx, target)
-		if err != nil && ctx.Err() == nil {
-			return timeline.Timeline{}, err
+		if err != nil {
+			if ctx.Err() != nil {
+				return "", false, context.Cause(ctx)
+			}
+			return "", false, err
 		}
-		if err == nil {
-			last = found
-			a.sayChanges(found, said)
-		}
+		last = found
+		a.sayChanges(found, said)
 		switch {
 		case !last.Settled():
 			settled = time.Time{}
 		case settled.IsZero():
 			settled = time.Now()
 		}
-		complete := !settled.IsZero() && (last.Complete() || time.Since(settled) > arrival)
-		if complete || wait(ctx, pollInterval) != nil {
-			break
-		}
+		return "", !settled.IsZero() && (last.Complete() || time.Since(settled) > arrival), nil
+	})
+	if err != nil && ctx.Err() == nil {
+		return timeline.Timeline{}, err
 	}
 	if last.Name == "" {
 		return last, fmt.Errorf("watch %s: %w", target.Name, ctx.Err())

@@ -46,6 +46,8 @@ type verifyOptions struct {
 	timeout, lookback           time.Duration
 	// spec reports whether everything comes from the command provider.
 	spec bool
+	// asked is the stack whose Jaeger is asked; nil if that is another Jaeger.
+	asked *stacks.Stack
 }
 
 func newVerify(a *App, o *options) *cobra.Command {
@@ -67,17 +69,22 @@ Exit codes:
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			if chosen.spec {
-				return a.verifySpec(command.Context())
+				return a.provide(command, a.verifySpec)
 			}
 			check, err := chosen.check(a, o)
 			if err != nil {
 				return err
 			}
+			check.ClockOffset = a.clock(command.Context()).offset
+			check.Since = check.Since.Add(check.ClockOffset)
 			ctx, cancel := context.WithTimeout(command.Context(), chosen.timeout)
 			defer cancel()
 			report := check.Run(ctx)
 			if err := chosen.print(command.Context(), a, check, report); err != nil {
 				return err
+			}
+			if chosen.asked != nil {
+				a.printLosses(command.Context(), *chosen.asked)
 			}
 			return verdict(report)
 		},
@@ -87,8 +94,8 @@ Exit codes:
 	flags.StringVarP(&chosen.file, "expectations", "e", "", "a YAML file with expectations; - for standard input (default: the stack's)")
 	flags.StringVarP(&chosen.output, "output", "o", outputTable, outputTable+" or "+outputJSON)
 	flags.DurationVar(&chosen.timeout, "timeout", 2*time.Minute, "how long to search")
-	flags.DurationVar(&chosen.lookback, "lookback", time.Hour, "how old a span may be")
-	flags.StringVar(&chosen.since, "since", "", "the earliest start of a span that counts, as RFC 3339 (default: the lookback)")
+	flags.DurationVar(&chosen.lookback, "lookback", 0, "how old a span may be (default: any age)")
+	flags.StringVar(&chosen.since, "since", "", "the earliest start of a span that counts, as RFC 3339, by this machine's clock (default: the lookback)")
 	flags.StringArrayVar(&chosen.containers, "container", nil,
 		"a Docker container to search for a cause, repeated in the order in which spans are read (default: the stack's)")
 	flags.BoolVar(&chosen.spec, "spec", false, "read a verification from standard input, as Pulumi's command provider passes it")
@@ -118,7 +125,7 @@ func (a *App) verifySpec(ctx context.Context) error {
 		}
 		check := verify.Check{
 			Client: verify.Client{BaseURL: jaeger}, Expectations: document.Expectations,
-			Since: since, Interval: pollInterval, Progress: printProgress(a.Stderr), Phases: gather.Phases,
+			Since: since, ClockOffset: a.clock(ctx).offset, Interval: pollInterval, Progress: printProgress(a.Stderr), Phases: gather.Phases,
 		}
 		limited, cancel := context.WithTimeout(ctx, time.Duration(document.Timeout))
 		defer cancel()
@@ -142,18 +149,25 @@ func (a *App) verifySpec(ctx context.Context) error {
 	return nil
 }
 
-// check returns what the flags, and the stack for what they leave out, ask for.
+// check returns what the flags, and the stack for what they leave out, ask for. Its
+// times are by this machine's clock.
 func (o *verifyOptions) check(a *App, options *options) (verify.Check, error) {
 	if o.output != outputTable && o.output != outputJSON {
 		return verify.Check{}, fmt.Errorf("--output: %q: must be %s or %s", o.output, outputTable, outputJSON)
 	}
 	check := verify.Check{
-		Since:    time.Now().Add(-o.lookback),
 		Interval: pollInterval,
 		Progress: printProgress(a.Stderr),
 		Phases:   gather.Phases,
 	}
-	if o.since != "" {
+	switch {
+	case o.since != "" && o.lookback != 0:
+		return check, errors.New("--since and --lookback exclude each other")
+	case o.lookback < 0:
+		return check, fmt.Errorf("--lookback: %s: must not be negative", o.lookback)
+	case o.lookback > 0:
+		check.Since = time.Now().Add(-o.lookback)
+	case o.since != "":
 		since, err := time.Parse(time.RFC3339Nano, o.since)
 		if err != nil {
 			return check, fmt.Errorf("--since: %w", err)
@@ -179,7 +193,10 @@ func (o *verifyOptions) check(a *App, options *options) (verify.Check, error) {
 			check.Expectations = layout.Expected.All()
 		}
 		if o.jaeger == "" {
-			o.jaeger = layout.JaegerURL
+			o.jaeger, o.asked = layout.JaegerURL, &stack
+			if check.Since.IsZero() {
+				check.Since = verify.Everything(layout.MaxAge)
+			}
 		}
 		if o.containers == nil {
 			o.containers = layout.Containers

@@ -80,6 +80,35 @@ func TestVerify(t *testing.T) {
 	require.Zero(t, got.code, got.stderr)
 	assert.WithinRange(t, since(), before.Add(-30*time.Minute), time.Now().Add(-30*time.Minute))
 	assert.Regexp(t, `(?m)^seen +the kubelet +1 +1 +0s +`+jaeger+tracePath+`$`, got.stdout)
+
+	require.Zero(t, m.runInput(t, "", "verify", "--jaeger", jaeger, "-e", file).code)
+	assert.Equal(t, time.Unix(0, 0).UTC(), since(), "spans of any age count by default")
+}
+
+// Everything that a Jaeger has goes back to what a search server has deleted, and a day:
+// Jaeger asks it for the index of each day.
+func TestVerify_everything(t *testing.T) {
+	jaeger, since := newJaeger(t)
+	port := jaeger[strings.LastIndex(jaeger, ":")+1:]
+	for storage, age := range map[string]time.Duration{
+		"memory": 0, "badger, retention: 72h": 0,
+		"opensearch, retention: 72h, server: {url: 'http://search.test:9200'}": 96 * time.Hour,
+	} {
+		t.Run(storage, func(t *testing.T) {
+			m := newMachine(t)
+			m.write(t, "mine.yaml", expectKubelet)
+			m.write(t, "Pulumi.dev.yaml", "config:\n  kubetracing:jaeger: {storage: "+storage+", uiPort: "+port+"}\n")
+			m.docker.On(collectorMetrics, dockertest.Print(""))
+			before := time.Now()
+			got := m.run(t, "verify", "-e", filepath.Join(m.root, "mine.yaml"))
+			require.Zero(t, got.code, got.stderr)
+			if age == 0 {
+				assert.Equal(t, time.Unix(0, 0).UTC(), since())
+				return
+			}
+			assert.WithinRange(t, since(), before.Add(-age), time.Now().Add(-age))
+		})
+	}
 }
 
 func TestVerify_expectations_of_the_stack(t *testing.T) {
@@ -89,8 +118,10 @@ func TestVerify_expectations_of_the_stack(t *testing.T) {
 	m.write(t, "mine.yaml", expectKubelet)
 	m.write(t, "Pulumi.dev.yaml", "config:\n  kubetracing:verify: {expectations: mine.yaml}\n"+
 		"  kubetracing:workloads: []\n  kubetracing:sampling: {apiserver: 0, etcd: 0, runtime: 0}\n  kubetracing:jaeger: {uiPort: "+port+"}\n")
+	m.docker.On(collectorMetrics, dockertest.Print(vendorLost))
 	got := m.run(t, "verify", "--timeout", "10s")
 	require.Zero(t, got.code, got.stderr)
+	assert.True(t, strings.HasSuffix(got.stderr, vendorLine), got.stderr)
 	assert.Regexp(t, `(?m)^seen +kubelet .*`+jaeger+`/trace/`, got.stdout)
 	assert.Regexp(t, `(?m)^seen +the kubelet .*`+jaeger+`/trace/`, got.stdout)
 
@@ -166,12 +197,14 @@ func document(t *testing.T, once bool, expectations string) string {
 }
 
 func TestVerify_spec(t *testing.T) {
-	jaeger, _ := newJaeger(t)
+	jaeger, since := newJaeger(t)
 	m := newMachine(t)
 	m.environment[spec.JaegerVariable], m.environment[spec.AfterVariable] = jaeger, "pod 1"
 	got := m.runInput(t, document(t, false, expectKubelet), "verify", "--spec")
 	require.Zero(t, got.code, got.stderr)
 	assert.JSONEq(t, `{"services":{"kubelet":1},"traces":{"the kubelet":"`+jaeger+tracePath+`"}}`, got.stdout)
+
+	assert.Equal(t, time.Unix(0, 0).UTC(), since(), "spans of any age count")
 
 	got = m.runInput(t, document(t, true, expectKubelet), "verify", "--spec")
 	require.Zero(t, got.code, got.stderr)

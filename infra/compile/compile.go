@@ -16,6 +16,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/kubetracing/kubetracing/components/poll"
 )
 
 // Program is a Go program below a module's root.
@@ -105,7 +107,7 @@ func (p Program) fingerprint() (string, error) {
 			}
 			info, err := entry.Info()
 			if err != nil {
-				return err
+				return fmt.Errorf("look at %s: %w", path, err)
 			}
 			fmt.Fprintf(&list, "%s %d %d\n", path, info.Size(), info.ModTime().UnixNano())
 			return nil
@@ -126,21 +128,18 @@ func (p Program) lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	for {
+	err = poll.Loop{Interval: 100 * time.Millisecond}.Until(ctx, func(context.Context) (string, bool, error) {
 		err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
-			// The kernel releases it when the file is closed, also after a kill.
-			return func() { file.Close() }, nil
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return "", false, nil
 		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, errors.Join(err, file.Close())
-		}
-		select {
-		case <-ctx.Done():
-			return nil, errors.Join(ctx.Err(), file.Close())
-		case <-time.After(100 * time.Millisecond):
-		}
+		return "", true, err //nolint:wrapcheck // with what happened, below
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", file.Name(), err), file.Close())
 	}
+	// The kernel releases it when the file is closed, also after a kill.
+	return func() { file.Close() }, nil
 }
 
 // compile compiles the program and moves the binary into place.
@@ -169,15 +168,15 @@ func (p Program) compile(ctx context.Context, w io.Writer) error {
 	})
 	defer stop()
 	// With -v, go names a package on a line of its own when it compiles it.
-	var said bytes.Buffer
+	var messages bytes.Buffer
 	for lines := bufio.NewScanner(output); lines.Scan(); {
 		if line := lines.Text(); strings.ContainsAny(line, " \t") || strings.HasPrefix(line, "#") {
-			fmt.Fprintln(&said, line)
+			fmt.Fprintln(&messages, line)
 		}
 		compiled.Add(1)
 	}
 	if err := command.Wait(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, said.String())
+		return fmt.Errorf("go build: %w\n%s", err, messages.String())
 	}
 	return os.Rename(binary, p.Binary)
 }

@@ -34,8 +34,8 @@ func write(t *testing.T, path, content string) {
 	require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
 }
 
-// ensure compiles the program if need be and returns what is said and what it prints.
-func ensure(t *testing.T, program compile.Program) (said, printed string) {
+// ensure compiles the program if need be and returns the log of the compile and what the program prints.
+func ensure(t *testing.T, program compile.Program) (progress, printed string) {
 	t.Helper()
 	var log bytes.Buffer
 	require.NoError(t, program.Ensure(t.Context(), &log))
@@ -48,17 +48,17 @@ const compiling = "kubetracing: compiling the Pulumi program (minutes with an em
 
 func TestProgram_Ensure(t *testing.T) {
 	program := newProgram(t, "one")
-	said, printed := ensure(t, program)
-	assert.Equal(t, compiling, said)
+	progress, printed := ensure(t, program)
+	assert.Equal(t, compiling, progress)
 	assert.Equal(t, "one", printed)
 
-	said, _ = ensure(t, program)
-	assert.Empty(t, said, "nothing has changed")
+	progress, _ = ensure(t, program)
+	assert.Empty(t, progress, "nothing has changed")
 
 	source := filepath.Join(program.Root, "source")
 	write(t, filepath.Join(source, "more_test.go"), "package main\n")
-	said, _ = ensure(t, program)
-	assert.Empty(t, said, "a test is not part of the program")
+	progress, _ = ensure(t, program)
+	assert.Empty(t, progress, "a test is not part of the program")
 
 	write(t, filepath.Join(source, "text.go"), "package main\n\nconst text = \"two\"\n")
 	_, printed = ensure(t, program)
@@ -73,8 +73,8 @@ func TestProgram_Ensure(t *testing.T) {
 	assert.Equal(t, "two", printed, "a source was removed")
 
 	require.NoError(t, os.Remove(program.Binary))
-	said, _ = ensure(t, program)
-	assert.Equal(t, compiling, said, "the binary is gone")
+	progress, _ = ensure(t, program)
+	assert.Equal(t, compiling, progress, "the binary is gone")
 }
 
 func TestProgram_Ensure_ignores_flags_of_the_environment(t *testing.T) {
@@ -96,8 +96,8 @@ func TestProgram_Ensure_twice_at_once(t *testing.T) {
 	}
 	group.Wait()
 	assert.Equal(t, make([]error, 3), errs)
-	said := logs[0].String() + logs[1].String() + logs[2].String()
-	assert.Equal(t, compiling, said, "one compiles and the others wait")
+	progress := logs[0].String() + logs[1].String() + logs[2].String()
+	assert.Equal(t, compiling, progress, "one compiles and the others wait")
 }
 
 func TestProgram_Ensure_compile_error(t *testing.T) {

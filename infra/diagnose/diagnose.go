@@ -8,9 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
+	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/infra/docker"
 )
@@ -33,13 +35,13 @@ func Causes(ctx context.Context, client *docker.Client, jaeger verify.Client, co
 		causes = append(causes, Cause{"Jaeger does not answer: " + jaegerErr.Error(), "docker ps --all"})
 	}
 	d := diagnosis{client, since}
-	found, err := d.docker(ctx, containers)
+	found, stuck, err := d.docker(ctx, containers)
 	causes = append(causes, found...)
 	if err != nil {
 		causes = append(causes, Cause{err.Error(), "docker info"})
 	}
 	if jaegerErr == nil {
-		causes = append(causes, services(known, results)...)
+		causes = append(causes, services(known, results, stuck)...)
 	}
 	return causes
 }
@@ -50,30 +52,33 @@ type diagnosis struct {
 	since  time.Time
 }
 
-// docker returns the causes that Docker knows of. An error means that Docker does not
-// answer.
-func (d diagnosis) docker(ctx context.Context, containers []string) ([]Cause, error) {
+// docker returns the causes that Docker knows of, and whether one of them is that a pod
+// of a workload does not start. An error means that Docker does not answer.
+func (d diagnosis) docker(ctx context.Context, containers []string) (causes []Cause, stuck bool, err error) {
 	system, err := d.client.System(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	causes := clock(system)
-	causes = append(causes, d.cluster(ctx, containers)...)
+	causes, stuck = d.cluster(ctx, containers)
+	if difference := Clock(system); difference != nil {
+		causes = append([]Cause{*difference}, causes...)
+	}
 	for _, name := range containers {
 		found, err := d.container(ctx, name)
 		if err != nil {
-			return causes, err
+			return causes, stuck, err
 		}
 		causes = append(causes, found...)
 	}
-	return causes, nil
+	return causes, stuck, nil
 }
 
 // clockTolerance is a difference of clocks that hides no span.
 const clockTolerance = time.Second
 
-// clock compares the daemon's clock, by which spans are dated, with this machine's.
-func clock(system docker.System) []Cause {
+// Clock compares the daemon's clock, by which spans are dated, with this machine's. It
+// returns nil if they agree.
+func Clock(system docker.System) *Cause {
 	ahead := system.Ahead()
 	direction := "ahead of"
 	if ahead < 0 {
@@ -82,10 +87,11 @@ func clock(system docker.System) []Cause {
 	if ahead <= clockTolerance {
 		return nil
 	}
-	return []Cause{{
-		fmt.Sprintf("the clock of the Docker host is %s %s this machine's: spans are looked for at the wrong time", ahead.Round(time.Second), direction),
+	return &Cause{
+		fmt.Sprintf("the clock of the Docker host is %s %s this machine's: spans from before it was set are looked for at the wrong time, and so is everything in Jaeger's UI",
+			ahead.Round(time.Second), direction),
 		"docker info --format '{{.SystemTime}}'",
-	}}
+	}
 }
 
 // troubles are lines of a log about spans that could not be sent, refused or dropped.
@@ -164,9 +170,12 @@ func lastTrouble(log string) string {
 	return Shorten(found, widest)
 }
 
+// withoutPods are the services that send spans though no pod starts.
+var withoutPods = []string{tracing.ServiceAPIServer, tracing.ServiceEtcd}
+
 // services returns what Jaeger knows of the services that are missing, with the hints
-// of their expectations.
-func services(known []string, results []verify.Result) []Cause {
+// of their expectations. If a pod is stuck, that is why spans about pods are missing.
+func services(known []string, results []verify.Result, stuck bool) []Cause {
 	has := map[string]bool{}
 	for _, service := range known {
 		// Jaeger traces itself.
@@ -179,7 +188,7 @@ func services(known []string, results []verify.Result) []Cause {
 			continue
 		}
 		for _, match := range result.Missing {
-			if named[match.Service] {
+			if named[match.Service] || stuck && !slices.Contains(withoutPods, match.Service) {
 				continue
 			}
 			named[match.Service] = true

@@ -126,14 +126,14 @@ func TestCauses_Containers(t *testing.T) {
 		"a clock that is ahead": {
 			func(h host) { h.clock(70*time.Second + 400*time.Millisecond) },
 			[]diagnose.Cause{{
-				What: "the clock of the Docker host is 1m10s ahead of this machine's: spans are looked for at the wrong time",
+				What: "the clock of the Docker host is 1m10s ahead of this machine's: spans from before it was set are looked for at the wrong time, and so is everything in Jaeger's UI",
 				Look: "docker info --format '{{.SystemTime}}'",
 			}},
 		},
 		"a clock that is behind": {
 			func(h host) { h.clock(-time.Hour) },
 			[]diagnose.Cause{{
-				What: "the clock of the Docker host is 1h0m0s behind this machine's: spans are looked for at the wrong time",
+				What: "the clock of the Docker host is 1h0m0s behind this machine's: spans from before it was set are looked for at the wrong time, and so is everything in Jaeger's UI",
 				Look: "docker info --format '{{.SystemTime}}'",
 			}},
 		},
@@ -190,6 +190,19 @@ func TestCauses_Kubernetes(t *testing.T) {
 				Look: look("echo"),
 			}},
 		},
+		"what failed, rather than its name": {
+			pods: waiting,
+			events: strings.Join([]string{
+				warning("echo", "Failed", `Failed to pull image "a:1": rpc error: not found`, `"lastTimestamp":"2026-01-01T10:00:09Z"`),
+				warning("echo", "Failed", "Error: ErrImagePull", `"lastTimestamp":"2026-01-01T10:00:10Z"`),
+				warning("echo", "Failed", "Error: ImagePullBackOff", `"lastTimestamp":"2026-01-01T10:00:11Z"`),
+			}, ","),
+			want: []diagnose.Cause{{What: `pod echo does not start: Failed: Failed to pull image "a:1": rpc error: not found; likely cause: an image does not exist, or its registry asks for a login`, Look: look("echo")}},
+		},
+		"nothing of a workload that is meant to fail": {
+			pods:   strings.Replace(waiting, `{"name":"echo"}`, `{"name":"imagepull","annotations":{"pulumi.com/skipAwait":"true"}}`, 1),
+			events: warning("imagepull", "Failed", "no such host", `"lastTimestamp":"2026-01-01T10:00:10Z"`),
+		},
 		"what a pod without warnings waits for": {
 			pods: waiting, events: `{"type":"Normal"}`,
 			want: []diagnose.Cause{{What: "pod echo does not start: CreateContainerError: context deadline exceeded", Look: look("echo")}},
@@ -218,6 +231,26 @@ func TestCauses_Kubernetes(t *testing.T) {
 			assert.Equal(t, test.want, h.causes(t, jaeger(t, ""), nil))
 		})
 	}
+}
+
+// A pod that does not start is why spans about pods are missing, and is the only cause
+// then.
+func TestCauses_stuck_pod(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.kubernetes("", `{"metadata":{"name":"echo"},"status":{"phase":"Pending"}}`, `{"type":"Normal"}`)
+	var results []verify.Result
+	for _, service := range []string{"containerd", "conmonrs", "kubelet", "traced-app", "etcd", "apiserver"} {
+		results = append(results, missing(service)...)
+	}
+	var got []string
+	for _, cause := range h.causes(t, jaeger(t, `"kubelet"`), results) {
+		got = append(got, cause.What)
+	}
+	assert.Equal(t, []string{
+		"pod echo does not start: its phase is Pending",
+		"etcd has never sent a span to this Jaeger", "apiserver has never sent a span to this Jaeger",
+	}, got)
 }
 
 func TestCauses_Jaeger(t *testing.T) {

@@ -64,6 +64,12 @@ type Port struct {
 // Running reports whether the container's process runs.
 func (s State) Running() bool { return s.Status == "running" }
 
+// Started reports whether the container has a process, or is about to have one again:
+// it holds its ports.
+func (s State) Started() bool {
+	return s.Running() || s.Status == "paused" || s.Status == "restarting"
+}
+
 // String describes the state in words.
 func (s State) String() string {
 	text := s.Status
@@ -81,7 +87,7 @@ func (s State) String() string {
 
 // Labels that k3d puts on the containers of a cluster.
 //
-// Source: github.com/k3d-io/k3d/v5@v5.8.3/pkg/types/labels.go and pkg/types/types.go.
+// Source: github.com/k3d-io/k3d/v5@v5.9.0/pkg/types/labels.go and pkg/types/types.go.
 const (
 	clusterLabel = "k3d.cluster"
 	roleLabel    = "k3d.role"
@@ -135,6 +141,7 @@ type inspectedHealth struct {
 type inspectedConfig struct {
 	Image  string            `json:"Image"`
 	Labels map[string]string `json:"Labels"`
+	User   string            `json:"User"`
 }
 
 type hostConfig struct {

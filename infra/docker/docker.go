@@ -3,8 +3,8 @@
 // A [Client] passes every call to a [Runner] with a time limit, reads JSON and never
 // text that is meant for people, and returns errors that carry what the program wrote
 // to standard error. The kinds of failure that need different advice are sentinel
-// errors: [ErrNotInstalled], [ErrUnavailable], [ErrUnresponsive], [ErrPodman] and
-// [ErrNotFound].
+// errors: [ErrNotInstalled], [ErrUnavailable], [ErrUnresponsive], [ErrNotDocker],
+// [ErrContext] and [ErrNotFound].
 package docker
 
 import (

@@ -129,12 +129,12 @@ func TestClient_objects(t *testing.T) {
 	// An image with two names is listed twice.
 	runner.On(dockertest.Command("docker image ls --quiet --no-trunc"), dockertest.Print("sha256:1\nsha256:1\n"))
 	runner.On(dockertest.Command("docker image inspect sha256:1"), dockertest.Print(
-		`[{"Id":"sha256:1","RepoTags":["a:1","b:1"],"Created":"2026-01-01T10:00:00Z","Architecture":"arm64","Config":{"Labels":{"l":"v"}}}]`))
+		`[{"Id":"sha256:1","RepoTags":["a:1","b:1"],"Created":"2026-01-01T10:00:00Z","Architecture":"arm64","Config":{"User":"10001:0","Labels":{"l":"v"}}}]`))
 	images, err := runner.Client().Images(t.Context())
 	require.NoError(t, err)
 	assert.Equal(t, []docker.Image{{
 		ID: "sha256:1", Tags: []string{"a:1", "b:1"}, Labels: map[string]string{"l": "v"},
-		Created: time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC), Architecture: "arm64",
+		Created: time.Date(2026, 1, 1, 10, 0, 0, 0, time.UTC), Architecture: "arm64", User: "10001:0",
 	}}, images)
 }
 
@@ -241,6 +241,7 @@ func TestClient_CopyFrom(t *testing.T) {
 
 func TestClient_failures(t *testing.T) {
 	t.Parallel()
+	const choose = "choose another one with `docker context use` or DOCKER_CONTEXT; `docker context ls` lists them"
 	tests := map[string]struct {
 		answer  dockertest.Answer
 		kind    error
@@ -264,9 +265,59 @@ func TestClient_failures(t *testing.T) {
 		},
 		"docker is Podman": {
 			dockertest.Answer{Stderr: "Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg.\nError: unknown flag", Code: 125},
-			docker.ErrPodman,
+			docker.ErrNotDocker,
 			"the docker command on PATH is Podman, which is not supported: install Docker Engine or Docker Desktop, or put its docker command first on PATH. " +
 				"It says: Emulate Docker CLI using podman. Create /etc/containers/nodocker to quiet msg.\nError: unknown flag",
+		},
+		"docker is a Podman without its machine": {
+			dockertest.Answer{Stderr: "Cannot connect to Podman. Please verify your connection to the Linux system using `podman system connection list`, or try `podman machine init`\n" +
+				"Error: unable to connect to Podman socket: dial unix /run/podman.sock: connect: no such file or directory\n", Code: 125},
+			docker.ErrNotDocker,
+			"the docker command on PATH is Podman, which is not supported: install Docker Engine or Docker Desktop, or put its docker command first on PATH. " +
+				"It says: Cannot connect to Podman. Please verify your connection to the Linux system using `podman system connection list`, or try `podman machine init`\n" +
+				"Error: unable to connect to Podman socket: dial unix /run/podman.sock: connect: no such file or directory",
+		},
+		"docker is a Podman without contexts": {
+			dockertest.Answer{Stderr: "Error: unrecognized command `podman context inspect`\nTry 'podman --help' for more information\n", Code: 125},
+			docker.ErrNotDocker,
+			"the docker command on PATH is Podman, which is not supported: install Docker Engine or Docker Desktop, or put its docker command first on PATH. " +
+				"It says: Error: unrecognized command `podman context inspect`\nTry 'podman --help' for more information",
+		},
+		"a container is named podman": {
+			dockertest.Fail("Error response from daemon: No such container: podman\n"), docker.ErrNotFound,
+			"docker context inspect: exit status 1: Error response from daemon: No such container: podman",
+		},
+		"a context that DOCKER_CONTEXT names does not exist": {
+			dockertest.Fail("Failed to initialize: unable to resolve docker endpoint: context \"gone\": context not found: open /home/me/.docker/contexts/meta/2/meta.json: no such file or directory\n"),
+			docker.ErrContext, `the Docker context "gone" does not exist: ` + choose,
+		},
+		"a context that docker context use chose does not exist": {
+			dockertest.Fail("Current context \"gone\" is not found on the file system, please check your config file at /home/me/.docker/config.json\n"),
+			docker.ErrContext, `the Docker context "gone" does not exist: ` + choose,
+		},
+		"a context's metadata is cut off": {
+			dockertest.Fail("context \"ci\": parsing /home/me/.docker/contexts/meta/2/meta.json: unexpected end of JSON input\n"), docker.ErrContext,
+			`the Docker context cannot be read: context "ci": parsing /home/me/.docker/contexts/meta/2/meta.json: unexpected end of JSON input. Create it again, or ` + choose,
+		},
+		"a context's metadata is cut off, for a docker of release 20.10": {
+			dockertest.Fail("unable to resolve docker endpoint: unexpected end of JSON input\n"), docker.ErrContext,
+			"docker does not know which daemon to connect to: unexpected end of JSON input. Correct DOCKER_HOST or DOCKER_CERT_PATH, or " + choose,
+		},
+		"a context without an endpoint": {
+			dockertest.Fail("Failed to initialize: unable to resolve docker endpoint: cannot find docker endpoint in context\n"), docker.ErrContext,
+			"docker does not know which daemon to connect to: cannot find docker endpoint in context. Correct DOCKER_HOST or DOCKER_CERT_PATH, or " + choose,
+		},
+		"DOCKER_TLS_VERIFY without certificates": {
+			dockertest.Fail("Failed to initialize: unable to resolve docker endpoint: open /home/me/.docker/ca.pem: no such file or directory\n"), docker.ErrContext,
+			"docker does not know which daemon to connect to: open /home/me/.docker/ca.pem: no such file or directory. Correct DOCKER_HOST or DOCKER_CERT_PATH, or " + choose,
+		},
+		"DOCKER_HOST is no address": {
+			dockertest.Fail("Failed to initialize: ssh host connection is not valid: invalid SSH URL: hostname is empty\n"), docker.ErrContext,
+			"docker does not know which daemon to connect to: ssh host connection is not valid: invalid SSH URL: hostname is empty. Correct DOCKER_HOST or DOCKER_CERT_PATH, or " + choose,
+		},
+		"a context's metadata is cut off, for a command": {
+			dockertest.Fail("Failed to initialize: unable to resolve docker endpoint: context \"ci\": parsing /m/meta.json: unexpected end of JSON input\n"), docker.ErrContext,
+			`the Docker context cannot be read: context "ci": parsing /m/meta.json: unexpected end of JSON input. Create it again, or ` + choose,
 		},
 		"docker hangs": {
 			dockertest.Answer{Hang: true},
@@ -280,9 +331,9 @@ func TestClient_failures(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				runner := dockertest.New(t)
 				runner.On(dockertest.Command("docker context inspect"), test.answer)
-				_, _, err := runner.Client().Endpoint(t.Context())
+				_, err := runner.Client().Endpoint(t.Context(), environment(nil))
 				require.ErrorIs(t, err, test.kind)
-				require.EqualError(t, err, "find the Docker daemon's address: "+test.message)
+				require.EqualError(t, err, test.message)
 				assert.Len(t, runner.Calls(), 1)
 			})
 		})
@@ -340,13 +391,13 @@ func TestClient_System(t *testing.T) {
 			runner.On(versionCommand, dockertest.Print(dockerVersion))
 			runner.OnFunc(infoCommand, func(context.Context, dockertest.Call) dockertest.Answer {
 				time.Sleep(time.Second)
-				return dockertest.Print(`{"CgroupVersion":"2","Driver":"overlay2","SystemTime":"2000-01-01T00:01:10.5Z","SecurityOptions":["name=seccomp,profile=default","name=rootless"]}`)
+				return dockertest.Print(`{"CgroupVersion":"2","Driver":"overlayfs","DriverStatus":[["driver-type","io.containerd.snapshotter.v1"]],"SystemTime":"2000-01-01T00:01:10.5Z","SecurityOptions":["name=seccomp,profile=default","name=rootless"]}`)
 			})
 			start := time.Now()
 			system, err := runner.Client().System(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, docker.System{
-				Version: "20.10.24", Architecture: "arm64", CgroupVersion: "2", Rootless: true, Storage: "overlay2",
+				Version: "20.10.24", Architecture: "arm64", CgroupVersion: "2", Rootless: true, Storage: "overlayfs", ContainerdStore: true,
 				Time:  time.Date(2000, 1, 1, 0, 1, 10, 500e6, time.UTC),
 				Asked: start, Answered: start.Add(time.Second),
 			}, system)
@@ -359,12 +410,27 @@ func TestClient_System(t *testing.T) {
 		message         string
 	}{
 		"Podman instead of docker": {
-			`{"Client":{"APIVersion":"5.2.1","Version":"5.2.1","GoVersion":"go1.22","OsArch":"linux/amd64","Os":"linux"}}`, "", docker.ErrPodman,
+			`{"Client":{"APIVersion":"5.2.1","Version":"5.2.1","GoVersion":"go1.22","OsArch":"linux/amd64","Os":"linux"}}`, "", docker.ErrNotDocker,
 			"the docker command on PATH is Podman, which is not supported: install Docker Engine or Docker Desktop, or put its docker command first on PATH. Its version is 5.2.1.",
 		},
 		"Podman behind docker": {
-			clientVersion + `"Server":{"Version":"5.2.1","Arch":"amd64","Components":[{"Name":"Podman Engine","Version":"5.2.1"}]}}`, "", docker.ErrPodman,
+			clientVersion + `"Server":{"Version":"5.2.1","Arch":"amd64","Components":[{"Name":"Podman Engine","Version":"5.2.1"}]}}`, "", docker.ErrNotDocker,
 			"the daemon that docker connects to is Podman 5.2.1, which is not supported: choose a Docker daemon with `docker context use` or DOCKER_HOST",
+		},
+		"Podman 1": {
+			`{"RemoteAPIVersion":1,"Version":"1.6.4","GoVersion":"go1.12.12","OsArch":"linux/amd64"}`, "", docker.ErrNotDocker,
+			"the docker command on PATH is Podman, which is not supported: install Docker Engine or Docker Desktop, or put its docker command first on PATH. Its version is 1.6.4.",
+		},
+		"nerdctl": {
+			`{"Client":{"Version":"v1.7.7","Os":"linux","Arch":"amd64"},"Server":{"Components":[{"Name":"containerd","Version":"v1.7.22"},{"Name":"runc","Version":"1.1.14"}]}}`,
+			"", docker.ErrNotDocker,
+			"the docker command on PATH does not connect to a Docker daemon, but to something else (containerd v1.7.22, runc 1.1.14), which is not supported: " +
+				"install Docker Engine or Docker Desktop, or put its docker command first on PATH",
+		},
+		"a server that says nothing": {
+			clientVersion + `"Server":{}}`, "", docker.ErrNotDocker,
+			"the docker command on PATH does not connect to a Docker daemon, but to something else (its version is not known), which is not supported: " +
+				"install Docker Engine or Docker Desktop, or put its docker command first on PATH",
 		},
 		"no server": {clientVersion + `"Server":null}`, "", docker.ErrUnavailable, "the Docker daemon does not answer: docker version describes no server"},
 	} {
@@ -397,31 +463,28 @@ func TestSystem_Ahead(t *testing.T) {
 	} {
 		system := docker.System{Time: asked.Add(at), Asked: asked, Answered: asked.Add(time.Second)}
 		assert.Equal(t, want, system.Ahead(), at)
+		offset, uncertainty := system.Offset()
+		if want == 0 {
+			assert.Equal(t, []time.Duration{0, time.Second}, []time.Duration{offset, uncertainty}, at)
+		} else {
+			assert.Equal(t, []time.Duration{at - 500*time.Millisecond, 500 * time.Millisecond}, []time.Duration{offset, uncertainty}, at)
+		}
 	}
 }
 
-func TestClient_Endpoint(t *testing.T) {
+func TestClient_BuildCache(t *testing.T) {
 	t.Parallel()
-	for host, wantRemote := range map[string]bool{
-		"unix:///var/run/docker.sock": false, "npipe:////./pipe/docker_engine": false, "unix:///home/me/.colima/default/docker.sock": false,
-		"ssh://me@build.example": true, "tcp://build.example:2376": true,
-	} {
-		t.Run(host, func(t *testing.T) {
-			t.Parallel()
-			runner := dockertest.New(t)
-			runner.On(dockertest.Command("docker context inspect"),
-				dockertest.Print(`[{"Name":"colima","Metadata":{},"Endpoints":{"docker":{"Host":"`+host+`","SkipTLSVerify":false}}}]`))
-			got, remote, err := runner.Client().Endpoint(t.Context())
-			require.NoError(t, err)
-			assert.Equal(t, host, got)
-			assert.Equal(t, wantRemote, remote)
-		})
-	}
-	t.Run("a context without a Docker endpoint", func(t *testing.T) {
-		t.Parallel()
-		runner := dockertest.New(t)
-		runner.On(dockertest.Command("docker context inspect"), dockertest.Print(`[{"Name":"k8s","Endpoints":{"kubernetes":{}}}]`))
-		_, _, err := runner.Client().Endpoint(t.Context())
-		require.ErrorContains(t, err, "the context has no address of a Docker daemon")
-	})
+	r := dockertest.New(t)
+	r.On([]string{"docker", "system", "df", "--verbose", "--format", "{{json .BuildCache}}"}, dockertest.Print(
+		`[{"CacheType":"regular","CreatedAt":"2026-11-25 07:16:14.135850191 +0000 UTC","CreatedSince":"2 hours ago",`+
+			`"Description":"from local ","ID":"3f4y","InUse":"false","LastUsedAt":"2026-11-25 08:16:15 +0100 CET","Size":"0B"},`+
+			`{"Description":"fileop target","ID":"flgw","CreatedAt":"","LastUsedAt":""}]`))
+	records, err := r.Client().BuildCache(t.Context())
+	require.NoError(t, err)
+	require.Len(t, records, 2)
+	assert.Equal(t, "3f4y", records[0].ID)
+	assert.Equal(t, "from local ", records[0].Description)
+	assert.True(t, time.Date(2026, 11, 25, 7, 16, 14, 135850191, time.UTC).Equal(records[0].Created))
+	assert.True(t, time.Date(2026, 11, 25, 7, 16, 15, 0, time.UTC).Equal(records[0].Used))
+	assert.Equal(t, docker.CacheRecord{ID: "flgw", Description: "fileop target"}, records[1])
 }

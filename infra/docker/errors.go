@@ -16,8 +16,12 @@ var (
 	ErrUnavailable = errors.New("the Docker daemon does not answer")
 	// ErrUnresponsive means that a call was ended by its time limit.
 	ErrUnresponsive = errors.New("no answer within the time limit")
-	// ErrPodman means that docker, or the daemon behind it, is Podman.
-	ErrPodman = errors.New("docker is Podman")
+	// ErrNotDocker means that docker, or the daemon behind it, is another program, such as
+	// Podman.
+	ErrNotDocker = errors.New("docker is another program")
+	// ErrContext means that the choice of a daemon, by a Docker context or by DOCKER_HOST,
+	// cannot be used.
+	ErrContext = errors.New("the choice of a Docker daemon cannot be used")
 	// ErrNotFound means that an object does not exist.
 	ErrNotFound = errors.New("not found")
 )
@@ -78,10 +82,43 @@ var unavailableWords = regexp.MustCompile(`Cannot connect to the Docker daemon|e
 // case.
 var notFoundWords = regexp.MustCompile(`(?i)no such (container|image|network|volume|object)|network \S+ not found`)
 
-// podmanWords are what Podman writes where it stands in for docker.
+// podmanWords are what Podman writes where it stands in for docker: the words of the
+// script of that name, and Podman's own about its service and about commands that it
+// lacks.
 //
-// Source: the docker command of the package podman-docker of github.com/containers/podman.
-const podmanWords = "Emulate Docker CLI using podman"
+// Sources: github.com/containers/podman docker (the script), cmd/podman/root.go and
+// cmd/podman/registry/remote.go, pkg/bindings/connection.go.
+var podmanWords = regexp.MustCompile("Emulate Docker CLI using podman|(?i:connect to podman)|`podman |unrecognized command .podman ")
+
+// What docker writes about a context that does not exist, with its name, about one whose
+// files it cannot read, and about an address or certificates of the environment. The
+// latter two are what the whole line is about.
+//
+// Sources: github.com/docker/cli cli/command/cli.go (resolveDockerEndpoint), cli/context/
+// store/{store,metadatastore}.go and cli/command/context/inspect.go.
+var (
+	missingContextWords = regexp.MustCompile(`[Cc]ontext "([^"]*)"(?:: context not found| is not found| does not exist)`)
+	brokenContextWords  = regexp.MustCompile(`(?m)^(?:Failed to initialize: )?(?:unable to resolve docker endpoint: )?(context "[^"]*": .*)`)
+	noEndpointWords     = regexp.MustCompile(`(?m)^(?:Failed to initialize: )?(?:unable to resolve docker endpoint: |(ssh host connection is not valid: ))(.*)`)
+)
+
+// chooseContext is what to do about a context that cannot be used.
+const chooseContext = "choose another one with `docker context use` or DOCKER_CONTEXT; `docker context ls` lists them"
+
+// contextFailure returns the error of a command that failed for its context, if it did.
+func contextFailure(words string, err error) error {
+	if missing := missingContextWords.FindStringSubmatch(words); missing != nil {
+		return failure{ErrContext, fmt.Sprintf("the Docker context %q does not exist: %s", missing[1], chooseContext), err}
+	}
+	if broken := brokenContextWords.FindStringSubmatch(words); broken != nil {
+		return failure{ErrContext, fmt.Sprintf("the Docker context cannot be read: %s. Create it again, or %s", strings.TrimSpace(broken[1]), chooseContext), err}
+	}
+	if unresolved := noEndpointWords.FindStringSubmatch(words); unresolved != nil {
+		return failure{ErrContext, fmt.Sprintf("docker does not know which daemon to connect to: %s. Correct DOCKER_HOST or DOCKER_CERT_PATH, or %s",
+			strings.TrimSpace(unresolved[1]+unresolved[2]), chooseContext), err}
+	}
+	return nil
+}
 
 // explain turns the error of a command into one with advice.
 func explain(command Command, result Result, err error) error {
@@ -90,13 +127,16 @@ func explain(command Command, result Result, err error) error {
 	if errors.As(err, &exit) {
 		words = exit.Stderr
 	}
+	unusable := contextFailure(words, err)
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
 		return failure{ErrNotInstalled, command.Program + " is not on PATH", err}
 	case exit == nil:
 		return fmt.Errorf("%s: %w", command, err)
-	case strings.Contains(words, podmanWords):
-		return failure{ErrPodman, podmanMessage + " It says: " + tail(words), err}
+	case podmanWords.MatchString(words):
+		return failure{ErrNotDocker, podmanMessage + " It says: " + tail(words), err}
+	case unusable != nil:
+		return unusable
 	case unavailableWords.MatchString(words):
 		return failure{ErrUnavailable, "the Docker daemon does not answer: is it running, and may this user connect to it? " +
 			command.Program + " says: " + tail(words), err}

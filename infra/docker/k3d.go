@@ -38,7 +38,7 @@ func k3dError(err error) error {
 // errNoClusterName guards against k3d, which deletes the cluster k3s-default when it
 // gets no name.
 //
-// Source: github.com/k3d-io/k3d/v5@v5.8.3/cmd/cluster/clusterDelete.go.
+// Source: github.com/k3d-io/k3d/v5@v5.9.0/cmd/cluster/clusterDelete.go.
 var errNoClusterName = errors.New("k3d: the name of the cluster is empty")
 
 // DeleteCluster deletes a k3d cluster, whoever created it: see [Owner.Cluster].
@@ -70,7 +70,7 @@ var (
 	// chatter is advice that does not hold here: nothing is to be done with the cluster
 	// before it is checked, and its kubeconfig is a stack output.
 	//
-	// Source: github.com/k3d-io/k3d/v5@v5.8.3/cmd/cluster/clusterCreate.go.
+	// Source: github.com/k3d-io/k3d/v5@v5.9.0/cmd/cluster/clusterCreate.go.
 	chatter = regexp.MustCompile(`^(You can now use it like this:|--kubeconfig-update-default=false --> |` +
 		`kubectl config use-context |\$env:KUBECONFIG=|export KUBECONFIG=|kubectl cluster-info|Cluster '.*' created successfully!)`)
 )

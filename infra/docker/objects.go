@@ -111,6 +111,9 @@ type Image struct {
 	Created time.Time
 	// Architecture is in Go's terms, as amd64.
 	Architecture string
+	// User is the user and, after a colon, the group as whom it runs: numbers or names;
+	// empty for root.
+	User string
 }
 
 // inspectedImage is the part of docker image inspect that is read.
@@ -125,7 +128,7 @@ type inspectedImage struct {
 }
 
 func (i inspectedImage) image() Image {
-	return Image{ID: i.ID, Tags: i.RepoTags, Labels: i.Config.Labels, Created: i.Created, Architecture: i.Architecture}
+	return Image{ID: i.ID, Tags: i.RepoTags, Labels: i.Config.Labels, Created: i.Created, Architecture: i.Architecture, User: i.Config.User}
 }
 
 // Images lists the images that all filters select.

@@ -143,7 +143,7 @@ func belonging(containers []Container, owns func(labels map[string]string) bool)
 // it. Such a cluster is what an interrupted creation left; only its containers may be
 // removed, one by one.
 //
-// Source: github.com/k3d-io/k3d/v5@v5.8.3/pkg/client/tools.go (runToolsNode).
+// Source: github.com/k3d-io/k3d/v5@v5.9.0/pkg/client/tools.go (runToolsNode).
 func (o Owner) Helpers(containers []Container, network string, networks []Network) bool {
 	return helpers(containers, network, networks, o.Owns)
 }

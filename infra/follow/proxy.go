@@ -33,6 +33,13 @@ type Request struct {
 	Span Span
 }
 
+// By returns the request with its times by another clock, which is ahead of this
+// process's by offset, and extended by the uncertainty of that.
+func (r Request) By(offset, uncertainty time.Duration) Request {
+	r.Start, r.End = r.Start.Add(offset-uncertainty), r.End.Add(offset+uncertainty)
+	return r
+}
+
 // Proxy is an HTTP server on 127.0.0.1 that forwards requests to a cluster and adds the
 // credentials. It serves only below a random path, so that no other user of the machine
 // can use them.

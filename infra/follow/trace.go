@@ -24,7 +24,7 @@ const apiserver = "apiserver"
 // slack is how far a span's start may lie outside of the time of its request.
 const slack = time.Second
 
-// Find returns the trace of a request, found by its audit id where kube-apiserver sets
+// Find returns the trace of a request, whose times must be by kube-apiserver's clock. It is found by its audit id where kube-apiserver sets
 // that on spans, else by its target and time. It returns the zero Trace if there is none
 // yet.
 func Find(ctx context.Context, client verify.Client, request Request) (Trace, error) {
@@ -32,7 +32,7 @@ func Find(ctx context.Context, client verify.Client, request Request) (Trace, er
 		{auditAttribute: request.AuditID}, {targetAttribute: request.Target},
 	} {
 		spans, err := client.Spans(ctx, verify.Query{
-			Service: apiserver, Attributes: attributes, Since: request.Start.Add(-slack), Limit: candidates,
+			Service: apiserver, Attributes: attributes, Since: request.Start.Add(-slack), Until: request.End.Add(slack), Limit: candidates,
 		})
 		if err != nil {
 			return Trace{}, err

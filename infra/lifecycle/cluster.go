@@ -11,10 +11,11 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/kubetracing/kubetracing/components/poll"
 	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/infra/docker"
-	"github.com/kubetracing/kubetracing/infra/internal/poll"
+	"github.com/kubetracing/kubetracing/infra/steps"
 )
 
 // Times of a cluster's creation and update.
@@ -145,7 +146,7 @@ func (m *Manager) CreateCluster(ctx context.Context, document spec.Cluster, stat
 // config returns the configuration for k3d, with the labels of the owner on every
 // node.
 func (c *cluster) config() (string, error) {
-	// Source: github.com/k3d-io/k3d/v5@v5.8.3/pkg/config/v1alpha5/types.go.
+	// Source: github.com/k3d-io/k3d/v5@v5.9.0/pkg/config/v1alpha5/types.go.
 	var config map[string]any
 	if err := json.Unmarshal(c.K3d, &config); err != nil {
 		return "", fmt.Errorf("read the k3d configuration of cluster %s: %w", c.Name, err)
@@ -199,7 +200,7 @@ func (c *cluster) makeRoom(ctx context.Context) error {
 	return c.remove(ctx)
 }
 
-// stranger is the error of a cluster that is somebody else's.
+// stranger returns the error about a cluster of the same name that is not the owner's.
 func (c *cluster) stranger(found []docker.Container) error {
 	return fmt.Errorf("a k3d cluster named %s exists and is not this stack's (%s): it seems to belong to %s. "+
 		"Rename the stack, or delete that cluster where it was created or with `k3d cluster delete %s`",
@@ -250,7 +251,8 @@ func (c *cluster) remove(ctx context.Context) error {
 
 // bringUp creates the cluster and waits until it traces and is ready.
 func (c *cluster) bringUp(ctx context.Context, config string) error {
-	if err := c.runK3d(ctx, config); err != nil {
+	err := steps.Do(ctx, "k3d cluster create", func(ctx context.Context) error { return c.runK3d(ctx, config) })
+	if err != nil {
 		return err
 	}
 	if err := c.waitFor(ctx, registered); err != nil {
@@ -354,7 +356,7 @@ func (c *cluster) watchRestarts(ctx context.Context) error {
 		return "", false, nil
 	})
 	if ctx.Err() != nil {
-		return nil //nolint:nilerr // whoever ended the watch knows why
+		return nil //nolint:nilerr // the watch was ended on purpose
 	}
 	return err
 }
@@ -377,7 +379,8 @@ func (m *Manager) UpdateCluster(ctx context.Context, document spec.Cluster, stat
 	if err != nil {
 		return fmt.Errorf("update cluster %s: %w", c.Name, err)
 	}
-	if err := c.restartAll(ctx, changed); err != nil {
+	err = steps.Do(ctx, "restart what has another configuration", func(ctx context.Context) error { return c.restartAll(ctx, changed) })
+	if err != nil {
 		return fmt.Errorf("update cluster %s: %w", c.Name, err)
 	}
 	// What Kubernetes knows of its nodes may still be from before.

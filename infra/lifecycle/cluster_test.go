@@ -124,13 +124,13 @@ func TestManager_CreateCluster(t *testing.T) {
 	})
 
 	for name, found := range map[string][]docker.Container{
-		"another stack":       {node("traced", "server-0", "server", labels("someone/else", "STATE-B"))},
-		"another state":       {node("traced", "server-0", "server", labels(stack, "STATE-B"))},
-		"an earlier release":  {node("traced", "server-0", "server", map[string]string{spec.StackLabel: stack})},
-		"nobody":              {node("traced", "server-0", "server", nil)},
-		"it only in part":     append(ours(), node("traced", "server-1", "server", labels(stack, "STATE-B"))),
-		"it but for an agent": append(ours(), node("traced", "agent-0", "agent", nil)),
-		"unknown helpers":     {tools("bridge")},
+		"another stack":      {node("traced", "server-0", "server", labels("someone/else", "STATE-B"))},
+		"another state":      {node("traced", "server-0", "server", labels(stack, "STATE-B"))},
+		"an earlier release": {node("traced", "server-0", "server", map[string]string{spec.StackLabel: stack})},
+		"nobody":             {node("traced", "server-0", "server", nil)},
+		"it only in part":    append(ours(), node("traced", "server-1", "server", labels(stack, "STATE-B"))),
+		"it except an agent": append(ours(), node("traced", "agent-0", "agent", nil)),
+		"unknown helpers":    {tools("bridge")},
 	} {
 		inBubble(t, "refuses a cluster of "+name, func(t *testing.T, h *host) {
 			h.world.Set(found...)
@@ -244,13 +244,13 @@ func TestManager_CreateCluster(t *testing.T) {
 		answer  dockertest.Answer
 		message string
 	}{
-		"is not registered":               {listNodes, dockertest.Print(nodeList(true)), "only 0 of 1 nodes are registered after 300s"},
-		"does not become ready":           {listNodes, dockertest.Print(nodeList(false, server)), "only 0 of 1 nodes are ready after 300s"},
-		"does not answer":                 {listNodes, dockertest.Fail("connection refused"), "only 0 of 1 nodes are registered after 300s"},
-		"is ready without a pod network":  {"docker exec " + server + " test -s /run/flannel/subnet.env", dockertest.Fail(""), "only 0 of 1 nodes are ready after 300s"},
-		"answers with something else":     {listNodes, dockertest.Print("error"), "only 0 of 1 nodes are registered after 300s"},
-		"does not answer docker exec":     {listNodes, dockertest.Answer{Hang: true}, "only 0 of 1 nodes are registered after 300s"},
-		"has no condition that says more": {listNodes, dockertest.Print(`{"items":[{"metadata":{"name":"` + server + `"}}]}`), "only 0 of 1 nodes are ready after 300s"},
+		"is not registered":              {listNodes, dockertest.Print(nodeList(true)), "only 0 of 1 nodes are registered after 300s"},
+		"does not become ready":          {listNodes, dockertest.Print(nodeList(false, server)), "only 0 of 1 nodes are ready after 300s"},
+		"does not answer":                {listNodes, dockertest.Fail("connection refused"), "only 0 of 1 nodes are registered after 300s"},
+		"is ready without a pod network": {"docker exec " + server + " test -s /run/flannel/subnet.env", dockertest.Fail(""), "only 0 of 1 nodes are ready after 300s"},
+		"answers with something else":    {listNodes, dockertest.Print("error"), "only 0 of 1 nodes are registered after 300s"},
+		"does not answer docker exec":    {listNodes, dockertest.Answer{Hang: true}, "only 0 of 1 nodes are registered after 300s"},
+		"has no condition with a reason": {listNodes, dockertest.Print(`{"items":[{"metadata":{"name":"` + server + `"}}]}`), "only 0 of 1 nodes are ready after 300s"},
 	} {
 		inBubble(t, "gives up on a node that "+name, func(t *testing.T, h *host) {
 			h.On(dockertest.Command(test.command), test.answer)
@@ -373,7 +373,7 @@ func TestManager_CreateCluster_CRIO(t *testing.T) {
 		},
 		"does not keep a CRI-O that has dropped a handler": {
 			strings.Replace(answers, "runtimes.crun", "runtimes.another", 1),
-			"CRI-O on k3d-traced-server-0 has dropped the runtime handler crun; `docker logs k3d-traced-server-0` says why",
+			"CRI-O on k3d-traced-server-0 has dropped the runtime handler crun; see `docker logs k3d-traced-server-0`",
 		},
 	}
 	for name, test := range tests {

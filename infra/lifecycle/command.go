@@ -2,6 +2,8 @@ package lifecycle
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -79,13 +81,28 @@ func (c Command) ClusterKubeconfig(ctx context.Context, name string) error {
 	return nil
 }
 
-// NodesWrite is `nodes write`. It reads a spec.NodeFiles.
+// NodesWrite is `nodes write`. It reads a spec.NodeFiles. If some of the files are
+// secret, it prints a random text, by which those who use them know that they may have
+// changed.
 func (c Command) NodesWrite(ctx context.Context) error {
 	var document spec.NodeFiles
 	if err := c.read(&document); err != nil {
 		return err
 	}
-	return c.manager().WriteNodeFiles(ctx, document, docker.Owner{State: c.state()})
+	var secrets map[string]string
+	if text := c.Getenv(spec.NodeSecretsVariable); text != "" {
+		if err := json.Unmarshal([]byte(text), &secrets); err != nil {
+			// Without the error, which quotes the text.
+			return fmt.Errorf("%s must be a JSON object of texts", spec.NodeSecretsVariable)
+		}
+	}
+	if err := c.manager().WriteNodeFiles(ctx, document, secrets, docker.Owner{State: c.state()}); err != nil {
+		return err
+	}
+	if len(secrets) == 0 {
+		return nil
+	}
+	return c.print(rand.Text())
 }
 
 // ContainerWait is `container wait`. It reads a spec.Container.
@@ -97,6 +114,33 @@ func (c Command) ContainerWait(ctx context.Context) error {
 	return c.manager().WaitHealthy(ctx, document)
 }
 
+// PodsWait is `pods wait`. It reads a spec.Pods.
+func (c Command) PodsWait(ctx context.Context) error {
+	var document spec.Pods
+	if err := c.read(&document); err != nil {
+		return err
+	}
+	return c.manager().WaitPods(ctx, document)
+}
+
+// CertificateIssue is `certificate issue`. It reads a spec.ClientCertificate. Its result,
+// a spec.KeyPair, is a secret.
+func (c Command) CertificateIssue(ctx context.Context) error {
+	var document spec.ClientCertificate
+	if err := c.read(&document); err != nil {
+		return err
+	}
+	pair, err := c.manager().IssueCertificate(ctx, document)
+	if err != nil {
+		return err
+	}
+	text, err := spec.Encode(pair)
+	if err != nil {
+		return err
+	}
+	return c.print(text)
+}
+
 // VolumeChown is `volume chown`. It reads a spec.Volume.
 func (c Command) VolumeChown(ctx context.Context) error {
 	var document spec.Volume
@@ -106,16 +150,17 @@ func (c Command) VolumeChown(ctx context.Context) error {
 	return c.manager().ChownVolume(ctx, document, docker.Owner{State: c.state()})
 }
 
-// ImagePresent is `image present IMAGE`. It prints the image's id.
+// ImagePresent is `image present IMAGE`. It prints the image's id, and what its removal
+// needs to know.
 func (c Command) ImagePresent(ctx context.Context, reference string) error {
 	if reference == "" {
 		return errors.New("the reference of the image is empty")
 	}
-	id, err := c.manager().ImagePresent(ctx, reference)
+	description, err := c.manager().ImagePresent(ctx, reference)
 	if err != nil {
 		return err
 	}
-	return c.print(id)
+	return c.print(description)
 }
 
 // IdentityCreate is `identity create`. It reads a spec.Names and prints the identity of

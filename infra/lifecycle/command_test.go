@@ -1,6 +1,9 @@
 package lifecycle_test
 
 import (
+	"archive/tar"
+	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +49,7 @@ func TestCommand_IdentityCreate(t *testing.T) {
 		assert.Len(t, identities, 3)
 	})
 
-	t.Run("refuses every stranger with a sentence", func(t *testing.T) {
+	t.Run("names each object of another stack in a sentence", func(t *testing.T) {
 		h := newHost(t)
 		h.world.Set(
 			node("traced", "tools", "noRole", nil), node("traced", "server-0", "server", labels(stack, "STATE-B")),
@@ -85,7 +88,7 @@ func TestCommand_IdentityCreate(t *testing.T) {
 		require.ErrorContains(t, h.command(encode(t, names()), update).IdentityCreate(t.Context()), `container "traced-collector" exists already`)
 		assert.Empty(t, h.stdout.String())
 	})
-	t.Run("fails when Docker does", func(t *testing.T) {
+	t.Run("fails if Docker fails", func(t *testing.T) {
 		h := newHost(t)
 		h.On(dockertest.Command("docker volume ls "+dockertest.Rest), dockertest.Fail("driver failed"))
 		require.ErrorContains(t, h.command(encode(t, names()), nil).IdentityCreate(t.Context()),
@@ -118,8 +121,44 @@ func TestCommand_documents(t *testing.T) {
 		h := newHost(t)
 		h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, state)})
 		h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{})
-		require.NoError(t, h.command(encode(t, nodeFiles()), environment).NodesWrite(t.Context()))
+		document := nodeFiles()
+		document.Files = map[string]string{"kubelet.yaml": files["kubelet.yaml"]}
+		require.NoError(t, h.command(encode(t, document), environment).NodesWrite(t.Context()))
 		assert.Len(t, h.changes(), 1)
+		assert.Empty(t, h.stdout.String())
+	})
+	t.Run("nodes write with secrets", func(t *testing.T) {
+		h := newHost(t)
+		h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, state)})
+		h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{})
+		document := nodeFiles()
+		document.Files = map[string]string{"kubelet.yaml": files["kubelet.yaml"]}
+		with := func(secrets string) map[string]string {
+			return map[string]string{spec.StateVariable: state, spec.NodeSecretsVariable: secrets}
+		}
+		require.NoError(t, h.command(encode(t, document), with(`{"registries.yaml": "hunter2"}`)).NodesWrite(t.Context()))
+		calls := h.Calls("docker", "run")
+		require.Len(t, calls, 1)
+		assert.NotContains(t, calls[0].String(), "hunter2")
+		modes := map[string]int64{}
+		for reader := tar.NewReader(strings.NewReader(calls[0].Stdin)); ; {
+			header, err := reader.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			require.NoError(t, err)
+			modes[header.Name] = header.Mode
+		}
+		assert.Equal(t, map[string]int64{"kubelet.yaml": 0o644, "registries.yaml": 0o600}, modes)
+		first := h.stdout.String()
+		assert.Regexp(t, `^[A-Z0-9]{26}\n$`, first)
+		h.stdout.Reset()
+		require.NoError(t, h.command(encode(t, document), with(`{"registries.yaml": "hunter2"}`)).NodesWrite(t.Context()))
+		assert.NotEqual(t, first, h.stdout.String(), "who uses the files cannot know whether they changed")
+
+		err := h.command(encode(t, document), with(`{"registries.yaml": hunter2}`)).NodesWrite(t.Context())
+		require.EqualError(t, err, "KUBETRACING_NODE_SECRETS must be a JSON object of texts")
+		assert.Len(t, h.Calls("docker", "run"), 2)
 	})
 	t.Run("container wait", func(t *testing.T) {
 		h := newHost(t)
@@ -127,6 +166,12 @@ func TestCommand_documents(t *testing.T) {
 		document := spec.Container{Container: "traced-jaeger", Title: "Jaeger", Timeout: verify.Duration(time.Minute)}
 		require.NoError(t, h.command(encode(t, document), nil).ContainerWait(t.Context()))
 		assert.Equal(t, []string{"docker container inspect traced-jaeger"}, h.Lines())
+	})
+	t.Run("pods wait", func(t *testing.T) {
+		h := newHost(t)
+		h.pods(func(int) dockertest.Answer { return podList(podJSON("echo", podSucceeded)) })
+		require.NoError(t, h.command(encode(t, waitFor("echo")), nil).PodsWait(t.Context()))
+		assert.Equal(t, []string{getPods}, h.Lines())
 	})
 	t.Run("volume chown", func(t *testing.T) {
 		h := newHost(t)
@@ -139,6 +184,7 @@ func TestCommand_documents(t *testing.T) {
 	t.Run("image present", func(t *testing.T) {
 		h := newHost(t)
 		h.world.SetImages(docker.Image{ID: "sha256:1", Tags: []string{"traced-node:1"}})
+		h.On(listCache, dockertest.Print("[]"))
 		require.NoError(t, h.command("", nil).ImagePresent(t.Context(), "traced-node:1"))
 		assert.Equal(t, "sha256:1\n", h.stdout.String())
 	})
@@ -199,6 +245,14 @@ func TestSince(t *testing.T) {
 		assert.True(t, got.IsZero())
 		assert.Empty(t, h.Calls())
 	})
+	t.Run("a day before what the storage has deleted", func(t *testing.T) {
+		before := time.Now()
+		got, err := lifecycle.Since(t.Context(), newHost(t).Client(), spec.Verification{
+			Containers: []string{server}, MaxAge: verify.Duration(48 * time.Hour),
+		})
+		require.NoError(t, err)
+		assert.WithinRange(t, got, before.Add(-72*time.Hour), time.Now().Add(-72*time.Hour))
+	})
 	t.Run("an error for a container that is gone", func(t *testing.T) {
 		h := newHost(t)
 		_, err := lifecycle.Since(t.Context(), h.Client(), spec.Verification{Containers: []string{server}, OnlyNew: true})
@@ -225,11 +279,11 @@ func TestEarlier(t *testing.T) {
 		once            bool
 		after, previous string
 	}{
-		"for what has run again":            {true, "cluster-2 echo", previous},
-		"for what is verified every time":   {false, "cluster echo", previous},
-		"without a previous result":         {true, "cluster echo", ""},
-		"for a result of another form":      {true, "cluster echo", previous + "\nafter cluster echo"},
-		"where nothing says what came last": {true, "", `{"traces":{}}`},
+		"for what has run again":               {true, "cluster-2 echo", previous},
+		"for what is verified every time":      {false, "cluster echo", previous},
+		"without a previous result":            {true, "cluster echo", ""},
+		"for a result of another form":         {true, "cluster echo", previous + "\nafter cluster echo"},
+		"without an earlier result's identity": {true, "", `{"traces":{}}`},
 	} {
 		t.Run("does not hold "+name, func(t *testing.T) {
 			_, holds := lifecycle.Earlier(spec.Verification{Once: test.once}, test.after, test.previous, "http://127.0.0.1:16686")

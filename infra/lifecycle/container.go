@@ -9,10 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubetracing/kubetracing/components/poll"
 	"github.com/kubetracing/kubetracing/components/spec"
 	"github.com/kubetracing/kubetracing/infra/diagnose"
 	"github.com/kubetracing/kubetracing/infra/docker"
-	"github.com/kubetracing/kubetracing/infra/internal/poll"
 )
 
 const (
@@ -37,15 +37,19 @@ func (m *Manager) WaitHealthy(ctx context.Context, document spec.Container) erro
 	printed := time.Duration(0)
 	var refusedSince time.Time
 	var container docker.Container
-	problem := ""
+	problem, probed := "", ""
 	err := poll.Loop{Interval: healthInterval}.Until(ctx, func(ctx context.Context) (string, bool, error) {
 		var err error
 		// A container that is gone never gets healthy.
 		if container, err = m.docker.InspectOne(ctx, document.Container); err != nil {
 			return "", false, err
 		}
-		if m.healthy(ctx, document, container) {
+		healthy, reason := m.healthy(ctx, document, container)
+		if healthy {
 			return "", true, nil
+		}
+		if ctx.Err() == nil {
+			probed = reason
 		}
 		elapsed := time.Since(start)
 		if !refuses(container) {
@@ -62,8 +66,10 @@ func (m *Manager) WaitHealthy(ctx context.Context, document spec.Container) erro
 			problem = fmt.Sprintf("has exited with code %d", state.ExitCode)
 		case !refusedSince.IsZero() && time.Since(refusedSince) >= refusalTime:
 			problem = "refuses its password: its volume was initialized with another one, see docs/storage.md"
+		case cannotCheck(state) != "":
+			problem = fmt.Sprintf("has no %s, which its health check runs: use an image that has it%s", cannotCheck(state), lastChecks(state))
 		case elapsed >= limit:
-			problem = fmt.Sprintf("is not healthy after %s%s", seconds(limit), lastCheck(state))
+			problem = fmt.Sprintf("is not healthy after %s%s%s", seconds(limit), lastChecks(state), probed)
 		}
 		if elapsed >= printed+waitingInterval {
 			printed = elapsed
@@ -79,21 +85,30 @@ func (m *Manager) WaitHealthy(ctx context.Context, document spec.Container) erro
 	if err != nil {
 		return errors.Join(errors.New(message), err)
 	}
-	if words := lastWords(log); words != "" {
-		message += ". The end of its log:\n" + words
+	if end := logEnd(log); end != "" {
+		message += ". The end of its log:\n" + end
 	}
 	return errors.New(message)
 }
 
-// healthy reports whether a container is healthy.
-func (m *Manager) healthy(ctx context.Context, document spec.Container, container docker.Container) bool {
+// healthy reports whether a container is healthy and, where its URL is requested, why
+// it is not.
+func (m *Manager) healthy(ctx context.Context, document spec.Container, container docker.Container) (healthy bool, reason string) {
 	if document.HealthURL == "" {
-		return container.State.Health == "healthy"
+		return container.State.Health == "healthy", ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	_, err := m.docker.Exec(ctx, document.Probe, "wget", "-q", "-O", "/dev/null", document.HealthURL)
-	return err == nil
+	if err == nil {
+		return true, ""
+	}
+	reason = err.Error()
+	var exit *docker.ExitError
+	if errors.As(err, &exit) && strings.TrimSpace(exit.Stderr) != "" {
+		reason = strings.TrimSpace(exit.Stderr)
+	}
+	return false, fmt.Sprintf("; %s from %s: %s", document.HealthURL, document.Probe, diagnose.Shorten(reason, logLineWidth))
 }
 
 // checksKept is how many runs of a health check Docker remembers.
@@ -110,22 +125,52 @@ func refuses(container docker.Container) bool {
 	})
 }
 
-// lastCheck describes the last run of a health check that failed. Its output is in no
-// log.
-func lastCheck(state docker.State) string {
-	if len(state.HealthLog) == 0 || state.HealthLog[len(state.HealthLog)-1].ExitCode == 0 {
+// absentProgram is what Docker notes of a health check whose program the image lacks,
+// with the program.
+//
+// Source: github.com/opencontainers/runc libcontainer/standard_init_linux.go and
+// setns_init_linux.go, by way of Go's os/exec (ErrNotFound).
+var absentProgram = regexp.MustCompile(`exec: "([^"]+)": (?:executable file not found|stat [^:]+: no such file)`)
+
+// cannotCheck returns the program that a container's health check runs and its image
+// lacks; empty if it runs.
+func cannotCheck(state docker.State) string {
+	if len(state.HealthLog) == 0 {
 		return ""
 	}
 	last := state.HealthLog[len(state.HealthLog)-1]
-	return fmt.Sprintf("; its health check ends with exit code %d: %s", last.ExitCode, strings.TrimSpace(last.Output))
+	if program := absentProgram.FindStringSubmatch(last.Output); program != nil && last.ExitCode != 0 {
+		return program[1]
+	}
+	return ""
+}
+
+// lastChecks describes the last runs of a health check, if the last one failed, without
+// repetitions. Their output is in no log.
+func lastChecks(state docker.State) string {
+	log := state.HealthLog
+	if len(log) == 0 || log[len(log)-1].ExitCode == 0 {
+		return ""
+	}
+	var runs []string
+	for _, check := range log {
+		run := fmt.Sprintf("exit code %d", check.ExitCode)
+		if output := strings.TrimSpace(check.Output); output != "" {
+			run += ": " + diagnose.Shorten(output, logLineWidth)
+		}
+		if len(runs) == 0 || runs[len(runs)-1] != run {
+			runs = append(runs, run)
+		}
+	}
+	return "; its health check ends with " + strings.Join(runs, ", then with ")
 }
 
 // Lines of a log that are shown of a container that is not healthy.
 const (
-	// wordsEnd is how many of its last lines are shown whatever they say.
-	wordsEnd   = 4
-	wordsLines = 8
-	wordsWidth = 800
+	// logLastLines is how many of its last lines are shown in any case.
+	logLastLines = 4
+	logLines     = 8
+	logLineWidth = 800
 )
 
 var (
@@ -134,19 +179,19 @@ var (
 	errorLine = regexp.MustCompile(`[Ee]rror|ERROR|[Ff]ail|[Ff]atal|FATAL|panic|[Ee]xception`)
 )
 
-// lastWords returns the last lines of a log and the errors before them.
-func lastWords(log string) string {
+// logEnd returns the last lines of a log and the errors before them.
+func logEnd(log string) string {
 	var all []string
 	for line := range strings.Lines(log) {
 		if !stackLine.MatchString(line) {
 			all = append(all, strings.TrimRight(line, "\r\n"))
 		}
 	}
-	var words []string
+	var shown []string
 	for i, line := range all {
-		if i >= len(all)-wordsEnd || errorLine.MatchString(line) {
-			words = append(words, diagnose.Shorten(line, wordsWidth))
+		if i >= len(all)-logLastLines || errorLine.MatchString(line) {
+			shown = append(shown, diagnose.Shorten(line, logLineWidth))
 		}
 	}
-	return strings.Join(words[max(0, len(words)-wordsLines):], "\n")
+	return strings.Join(shown[max(0, len(shown)-logLines):], "\n")
 }

@@ -44,6 +44,29 @@ func TestManager_WaitHealthy(t *testing.T) {
 			message:  "Jaeger (traced-jaeger) is not healthy after 25s; its health check ends with exit code 127: wget: not found" + shown,
 			progress: waiting,
 		},
+		"shows what the last health checks printed": {
+			state: docker.State{Status: "running", Health: "starting", HealthLog: []docker.HealthCheck{
+				{ExitCode: 1, Output: "wget: can't connect to remote host: Connection refused\n"},
+				{ExitCode: 1, Output: "wget: can't connect to remote host: Connection refused\n"},
+				{ExitCode: -1, Output: "Health check exceeded timeout (3s)"},
+				{ExitCode: 1},
+			}},
+			message: "Jaeger (traced-jaeger) is not healthy after 25s; its health check ends with exit code 1: wget: can't connect to remote host: Connection refused, " +
+				"then with exit code -1: Health check exceeded timeout (3s), then with exit code 1" + shown,
+			progress: waiting,
+		},
+		"does not go on for one whose image lacks the program of its health check": {
+			state: docker.State{Status: "running", Health: "starting", HealthLog: checks(1, -1,
+				`OCI runtime exec failed: exec failed: unable to start container process: exec: "wget": executable file not found in $PATH: unknown`)},
+			message: "Jaeger (traced-jaeger) has no wget, which its health check runs: use an image that has it; its health check ends with exit code -1: " +
+				`OCI runtime exec failed: exec failed: unable to start container process: exec: "wget": executable file not found in $PATH: unknown` + shown,
+		},
+		"does not go on for one whose image lacks a program with a path": {
+			state: docker.State{Status: "running", Health: "starting", HealthLog: checks(2, -1,
+				`OCI runtime exec failed: exec failed: unable to start container process: exec: "/bin/check": stat /bin/check: no such file or directory: unknown`)},
+			message: "Jaeger (traced-jaeger) has no /bin/check, which its health check runs: use an image that has it; its health check ends with exit code -1: " +
+				`OCI runtime exec failed: exec failed: unable to start container process: exec: "/bin/check": stat /bin/check: no such file or directory: unknown` + shown,
+		},
 		"does not go on for one that keeps restarting": {
 			state: docker.State{Status: "restarting", ExitCode: 2}, message: "Jaeger (traced-jaeger) keeps restarting (exit code 2)" + shown,
 		},
@@ -61,7 +84,7 @@ func TestManager_WaitHealthy(t *testing.T) {
 		},
 		"goes on for one that refuses the password at first": {
 			state:    docker.State{Status: "running", Health: "starting", HealthLog: append(checks(2, 1, "503"), checks(3, 1, "401")...)},
-			message:  "Jaeger (traced-jaeger) is not healthy after 25s; its health check ends with exit code 1: 401" + shown,
+			message:  "Jaeger (traced-jaeger) is not healthy after 25s; its health check ends with exit code 1: 503, then with exit code 1: 401" + shown,
 			progress: waiting,
 		},
 	}
@@ -99,6 +122,18 @@ func TestManager_WaitHealthy(t *testing.T) {
 		require.NoError(t, h.manager().WaitHealthy(t.Context(), document))
 		assert.Equal(t, []string{probe, probe, probe}, h.Lines("docker", "exec"))
 		requireLines(t, []string{"kubetracing: waiting for the Collector to be healthy, 10s"}, h.stderr.String())
+	})
+
+	inBubble(t, "shows why a URL cannot be requested", func(t *testing.T, h *host) {
+		h.world.Set(docker.Container{Name: "traced-collector", State: docker.State{Status: "running"}})
+		h.On(dockertest.Command("docker exec "+dockertest.Rest), dockertest.Fail("wget: server returned error: HTTP/1.1 503 Service Unavailable\n"))
+		h.On(dockertest.Command("docker logs "+dockertest.Rest), dockertest.Answer{})
+		document := spec.Container{
+			Container: "traced-collector", Title: "the Collector", Timeout: verify.Duration(time.Second),
+			HealthURL: "http://otel-collector:13133/", Probe: "traced-jaeger",
+		}
+		require.EqualError(t, h.manager().WaitHealthy(t.Context(), document), "the Collector (traced-collector) is not healthy after 1s; "+
+			"http://otel-collector:13133/ from traced-jaeger: wget: server returned error: HTTP/1.1 503 Service Unavailable")
 	})
 
 	inBubble(t, "does not wait for one that is gone", func(t *testing.T, h *host) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -48,9 +49,7 @@ func labels(stack, state string) map[string]string {
 // node is a container of a k3d cluster.
 func node(cluster, name, role string, more map[string]string) docker.Container {
 	all := map[string]string{"k3d.cluster": cluster, "k3d.role": role}
-	for key, value := range more {
-		all[key] = value
-	}
+	maps.Copy(all, more)
 	return docker.Container{
 		Name: "k3d-" + cluster + "-" + name, Labels: all, State: docker.State{Status: "running"},
 		Networks: map[string]string{"traced": "10.112.4.2"},

@@ -8,7 +8,7 @@
 //
 //	lifecycle.Command{Docker: docker.New(), Stdin: …, Getenv: os.Getenv, Stdout: …, Stderr: …}.ClusterCreate(ctx)
 //
-// and prints the error. The error says what failed and why; its last line is not
+// and prints the error. The error describes what failed and why; its last line is not
 // repeated in the progress.
 package lifecycle
 

@@ -8,8 +8,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/kubetracing/kubetracing/components/poll"
 	"github.com/kubetracing/kubetracing/infra/docker"
-	"github.com/kubetracing/kubetracing/infra/internal/poll"
+	"github.com/kubetracing/kubetracing/infra/steps"
 )
 
 // condition is what nodes are waited for.
@@ -26,7 +27,7 @@ var (
 	// ready are the nodes that are Ready and have a pod network.
 	ready = condition{"ready", (*cluster).ready}
 	// answering are the nodes whose kubelet answers and, on servers, whose kube-apiserver
-	// is ready. Kubernetes calls those nodes Ready that said so within 40 seconds.
+	// is ready. Kubernetes counts a node as Ready that has reported so within 40 seconds.
 	answering = condition{"answering", (*cluster).answering}
 )
 
@@ -46,6 +47,12 @@ func (c *cluster) waitOrExplain(ctx context.Context, conditions ...condition) er
 // waitFor waits until every node meets a condition. Without it, the first thing to
 // hang would be a workload that nothing can schedule, with nothing to say why.
 func (c *cluster) waitFor(ctx context.Context, condition condition) error {
+	return steps.Do(ctx, "wait until the nodes are "+condition.name, func(ctx context.Context) error {
+		return c.pollNodes(ctx, condition)
+	})
+}
+
+func (c *cluster) pollNodes(ctx context.Context, condition condition) error {
 	c.log.printf("waiting for %s to be %s", count(len(c.Nodes)), condition.name)
 	limited, cancel := context.WithTimeout(ctx, nodeTimeout)
 	defer cancel()
@@ -61,7 +68,7 @@ func (c *cluster) waitFor(ctx context.Context, condition condition) error {
 			return "", false, context.Cause(ctx)
 		}
 		if err == nil {
-			// Kubernetes may not answer for a moment: what it last said still counts.
+			// Kubernetes may not answer for a moment: its last answer still counts.
 			met = len(nodes)
 		}
 		if err == nil && met >= len(c.Nodes) {

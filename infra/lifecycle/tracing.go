@@ -8,19 +8,24 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kubetracing/kubetracing/components/poll"
 	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/infra/docker"
-	"github.com/kubetracing/kubetracing/infra/internal/poll"
+	"github.com/kubetracing/kubetracing/infra/steps"
 )
 
 // tracingTimeout bounds the check of a cluster's tracing. A node that has just
 // registered may not be reachable for a moment.
 const tracingTimeout = 30 * time.Second
 
-// checkTracing returns an error that says why a node does not trace. A runtime that
+// checkTracing returns an error with the reason why a node does not trace. A runtime that
 // cannot trace, a kubelet that did not read its file and a kube-apiserver that was not
 // given its own write nothing about it and send nothing.
 func (c *cluster) checkTracing(ctx context.Context) error {
+	return steps.Do(ctx, "check that the nodes trace", c.waitForTracing)
+}
+
+func (c *cluster) waitForTracing(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, tracingTimeout)
 	defer cancel()
 	// Of the last check that came to its end.
@@ -185,7 +190,7 @@ func (c *cluster) crioNotTracing(ctx context.Context, node string) ([]string, er
 	}
 	for _, handler := range c.Runtime.Handlers {
 		if !strings.Contains(config, "[crio.runtime.runtimes."+handler+"]") {
-			reasons = append(reasons, fmt.Sprintf("CRI-O on %s has dropped the runtime handler %s; `docker logs %s` says why", node, handler, node))
+			reasons = append(reasons, fmt.Sprintf("CRI-O on %s has dropped the runtime handler %s; see `docker logs %s`", node, handler, node))
 		}
 	}
 	return reasons, nil

@@ -20,11 +20,12 @@ type Verified struct {
 	After string `json:"after,omitempty"`
 }
 
-// Since returns the earliest start of a span that counts for a verification; zero if
-// every span does. Spans of an earlier configuration must not count.
+// Since returns the earliest start of a span that counts for a verification: see
+// [verify.Everything]. Where only new ones do, spans of an earlier configuration must not
+// count.
 func Since(ctx context.Context, client *docker.Client, document spec.Verification) (time.Time, error) {
 	if !document.OnlyNew {
-		return time.Time{}, nil
+		return verify.Everything(time.Duration(document.MaxAge)), nil
 	}
 	return Started(ctx, client, document.Containers)
 }

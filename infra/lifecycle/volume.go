@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"archive/tar"
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -38,16 +37,17 @@ for file in *; do
 done
 `
 
-// WriteNodeFiles replaces the content of a volume that the nodes mount. The files travel
-// on standard input, so that a remote Docker host gets them, too.
-func (m *Manager) WriteNodeFiles(ctx context.Context, document spec.NodeFiles, owner docker.Owner) error {
+// WriteNodeFiles replaces the content of a volume that the nodes mount by the document's
+// files and by secret ones, which only root may read. The files travel on standard
+// input, so that a remote Docker host gets them, too.
+func (m *Manager) WriteNodeFiles(ctx context.Context, document spec.NodeFiles, secret map[string]string, owner docker.Owner) error {
 	if len(document.Files) == 0 {
 		return fmt.Errorf("write the files of the nodes to volume %s: there are none", document.Volume)
 	}
 	if err := m.requireOwn(ctx, document.Volume, owner); err != nil {
 		return fmt.Errorf("write the files of the nodes: %w", err)
 	}
-	archive, err := archive(document.Files)
+	archive, err := archive(document.Files, secret)
 	if err != nil {
 		return fmt.Errorf("write the files of the nodes to volume %s: %w", document.Volume, err)
 	}
@@ -61,29 +61,42 @@ func (m *Manager) WriteNodeFiles(ctx context.Context, document spec.NodeFiles, o
 	return nil
 }
 
-// archive returns a tar archive of files, the same for the same files.
-func archive(files map[string]string) (string, error) {
+// archive returns a tar archive of files, the same for the same files. Secret ones are
+// readable for their owner only.
+func archive(files, secret map[string]string) (string, error) {
 	var text strings.Builder
 	writer := tar.NewWriter(&text)
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		if !fileName.MatchString(name) {
-			return "", fmt.Errorf("%q is not the base name of a file", name)
-		}
-		err := writer.WriteHeader(&tar.Header{
-			Typeflag: tar.TypeReg, Name: name, Size: int64(len(files[name])), Mode: 0o644,
-			ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR,
-		})
-		if err == nil {
-			_, err = writer.Write([]byte(files[name]))
-		}
-		if err != nil {
-			return "", fmt.Errorf("archive %s: %w", name, err)
+	for _, group := range []struct {
+		files map[string]string
+		mode  int64
+	}{{files, 0o644}, {secret, 0o600}} {
+		for _, name := range slices.Sorted(maps.Keys(group.files)) {
+			if err := archiveFile(writer, name, group.files[name], group.mode); err != nil {
+				return "", err
+			}
 		}
 	}
 	if err := writer.Close(); err != nil {
 		return "", fmt.Errorf("archive: %w", err)
 	}
 	return text.String(), nil
+}
+
+func archiveFile(writer *tar.Writer, name, content string, mode int64) error {
+	if !fileName.MatchString(name) {
+		return fmt.Errorf("%q is not the base name of a file", name)
+	}
+	err := writer.WriteHeader(&tar.Header{
+		Typeflag: tar.TypeReg, Name: name, Size: int64(len(content)), Mode: mode,
+		ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR,
+	})
+	if err == nil {
+		_, err = writer.Write([]byte(content))
+	}
+	if err != nil {
+		return fmt.Errorf("archive %s: %w", name, err)
+	}
+	return nil
 }
 
 // requireOwn returns an error unless a volume is the owner's.
@@ -104,18 +117,25 @@ func (m *Manager) requireOwn(ctx context.Context, name string, owner docker.Owne
 // userID is a numeric user id.
 var userID = regexp.MustCompile(`^[0-9]+$`)
 
-// ChownVolume gives a volume to a user: Docker gives a new one to root, unless the image
-// has the path where it is mounted.
+// ChownVolume gives a volume, with everything in it, to a user: Docker gives a new one to
+// root, unless the image has the path where it is mounted.
 func (m *Manager) ChownVolume(ctx context.Context, document spec.Volume, owner docker.Owner) error {
-	if !userID.MatchString(document.User) {
+	if document.UserOf == "" && !userID.MatchString(document.User) {
 		return fmt.Errorf("change the owner of volume %s: %q is not a numeric user id", document.Volume, document.User)
 	}
 	if err := m.requireOwn(ctx, document.Volume, owner); err != nil {
 		return fmt.Errorf("change the owner of a volume: %w", err)
 	}
+	user := document.User + ":" + document.User
+	if document.UserOf != "" {
+		var err error
+		if user, err = m.userOf(ctx, document.UserOf); err != nil {
+			return fmt.Errorf("change the owner of volume %s: %w", document.Volume, err)
+		}
+	}
 	_, err := m.docker.Run(ctx, docker.Throwaway{
 		Image: document.Image, Volumes: map[string]string{document.Volume: "/volume"},
-		Command: []string{"chown", document.User + ":" + document.User, "/volume"},
+		Command: []string{"chown", "-R", user, "/volume"},
 	})
 	if err != nil {
 		return fmt.Errorf("change the owner of volume %s: %w", document.Volume, err)
@@ -123,11 +143,23 @@ func (m *Manager) ChownVolume(ctx context.Context, document spec.Volume, owner d
 	return nil
 }
 
-// ImagePresent returns the id of an image, which must be in the Docker daemon.
-func (m *Manager) ImagePresent(ctx context.Context, reference string) (string, error) {
+// userOf returns the user and the group as whom an image runs, in numbers. A group that
+// is not known, or only by name, does not matter: the user owns the volume.
+func (m *Manager) userOf(ctx context.Context, reference string) (string, error) {
 	image, err := m.docker.InspectImage(ctx, reference)
-	if errors.Is(err, docker.ErrNotFound) {
-		return "", fmt.Errorf("image %s is not in the Docker daemon after its build: %w", reference, err)
+	if err != nil {
+		return "", err
 	}
-	return image.ID, err
+	user, group, _ := strings.Cut(image.User, ":")
+	if user == "" || user == "root" {
+		user = "0"
+	}
+	if !userID.MatchString(user) {
+		return "", fmt.Errorf("image %s runs as user %q, and only the image knows that user's number: "+
+			"use an image whose USER is a number, or a setting that needs no volume", reference, user)
+	}
+	if !userID.MatchString(group) {
+		group = user
+	}
+	return user + ":" + group, nil
 }

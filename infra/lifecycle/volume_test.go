@@ -3,6 +3,7 @@ package lifecycle_test
 import (
 	"archive/tar"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -36,7 +37,7 @@ func TestManager_WriteNodeFiles(t *testing.T) {
 		h := newHost(t)
 		h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, state)})
 		h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{})
-		require.NoError(t, h.manager().WriteNodeFiles(t.Context(), nodeFiles(), owner))
+		require.NoError(t, h.manager().WriteNodeFiles(t.Context(), nodeFiles(), nil, owner))
 		calls := h.Calls("docker", "run")
 		require.Len(t, calls, 1)
 		assert.Equal(t, []string{
@@ -64,7 +65,7 @@ func TestManager_WriteNodeFiles(t *testing.T) {
 		t.Run("refuses a volume that is "+name, func(t *testing.T) {
 			h := newHost(t)
 			h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels})
-			err := h.manager().WriteNodeFiles(t.Context(), nodeFiles(), owner)
+			err := h.manager().WriteNodeFiles(t.Context(), nodeFiles(), nil, owner)
 			require.ErrorContains(t, err, "write the files of the nodes: volume traced-tracing is not this stack's: it seems to belong to ")
 			assert.Empty(t, h.changes())
 		})
@@ -72,7 +73,7 @@ func TestManager_WriteNodeFiles(t *testing.T) {
 	t.Run("refuses without an identity", func(t *testing.T) {
 		h := newHost(t)
 		h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, "")})
-		require.ErrorContains(t, h.manager().WriteNodeFiles(t.Context(), nodeFiles(), docker.Owner{}), "KUBETRACING_STATE")
+		require.ErrorContains(t, h.manager().WriteNodeFiles(t.Context(), nodeFiles(), nil, docker.Owner{}), "KUBETRACING_STATE")
 		assert.Empty(t, h.changes())
 	})
 	for _, name := range []string{"../kubelet.yaml", "a/b", ".new", "", "a b", "$(id)"} {
@@ -81,15 +82,15 @@ func TestManager_WriteNodeFiles(t *testing.T) {
 			h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, state)})
 			document := nodeFiles()
 			document.Files = map[string]string{name: ""}
-			require.ErrorContains(t, h.manager().WriteNodeFiles(t.Context(), document, owner), "is not the base name of a file")
+			require.ErrorContains(t, h.manager().WriteNodeFiles(t.Context(), document, nil, owner), "is not the base name of a file")
 			assert.Empty(t, h.changes())
 		})
 	}
-	t.Run("fails with what docker says", func(t *testing.T) {
+	t.Run("fails with docker's error", func(t *testing.T) {
 		h := newHost(t)
 		h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, state)})
 		h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{Stderr: "no space left on device", Code: 125})
-		err := h.manager().WriteNodeFiles(t.Context(), nodeFiles(), owner)
+		err := h.manager().WriteNodeFiles(t.Context(), nodeFiles(), nil, owner)
 		require.ErrorContains(t, err, "write the files of the nodes to volume traced-tracing: ")
 		require.ErrorContains(t, err, "exit status 125: no space left on device")
 	})
@@ -101,7 +102,7 @@ func TestManager_WriteNodeFiles_script(t *testing.T) {
 	h := newHost(t)
 	h.world.SetVolumes(docker.Volume{Name: "traced-tracing", Labels: labels(stack, state)})
 	h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{})
-	require.NoError(t, h.manager().WriteNodeFiles(t.Context(), nodeFiles(), owner))
+	require.NoError(t, h.manager().WriteNodeFiles(t.Context(), nodeFiles(), nil, owner))
 	call := h.Calls("docker", "run")[0]
 
 	shells := [][]string{{"/bin/sh"}}
@@ -154,8 +155,35 @@ func TestManager_ChownVolume(t *testing.T) {
 		h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{})
 		require.NoError(t, h.manager().ChownVolume(t.Context(), document, owner))
 		assert.Equal(t, []string{
-			"docker run --rm --interactive --network none --volume traced-jaeger:/volume --entrypoint chown busybox:1.37.0 10001:10001 /volume",
+			"docker run --rm --interactive --network none --volume traced-jaeger:/volume --entrypoint chown busybox:1.37.0 -R 10001:10001 /volume",
 		}, h.changes())
+	})
+	for user, want := range map[string]string{
+		"": "0:0", "root": "0:0", "0": "0:0", "10001": "10001:10001", "65532:65532": "65532:65532", "1000:0": "1000:0", "1000:users": "1000:1000", "root:root": "0:0",
+	} {
+		t.Run(fmt.Sprintf("gives it to the user %q of an image", user), func(t *testing.T) {
+			h := newHost(t)
+			h.world.SetVolumes(docker.Volume{Name: "traced-jaeger", Labels: labels(stack, state)})
+			h.world.SetImages(docker.Image{ID: "sha256:1", Tags: []string{"mine/jaeger:2"}, User: user})
+			h.On(dockertest.Command("docker run "+dockertest.Rest), dockertest.Answer{})
+			own := spec.Volume{Volume: "traced-jaeger", UserOf: "mine/jaeger:2", Image: "busybox:1.37.0"}
+			require.NoError(t, h.manager().ChownVolume(t.Context(), own, owner))
+			assert.Equal(t, []string{
+				"docker run --rm --interactive --network none --volume traced-jaeger:/volume --entrypoint chown busybox:1.37.0 -R " + want + " /volume",
+			}, h.changes())
+		})
+	}
+	t.Run("refuses the user of an image that is no number", func(t *testing.T) {
+		h := newHost(t)
+		h.world.SetVolumes(docker.Volume{Name: "traced-jaeger", Labels: labels(stack, state)})
+		h.world.SetImages(docker.Image{ID: "sha256:1", Tags: []string{"mine/jaeger:2"}, User: "jaeger:jaeger"})
+		own := spec.Volume{Volume: "traced-jaeger", UserOf: "mine/jaeger:2", Image: "busybox:1.37.0"}
+		require.EqualError(t, h.manager().ChownVolume(t.Context(), own, owner),
+			`change the owner of volume traced-jaeger: image mine/jaeger:2 runs as user "jaeger", and only the image knows that user's number: `+
+				"use an image whose USER is a number, or a setting that needs no volume")
+		own.UserOf = "mine/jaeger:3"
+		require.ErrorIs(t, h.manager().ChownVolume(t.Context(), own, owner), docker.ErrNotFound)
+		assert.Empty(t, h.changes())
 	})
 	t.Run("refuses a volume of another state", func(t *testing.T) {
 		h := newHost(t)
@@ -164,22 +192,11 @@ func TestManager_ChownVolume(t *testing.T) {
 			"it seems to belong to stack kubetracing/test with another state (STATE-B)")
 		assert.Empty(t, h.changes())
 	})
-	t.Run("refuses a user that is no number", func(t *testing.T) {
+	t.Run("refuses a user that is not a number", func(t *testing.T) {
 		h := newHost(t)
 		named := document
 		named.User = "--reference=/etc/shadow"
 		require.ErrorContains(t, h.manager().ChownVolume(t.Context(), named, owner), "is not a numeric user id")
 		assert.Empty(t, h.Calls())
 	})
-}
-
-func TestManager_ImagePresent(t *testing.T) {
-	h := newHost(t)
-	h.world.SetImages(docker.Image{ID: "sha256:1", Tags: []string{"traced-node:1"}})
-	id, err := h.manager().ImagePresent(t.Context(), "traced-node:1")
-	require.NoError(t, err)
-	assert.Equal(t, "sha256:1", id)
-	_, err = h.manager().ImagePresent(t.Context(), "traced-node:2")
-	require.ErrorContains(t, err, "image traced-node:2 is not in the Docker daemon after its build: ")
-	require.ErrorContains(t, err, "No such image: traced-node:2")
 }

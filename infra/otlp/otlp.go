@@ -94,7 +94,7 @@ func rejected(answer string) error {
 func split(traces ptrace.Traces, size int) ([][]byte, error) {
 	body, err := (&ptrace.JSONMarshaler{}).MarshalTraces(traces)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("encode traces: %w", err)
 	}
 	count := traces.SpanCount()
 	if len(body) <= size || count < 2 {

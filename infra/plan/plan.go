@@ -61,6 +61,7 @@ func New(name string, stack stacks.Stack, compose Compose) (Plan, error) {
 		Stack:      name,
 		Kubernetes: stack.Release.Kubernetes,
 		Notes:      stack.Notes(),
+		Images:     stack.ClusterSpec().K3dImages(),
 		Ports:      map[string]string{},
 		Files:      map[string]string{},
 	}
@@ -154,7 +155,7 @@ func (p *Plan) addFiles(name string, inputs resource.PropertyMap) error {
 // other JSON is rendered as YAML, which is easier to read and to compare.
 func (p *Plan) addDocument(name, text string) error {
 	var nodes spec.NodeFiles
-	if err := spec.Decode([]byte(text), &nodes); err == nil && nodes.Files != nil {
+	if err := spec.Decode([]byte(text), &nodes); err == nil {
 		for file, content := range nodes.Files {
 			p.Files["nodes:"+tracing.ConfigDirectory+"/"+file] = content
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/kubetracing/kubetracing/components/spec"
+	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/infra/plan"
 	"github.com/kubetracing/kubetracing/stacks"
 )
@@ -97,7 +98,17 @@ func TestPlan_Images(t *testing.T) {
 		})
 		return errors.Join(append(problems, err)...)
 	})
-	assert.Equal(t, []string{"a:1", "busybox:1", "k3s:1", "node:1 (built)", "z:1"}, planned.Images)
+	assert.Equal(t, []string{"a:1", "busybox:1", "ghcr.io/k3d-io/k3d-tools:" + tracing.K3dRelease, "k3s:1", "node:1 (built)", "z:1"}, planned.Images)
+}
+
+func TestPlan_Images_LoadBalancer(t *testing.T) {
+	t.Parallel()
+	stack, err := stacks.New("kubetracing", "test", map[string]string{"kubetracing:cluster": `{"servers":2}`})
+	require.NoError(t, err)
+	planned, err := plan.New("test", stack, func(*pulumi.Context, stacks.Stack) error { return nil })
+	require.NoError(t, err)
+	assert.Equal(t, []string{"ghcr.io/k3d-io/k3d-proxy:" + tracing.K3dRelease, "ghcr.io/k3d-io/k3d-tools:" + tracing.K3dRelease}, planned.Images,
+		"k3d balances the load of several servers")
 }
 
 func TestPlan_Secrets(t *testing.T) {

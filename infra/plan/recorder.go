@@ -37,7 +37,7 @@ func (r *Recorder) Call(args pulumi.MockCallArgs) (resource.PropertyMap, error) 
 	return nil, fmt.Errorf("the provider function %s cannot be called offline", args.Token)
 }
 
-// Resources returns what was registered, but for the stack itself.
+// Resources returns what was registered, except the stack itself.
 func (r *Recorder) Resources() []pulumi.MockResourceArgs {
 	r.mu.Lock()
 	defer r.mu.Unlock()

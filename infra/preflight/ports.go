@@ -54,10 +54,12 @@ func takenPort(ctx context.Context, needs Needs, port stacks.Port, containers []
 	return fmt.Errorf("port %d (%s) is taken by %s: stop it, or choose another port", port.Number, port.Key, holder)
 }
 
-// publishes reports whether a container publishes a TCP port where 127.0.0.1 has it.
+// publishes reports whether a container holds a TCP port of 127.0.0.1. One that does not
+// run holds none, and a port of every address of IPv6 is none of IPv4: where a container
+// has both, Docker lists both.
 func publishes(c docker.Container, number int) bool {
-	return slices.ContainsFunc(c.Ports, func(p docker.Port) bool {
-		local := p.HostIP == "" || p.HostIP == "0.0.0.0" || p.HostIP == "127.0.0.1" || p.HostIP == "::"
+	return c.State.Started() && slices.ContainsFunc(c.Ports, func(p docker.Port) bool {
+		local := p.HostIP == "" || p.HostIP == "0.0.0.0" || p.HostIP == "127.0.0.1"
 		return p.Host == number && p.Protocol == "tcp" && local
 	})
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,8 +28,12 @@ const stack = "kubetracing/dev"
 // machine has a k3d that is new enough and a Docker daemon with nothing in it.
 type machine struct {
 	*dockertest.Runner
-	world *dockertest.World
-	k3d   error
+	world   *dockertest.World
+	k3d     error
+	offline bool
+	routes  []preflight.Route
+	// environment is that of Pulumi's provider.
+	environment map[string]string
 }
 
 func versionOf(arch string) dockertest.Answer {
@@ -35,23 +41,41 @@ func versionOf(arch string) dockertest.Answer {
 }
 
 func endpoint(host string) dockertest.Answer {
-	return dockertest.Print(`[{"Endpoints":{"docker":{"Host":"` + host + `"}}}]`)
+	return dockertest.Print(`[{"Name":"default","Endpoints":{"docker":{"Host":"` + host + `"}}}]`)
 }
 
-var versionCommand = []string{"docker", "version", "--format", "{{json .}}"}
+var (
+	versionCommand = []string{"docker", "version", "--format", "{{json .}}"}
+	infoCommand    = []string{"docker", "info", "--format", "{{json .}}"}
+)
 
 func newMachine(t *testing.T) *machine {
 	t.Helper()
 	m := &machine{Runner: dockertest.New(t)}
 	m.world = dockertest.NewWorld(m.Runner)
 	m.On(versionCommand, versionOf("amd64"))
+	m.On(infoCommand, dockertest.Print(`{"ID":"A"}`))
 	m.On(dockertest.Command("docker context inspect"), endpoint("unix:///var/run/docker.sock"))
 	return m
 }
 
 func (m *machine) check(t *testing.T, needs preflight.Needs) error {
 	t.Helper()
-	return preflight.Machine{Docker: m.Client(), K3d: func(context.Context) error { return m.k3d }}.Check(t.Context(), needs)
+	return m.machine().Check(t.Context(), needs)
+}
+
+func (m *machine) machine() preflight.Machine {
+	return preflight.Machine{
+		Docker: m.Client(), K3d: func(context.Context) error { return m.k3d }, Offline: m.offline,
+		Routes: func() ([]preflight.Route, error) { return m.routes, nil },
+		K3dImages: func(_ context.Context, loadBalancer bool) []string {
+			if loadBalancer {
+				return []string{"k3d-tools:1", "k3d-proxy:1"}
+			}
+			return []string{"k3d-tools:1"}
+		},
+		Getenv: func(name string) string { return m.environment[name] },
+	}
 }
 
 func labels(stack, state string) map[string]string {
@@ -107,14 +131,49 @@ func TestNeedsOf(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, preflight.Needs{
 		Names:         spec.Names{Stack: "traced/dev", Cluster: "traced-dev", Networks: []string{"traced-dev"}},
-		Architectures: []string{"amd64", "arm64"},
+		Architectures: []string{"amd64", "arm64"}, BuildImages: []string{stack.BaseImage(), "busybox:1.37.0"},
 		Ports: []stacks.Port{
 			{Key: "traced:cluster.apiPort", Number: 6550},
 			{Key: "traced:jaeger.uiPort", Number: 16686},
 			{Key: "traced:collector.otlpGrpcPort", Number: 24317},
 		},
 		SubnetKey: "traced:network.subnet", Subnet: netip.MustParsePrefix("10.112.4.0/22"),
+		Images: stack.Images(),
 	}, preflight.NeedsOf(stack))
+
+	stack, err = stacks.New("traced", "dev", map[string]string{"traced:cluster": `{"servers":3}`})
+	require.NoError(t, err)
+	assert.True(t, preflight.NeedsOf(stack).LoadBalancer)
+	assert.True(t, preflight.NeedsOf(stack).Derived)
+}
+
+func TestCheck_Images(t *testing.T) {
+	t.Parallel()
+	digest := "@sha256:" + strings.Repeat("a", 64)
+	wanted := needs()
+	wanted.Images = []string{"rancher/k3s:1", "jaeger:2" + digest, "collector:3" + digest, "busybox:1", "busybox:1"}
+	wanted.LoadBalancer = true
+	m := newMachine(t)
+	require.NoError(t, m.check(t, wanted), "Docker pulls them")
+
+	m.offline = true
+	m.world.SetImages(
+		docker.Image{ID: "sha256:1", Tags: []string{"rancher/k3s:1"}}, docker.Image{ID: "sha256:2", Tags: []string{"k3d-tools:1"}},
+		docker.Image{ID: "sha256:3", Tags: []string{"jaeger:2"}},
+	)
+	err := m.check(t, wanted)
+	require.EqualError(t, err, "OFFLINE forbids downloads, and Docker lacks 4 of the images that an update needs: "+
+		"busybox:1, collector:3"+digest+", jaeger:2"+digest+
+		" (jaeger:2 is there without a digest, as docker load leaves it: name it so in the stack's file), k3d-proxy:1. "+
+		"Where there is a network, run `for image in busybox:1 collector:3 k3d-proxy:1; do docker pull $image; done; "+
+		"docker save --output images.tar busybox:1 collector:3 k3d-proxy:1`; here, `docker load --input images.tar`")
+
+	wanted.Images = []string{"rancher/k3s:1", "jaeger:2"}
+	wanted.LoadBalancer = false
+	require.NoError(t, m.check(t, wanted))
+
+	m.On(dockertest.Command("docker image inspect "+dockertest.Rest), dockertest.Fail("disk on fire"))
+	require.ErrorContains(t, m.check(t, wanted), "disk on fire")
 }
 
 func TestCheck_Empty(t *testing.T) {
@@ -190,6 +249,56 @@ func TestCheck_K3d(t *testing.T) {
 	require.NoError(t, preflight.Docker(t.Context(), m.Client()), "Docker alone needs no k3d")
 }
 
+func TestCheck_ImageStore(t *testing.T) {
+	t.Parallel()
+	const containerd = `{"DriverStatus":[["driver-type","io.containerd.snapshotter.v1"]]}`
+	refusal := func(version string) string {
+		return "the node image cannot be built by Docker " + version + " with the containerd image store (https://github.com/moby/moby/issues/47717): " +
+			"update Docker to 27.5.0 or newer, or turn that store off, in Docker Desktop with \"Use containerd for pulling and storing images\", " +
+			"elsewhere with \"features\": {\"containerd-snapshotter\": false} in daemon.json"
+	}
+	for name, test := range map[string]struct {
+		version, info string
+		refused       bool
+	}{
+		"27.0":                         {"27.0.3", containerd, true},
+		"27.4":                         {"27.4.1", containerd, true},
+		"a candidate of 27.5":          {"27.5.0-rc.1", containerd, true},
+		"26.1 of a distribution":       {"26.1.5+dfsg1", containerd, true},
+		"27.5":                         {"27.5.0", containerd, false},
+		"29":                           {"29.1.0", containerd, false},
+		"a build of one's own":         {"dev", containerd, false},
+		"27.4 with its own store":      {"27.4.1", `{"Driver":"overlay2","DriverStatus":[["Backing Filesystem","extfs"],["Native Overlay Diff","true"]]}`, false},
+		"27.4 with an unknown storage": {"27.4.1", `{"DriverStatus":null}`, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			m.On(versionCommand, dockertest.Print(`{"Client":{},"Server":{"Version":"`+test.version+`","Arch":"amd64"}}`))
+			m.On(infoCommand, dockertest.Print(test.info))
+			for _, err := range []error{m.check(t, needs()), m.machine().Build(t.Context(), needs())} {
+				if test.refused {
+					require.EqualError(t, err, refusal(test.version))
+				} else {
+					require.NoError(t, err)
+				}
+			}
+		})
+	}
+}
+
+func TestCheck_Credentials(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	folder := t.TempDir()
+	m.environment = map[string]string{"DOCKER_CONFIG": folder}
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "config.json"), []byte(`{"credsStore":"desktop.exe"}`), 0o600))
+	m.On(dockertest.Command("docker-credential-desktop.exe list"), dockertest.Answer{Err: &exec.Error{Name: "x", Err: exec.ErrNotFound}})
+	for _, err := range []error{m.check(t, needs()), m.machine().Build(t.Context(), needs())} {
+		require.ErrorContains(t, err, folder+`/config.json: credsStore "desktop.exe": docker-credential-desktop.exe is not on PATH`)
+	}
+}
+
 func TestCheck_Strangers(t *testing.T) {
 	t.Parallel()
 	cluster := func(whose string) string {
@@ -245,19 +354,39 @@ func TestCheck_Ports(t *testing.T) {
 	similar.Ports = []docker.Port{{HostIP: "0.0.0.0", Host: 1, Container: port, Protocol: "tcp"}, {HostIP: "0.0.0.0", Host: port, Container: 1, Protocol: "udp"}}
 	elsewhere := container("grafana", nil)
 	elsewhere.Ports = []docker.Port{{HostIP: "192.0.2.1", Host: port, Container: 1, Protocol: "tcp"}}
+	sixth := container("grafana", nil)
+	sixth.Ports = []docker.Port{{HostIP: "::", Host: port, Container: 1, Protocol: "tcp"}, {HostIP: "::1", Host: port, Container: 1, Protocol: "tcp"}}
+	both := container("grafana", nil)
+	both.Ports = []docker.Port{{HostIP: "::", Host: port, Container: 1, Protocol: "tcp"}, {HostIP: "0.0.0.0", Host: port, Container: 1, Protocol: "tcp"}}
+	other := container("grafana", nil)
+	for _, protocol := range []string{"udp", "sctp"} {
+		for number := port - 1; number <= port+1; number++ {
+			other.Ports = append(other.Ports, docker.Port{HostIP: "0.0.0.0", Host: number, Container: number, Protocol: protocol})
+		}
+	}
+	stopped, paused := container("grafana", nil, port), container("grafana", nil, port)
+	stopped.State.Status, paused.State.Status = "exited", "paused"
+	ownStopped := container("kubetracing-dev-jaeger", labels(stack, "A"), port)
+	ownStopped.State.Status = "exited"
 	tests := map[string]struct {
 		containers []docker.Container
 		want       string
 	}{
-		"taken by another process":                                          {nil, "another process"},
-		"taken by another container":                                        {[]docker.Container{container("grafana", nil, port)}, `container "grafana"`},
-		"taken by another stack's container":                                {[]docker.Container{container("other-jaeger", labels("kubetracing/other", "B"), port)}, `container "other-jaeger" of stack kubetracing/other`},
-		"taken by a container of another state":                             {[]docker.Container{container("dev-jaeger", labels(stack, "B"), port)}, `container "dev-jaeger" of stack kubetracing/dev`},
-		"taken by a container that publishes a range":                       {[]docker.Container{container("grafana", nil, port-1, port, port+1)}, `container "grafana"`},
-		"taken by a process although a container has a similar port":        {[]docker.Container{similar}, "another process"},
-		"taken by a process although a container has it on another address": {[]docker.Container{elsewhere}, "another process"},
-		"taken by the stack's own container":                                {[]docker.Container{container("kubetracing-dev-jaeger", labels(stack, "A"), port)}, ""},
-		"taken by the stack's own container, which publishes a range":       {[]docker.Container{container("kubetracing-dev-jaeger", labels(stack, "A"), port, port+1)}, ""},
+		"taken by a process although a container has it on every address of IPv6":  {[]docker.Container{sixth}, "another process"},
+		"taken by a container that has it on every address of both families":       {[]docker.Container{both}, `container "grafana"`},
+		"taken by a process although a container publishes ranges of other kinds":  {[]docker.Container{other}, "another process"},
+		"taken by a process although a container that does not run would have it":  {[]docker.Container{stopped}, "another process"},
+		"taken by a process although the stack's own container had it and stopped": {[]docker.Container{ownStopped}, "another process"},
+		"taken by a paused container":                                              {[]docker.Container{paused}, `container "grafana"`},
+		"taken by another process":                                                 {nil, "another process"},
+		"taken by another container":                                               {[]docker.Container{container("grafana", nil, port)}, `container "grafana"`},
+		"taken by another stack's container":                                       {[]docker.Container{container("other-jaeger", labels("kubetracing/other", "B"), port)}, `container "other-jaeger" of stack kubetracing/other`},
+		"taken by a container of another state":                                    {[]docker.Container{container("dev-jaeger", labels(stack, "B"), port)}, `container "dev-jaeger" of stack kubetracing/dev`},
+		"taken by a container that publishes a range":                              {[]docker.Container{container("grafana", nil, port-1, port, port+1)}, `container "grafana"`},
+		"taken by a process although a container has a similar port":               {[]docker.Container{similar}, "another process"},
+		"taken by a process although a container has it on another address":        {[]docker.Container{elsewhere}, "another process"},
+		"taken by the stack's own container":                                       {[]docker.Container{container("kubetracing-dev-jaeger", labels(stack, "A"), port)}, ""},
+		"taken by the stack's own container, which publishes a range":              {[]docker.Container{container("kubetracing-dev-jaeger", labels(stack, "A"), port, port+1)}, ""},
 		// k3d does not put our label on the load balancer of several servers.
 		"taken by the load balancer of the stack's cluster": {[]docker.Container{node("server", labels(stack, "A")), node("loadbalancer", nil, port)}, ""},
 	}
@@ -280,6 +409,7 @@ func TestCheck_Ports(t *testing.T) {
 		t.Run("of the daemon at "+host, func(t *testing.T) {
 			m := newMachine(t)
 			m.On(dockertest.Command("docker context inspect"), endpoint(host))
+			m.environment = map[string]string{"DOCKER_HOST": host}
 			err := m.check(t, needs(port))
 			if checked {
 				require.ErrorContains(t, err, "is taken by another process")
@@ -298,6 +428,29 @@ func TestCheck_Ports(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, listener.Close())
 	})
+}
+
+func TestCheck_Provider(t *testing.T) {
+	t.Parallel()
+	port := listen(t)
+	m := newMachine(t)
+	m.k3d = errors.New("k3d 5.7.0 is too old")
+	m.On(dockertest.Command("docker context inspect"), dockertest.Print(`[{"Name":"build","Endpoints":{"docker":{"Host":"ssh://me@build.example"}}}]`))
+	m.On(infoCommand, dockertest.Print(`{"ID":"B"}`))
+	m.On([]string{"docker", "--host", "unix:///var/run/docker.sock", "info", "--format", "{{json .}}"}, dockertest.Print(`{"ID":"A"}`))
+	err := m.check(t, needs(port))
+	require.ErrorContains(t, err, "k3d 5.7.0 is too old")
+	require.ErrorContains(t, err, "\nPulumi's Docker provider would connect to unix:///var/run/docker.sock (its default), but the Docker context \"build\" connects to ssh://me@build.example: ")
+	assert.NotContains(t, err.Error(), "is taken by", "what is in the wrong daemon does not matter")
+
+	m.environment = map[string]string{"DOCKER_HOST": "ssh://me@build.example"}
+	require.EqualError(t, m.check(t, needs(port)), "k3d 5.7.0 is too old: install k3d 5.8.3 or newer (https://k3d.io), or run `make up`, which brings its own",
+		"and the ports of another machine are not those of this one")
+
+	wanted := needs()
+	wanted.ProviderHost = "tcp://elsewhere.example:2376"
+	m.On([]string{"docker", "--host", "tcp://elsewhere.example:2376", "info", "--format", "{{json .}}"}, dockertest.Print(`{"ID":"A"}`))
+	require.ErrorContains(t, m.check(t, wanted), "would connect to tcp://elsewhere.example:2376 (docker:host)")
 }
 
 func TestCheck_Subnet(t *testing.T) {
@@ -339,6 +492,92 @@ func TestCheck_Subnet(t *testing.T) {
 			}
 			require.EqualError(t, err, test.want)
 		})
+	}
+}
+
+func TestCheck_Routes(t *testing.T) {
+	t.Parallel()
+	derived := needs()
+	derived.Derived = true
+	route := func(destination, through string) preflight.Route {
+		return preflight.Route{Destination: netip.MustParsePrefix(destination), Interface: through}
+	}
+	network := func(name, subnet string) docker.Network {
+		return docker.Network{Name: name, Labels: labels(stack, "A"), Subnets: []netip.Prefix{netip.MustParsePrefix(subnet)}}
+	}
+	refused := func(destination, free string) string {
+		return "the range 10.112.4.0/22, which follows from the stack's name, is that of this machine's route to " + destination +
+			" through tun0, perhaps of a VPN: choose another range with kubetracing:network.subnet" + free
+	}
+	tests := map[string]struct {
+		needs    preflight.Needs
+		routes   []preflight.Route
+		networks []docker.Network
+		want     string
+	}{
+		"cover a derived range": {
+			derived,
+			[]preflight.Route{route("0.0.0.0/0", "eth0"), route("10.0.0.0/8", "tun0")},
+			nil,
+			refused("10.0.0.0/8", ", such as 172.31.252.0/22"),
+		},
+		"lead into a derived range": {
+			derived, []preflight.Route{route("10.112.5.1/32", "tun0")}, nil, refused("10.112.5.1/32", ", such as 10.127.252.0/22"),
+		},
+		"cover every private range": {
+			derived,
+			[]preflight.Route{route("10.0.0.0/8", "tun0"), route("172.16.0.0/12", "tun0"), route("192.168.0.0/16", "tun0")},
+			nil,
+			refused("10.0.0.0/8", ""),
+		},
+		"cover what Docker has not taken": {
+			derived,
+			[]preflight.Route{route("10.0.0.0/8", "tun0")},
+			[]docker.Network{network("other", "172.31.248.0/21")},
+			refused("10.0.0.0/8", ", such as 172.31.244.0/22"),
+		},
+		"cover a range that was chosen": {needs(), []preflight.Route{route("10.0.0.0/8", "tun0")}, nil, ""},
+		"cover the network that exists": {derived, []preflight.Route{route("10.0.0.0/8", "tun0")}, []docker.Network{network("kubetracing-dev", "10.112.4.0/22")}, ""},
+		"are a VPN's for everything":    {derived, []preflight.Route{route("0.0.0.0/1", "tun0"), route("128.0.0.0/1", "tun0")}, nil, ""},
+		"lead elsewhere":                {derived, []preflight.Route{route("10.112.0.0/22", "tun0"), route("192.168.0.0/16", "eth0")}, nil, ""},
+		"lead to networks of Docker's": {
+			derived,
+			[]preflight.Route{route("10.0.0.0/8", "br-1")},
+			[]docker.Network{network("vpn", "10.0.0.0/8")},
+			`the range 10.112.4.0/22 (kubetracing:network.subnet) is taken: Docker's network "vpn" has 10.0.0.0/8; choose another range`,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := newMachine(t)
+			m.routes = test.routes
+			m.world.SetNetworks(test.networks...)
+			err := m.check(t, test.needs)
+			if test.want == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.EqualError(t, err, test.want)
+		})
+	}
+	t.Run("of a remote daemon are another machine's", func(t *testing.T) {
+		t.Parallel()
+		m := newMachine(t)
+		m.routes = []preflight.Route{route("10.0.0.0/8", "tun0")}
+		m.environment = map[string]string{"DOCKER_HOST": "ssh://me@build.example"}
+		m.On(dockertest.Command("docker context inspect"), endpoint("ssh://me@build.example"))
+		require.NoError(t, m.check(t, derived))
+	})
+}
+
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	routes, err := preflight.Routes()
+	require.NoError(t, err)
+	for _, route := range routes {
+		assert.Equal(t, route.Destination.Masked(), route.Destination, "an address in the wrong order of bytes has a bit beyond its mask")
+		assert.NotEmpty(t, route.Interface)
 	}
 }
 

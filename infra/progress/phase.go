@@ -8,7 +8,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/urn"
 )
 
-// verb says in words what a command does.
+// verb describes what a command does.
 type verb struct{ noun, doing, done string }
 
 // verbs are those of Pulumi's commands.
@@ -110,7 +110,7 @@ func isWork(op apitype.OpType) bool {
 	}
 }
 
-// operation says in words what an operation does.
+// operation describes an operation.
 func operation(op apitype.OpType) string {
 	switch op {
 	case apitype.OpUpdate:

@@ -130,7 +130,7 @@ func (r *Report) Tick() {
 	}
 }
 
-// reportEnded says which phases have ended.
+// reportEnded reports the phases that have ended.
 func (r *Report) reportEnded() {
 	for _, p := range r.phases {
 		if p.ended(r.now()) {
@@ -139,7 +139,7 @@ func (r *Report) reportEnded() {
 	}
 }
 
-// end says that a phase has ended.
+// end reports that a phase has ended.
 func (r *Report) end(p *phase) {
 	p.reported = true
 	took := p.active.Sub(p.begin)
@@ -161,7 +161,7 @@ func (r *Report) working() []*phase {
 	return working
 }
 
-// describe says what phases are waiting for.
+// describe describes what phases are waiting for.
 func (r *Report) describe(working []*phase, now time.Time) []string {
 	texts := make([]string, len(working))
 	for i, p := range working {
@@ -178,15 +178,15 @@ func (r *Report) diagnostic(d apitype.DiagnosticEvent) {
 	text := clean(d.Message)
 	switch d.Severity {
 	case "error":
-		if words := commandWords(text, r.shown); words != "" && !engineWords.MatchString(words) {
-			r.failures = append(r.failures, failure{r.resourceName(d.URN), words})
+		if output := commandOutput(text, r.shown); output != "" && !engineSummary.MatchString(output) {
+			r.failures = append(r.failures, failure{r.resourceName(d.URN), output})
 		}
 	case "warning":
 		if !pluginNotice.MatchString(text) {
 			r.once("warning: " + text)
 		}
 	default:
-		// What a command of ours says is for people; what others say is not.
+		// The messages of our own commands are for people; those of others are not.
 		for line := range strings.Lines(text) {
 			message, ours := strings.CutPrefix(strings.TrimSpace(line), prefix)
 			if !ours {
@@ -225,15 +225,15 @@ func (r *Report) End(err error, output string) {
 	case err == nil:
 		r.print(r.outcome(took))
 	case !errors.As(err, &exit):
-		// Whoever called says what it is.
+		// The caller reports the error.
 		r.clear()
 	default:
-		r.print(fmt.Sprintf("%s failed after %s (--verbose shows everything that Pulumi says)", r.verb.noun, took))
+		r.print(fmt.Sprintf("%s failed after %s (--verbose shows everything that Pulumi prints)", r.verb.noun, took))
 		r.explain(output)
 	}
 }
 
-// explain prints the words of what failed; what Pulumi printed, if the engine knows
+// explain prints the output of what failed; what Pulumi printed, if the engine knows
 // none.
 func (r *Report) explain(output string) {
 	if len(r.failures) == 0 {
@@ -332,11 +332,12 @@ var (
 	//
 	// Source: pulumi/pulumi-command provider/pkg/provider/local/commandOutputs.go.
 	running = regexp.MustCompile(`(?s)^.*?exit status \d+: running "(?:[^"\\]|\\.)*":\n`)
-	// engineWords are those of an engine that only says that it has said why.
+	// engineSummary matches the error that only repeats that an update has failed.
 	//
 	// Source: pulumi/pulumi pkg/engine/update.go.
-	engineWords = regexp.MustCompile(`^(update|destroy|preview) failed$`)
-	// pluginNotice says that a plugin on PATH is used, which was put there on purpose.
+	engineSummary = regexp.MustCompile(`^(update|destroy|preview) failed$`)
+	// pluginNotice matches the warning about a plugin on PATH, which was put there on
+	// purpose.
 	//
 	// Source: github.com/pulumi/pulumi/sdk/v3 go/common/workspace/plugins.go.
 	pluginNotice = regexp.MustCompile(`^using \S+ from \$PATH at `)
@@ -347,9 +348,9 @@ func clean(text string) string {
 	return strings.TrimSpace(ansi.ReplaceAllString(colors.Never.Colorize(text), ""))
 }
 
-// commandWords returns what a command that failed wrote, without its source and
+// commandOutput returns what a command that failed wrote, without its source and
 // without the progress that was shown already. The last line of ours is the reason.
-func commandWords(text string, shown map[string]bool) string {
+func commandOutput(text string, shown map[string]bool) string {
 	lines := strings.Split(running.ReplaceAllString(text, ""), "\n")
 	reason := -1
 	for i, line := range lines {
@@ -357,16 +358,16 @@ func commandWords(text string, shown map[string]bool) string {
 			reason = i
 		}
 	}
-	var words []string
+	var kept []string
 	for i, line := range lines {
 		switch {
 		case i == reason:
-			words = append(words, strings.TrimPrefix(line, prefix))
+			kept = append(kept, strings.TrimPrefix(line, prefix))
 		case !shown[strings.TrimSpace(line)]:
-			words = append(words, line)
+			kept = append(kept, line)
 		}
 	}
-	return strings.TrimSpace(strings.Join(words, "\n"))
+	return strings.TrimSpace(strings.Join(kept, "\n"))
 }
 
 // duration renders a duration for people.

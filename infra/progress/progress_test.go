@@ -88,7 +88,7 @@ kubetracing: cluster: creating nodes
 kubetracing: Jaeger and the Collector: done in 1s
 kubetracing: cluster: node server-0 does not come up: "too many open files"
 kubetracing: cluster: failed after 1s
-kubetracing: the update failed after 2s (--verbose shows everything that Pulumi says)
+kubetracing: the update failed after 2s (--verbose shows everything that Pulumi prints)
 cluster-cmd:
   node server-0 does not come up: "too many open files"
 `), output.String())
@@ -115,12 +115,12 @@ func TestReport_failure_without_events(t *testing.T) {
 	report, output, c := newReport("destroy", 0)
 	c.now = begin.Add(1500 * time.Millisecond)
 	report.End(&pulumi.ExitError{Command: "destroy", Code: 255}, "\x1b[31merror:\x1b[0m the stack is currently locked\n")
-	assert.Equal(t, "kubetracing: the removal failed after 1.5s (--verbose shows everything that Pulumi says)\n"+
+	assert.Equal(t, "kubetracing: the removal failed after 1.5s (--verbose shows everything that Pulumi prints)\n"+
 		"error: the stack is currently locked\n", output.String())
 
 	report, output, _ = newReport("up", 0)
 	report.End(errors.New("not an exit code"), "whatever")
-	assert.Empty(t, output.String(), "the caller says what it is")
+	assert.Empty(t, output.String(), "the caller reports it")
 }
 
 const (

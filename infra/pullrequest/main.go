@@ -36,7 +36,7 @@ func newRoot() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(plansCommand(), previewCommand(), commentCommand())
+	root.AddCommand(plansCommand(), previewCommand(), commentCommand(), proposeCommand())
 	return root
 }
 

@@ -211,7 +211,7 @@ func (r review) write(extension string, value any) error {
 	return nil
 }
 
-// noise are the first words of lines that say nothing about the change.
+// noise are the beginnings of lines that are not about the change.
 var noise = []string{"Previewing update", "View in Browser", "View Live", "[id=", "[provider="}
 
 var (
@@ -227,7 +227,7 @@ func quiet(preview []byte) []byte {
 	var kept strings.Builder
 	for line := range strings.Lines(string(preview)) {
 		text := strings.TrimSpace(line)
-		if slices.ContainsFunc(noise, func(words string) bool { return strings.HasPrefix(text, words) }) {
+		if slices.ContainsFunc(noise, func(beginning string) bool { return strings.HasPrefix(text, beginning) }) {
 			continue
 		}
 		kept.WriteString(digest.ReplaceAllString(urn.ReplaceAllString(line, "[$1]"), "$1…"))

@@ -68,9 +68,27 @@ func TestWorkflows_MakeTargets(t *testing.T) {
 			ran[match[2]] = true
 		}
 	}
-	for _, target := range []string{"test", "race", "conformance", "pr-plan", "pr-preview", "pr-comment", "destroy", "matrix", "e2e"} {
+	for _, target := range []string{
+		"test", "race", "conformance", "pr-plan", "pr-preview", "pr-comment", "destroy", "matrix", "e2e",
+		"outdated-update", "outdated-conformance", "outdated-propose",
+	} {
 		assert.True(t, ran[target], "no workflow runs make %s", target)
 	}
+}
+
+// In the workflow that opens pull requests, what compiles and runs upstream's code must
+// not be in the job whose token can write.
+func TestWorkflows_OutdatedTokens(t *testing.T) {
+	t.Parallel()
+	text := workflows(t)["outdated.yml"]
+	_, jobs, found := strings.Cut(text, "\njobs:\n")
+	require.True(t, found)
+	before, propose, found := strings.Cut(jobs, "\n  propose:\n")
+	require.True(t, found)
+	assert.NotContains(t, before, ": write")
+	assert.Equal(t, 2, strings.Count(propose, ": write"))
+	assert.Equal(t, 1, strings.Count(propose, "run: "))
+	assert.Contains(t, propose, "run: make outdated-propose\n")
 }
 
 // A pull request's code must not meet a token that can write.
@@ -86,8 +104,11 @@ func TestWorkflows_Permissions(t *testing.T) {
 		assert.NotContains(t, text, "secrets.", name)
 		assert.Equal(t, strings.Count(text, "uses: actions/checkout@"), strings.Count(text, "persist-credentials: false"), name)
 		if strings.Contains(text, ": write") {
-			assert.Equal(t, "comment.yml", name)
-			assert.Contains(t, text, "ref: ${{ github.event.repository.default_branch }}")
+			assert.Contains(t, []string{"comment.yml", "outdated.yml"}, name)
+			assert.NotContains(t, text, "pull_request:", name)
+			// Every checkout is the default branch's.
+			assert.Equal(t, strings.Count(text, "uses: actions/checkout@"),
+				strings.Count(text, "ref: ${{ github.event.repository.default_branch }}"), name)
 		}
 		// What a stranger chose must reach a shell as data.
 		for line := range strings.Lines(text) {

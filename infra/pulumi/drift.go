@@ -49,7 +49,7 @@ func FindDrift(state State, snapshot Snapshot, names stacks.Names) Drift {
 			d.addGone("volume", r)
 		case r.Type == imageType && !slices.ContainsFunc(snapshot.Images, func(i docker.Image) bool { return slices.Contains(i.Tags, r.dockerName()) }):
 			d.Replace = append(d.Replace, urn)
-			d.say("image %s is gone: an update builds it again", r.dockerName())
+			d.add("image %s is gone: an update builds it again", r.dockerName())
 		case r.isCluster():
 			d.cluster = urn
 		case strings.HasSuffix(r.Name(), verificationName):
@@ -63,7 +63,7 @@ func FindDrift(state State, snapshot Snapshot, names stacks.Names) Drift {
 		d.addCluster(state, snapshot.Nodes, lostNetwork, names)
 	}
 	for _, r := range state.Creating {
-		d.say("an update has not finished creating %s: if it no longer runs, the next one starts that anew", r.Name())
+		d.add("an update has not finished creating %s: if it no longer runs, the next one creates it again", r.Name())
 	}
 	return d
 }
@@ -80,7 +80,7 @@ func dependsOnAny(r Resource, urns map[string]bool) bool {
 // addGone notes a resource whose absence Pulumi must find itself.
 func (d *Drift) addGone(kind string, r Resource) {
 	d.Refresh = true
-	d.say("%s %s is gone: an update creates it again", kind, r.dockerName())
+	d.add("%s %s is gone: an update creates it again", kind, r.dockerName())
 }
 
 // addContainer notes what is wrong with a container that is not a node.
@@ -91,14 +91,14 @@ func (d *Drift) addContainer(r Resource, snapshot Snapshot) {
 		d.addGone("container", r)
 	case c.State.Status == "paused":
 		d.Paused = append(d.Paused, c.Name)
-		d.say("container %s is paused: an update resumes it", c.Name)
+		d.add("container %s is paused: an update resumes it", c.Name)
 	case !c.State.Running() || c.State.Health == "unhealthy":
 		if c.State.Running() || c.State.Status == "restarting" {
 			d.Replace = append(d.Replace, string(r.URN))
 		} else {
 			d.exited = append(d.exited, string(r.URN))
 		}
-		d.say("container %s does not work (%s): an update replaces it", c.Name, c.State)
+		d.add("container %s does not work (%s): an update replaces it", c.Name, c.State)
 	}
 }
 
@@ -119,20 +119,20 @@ func (d *Drift) addCluster(state State, containers []docker.Container, lostNetwo
 	switch belonging := owner.Cluster(containers); {
 	case left == 0:
 		d.Replace = append(d.Replace, d.cluster)
-		d.say("cluster %s is gone"+again, names.Cluster)
+		d.add("cluster %s is gone"+again, names.Cluster)
 		return
 	case belonging == docker.Foreign && left == expected:
 		d.Replace = append(d.Replace, d.cluster)
-		d.say("cluster %s is gone, and the one of that name belongs to %s: it must go before an update can create this stack's again",
+		d.add("cluster %s is gone, and the one of that name belongs to %s: it must go before an update can create this stack's again",
 			names.Cluster, docker.Whose(owner.Witness(slices.Clone(containers))))
 		return
 	case left < expected:
 		d.Replace = append(d.Replace, d.cluster)
-		d.say("cluster %s has lost %d of its %d nodes"+again, names.Cluster, expected-left, expected)
+		d.add("cluster %s has lost %d of its %d nodes"+again, names.Cluster, expected-left, expected)
 		return
 	case lostNetwork:
 		d.Replace = append(d.Replace, d.cluster)
-		d.say("cluster %s has lost its network"+again, names.Cluster)
+		d.add("cluster %s has lost its network"+again, names.Cluster)
 		return
 	}
 	for _, c := range containers {
@@ -140,15 +140,15 @@ func (d *Drift) addCluster(state State, containers []docker.Container, lostNetwo
 		case !c.Node() && !c.LoadBalancer(), c.State.Running():
 		case c.State.Status == "paused":
 			d.Paused = append(d.Paused, c.Name)
-			d.say("node %s is paused: an update resumes it", c.Name)
+			d.add("node %s is paused: an update resumes it", c.Name)
 		default:
 			d.Stopped = append(d.Stopped, c.Name)
-			d.say("node %s does not run (%s): an update starts it, or else creates the cluster again", c.Name, c.State)
+			d.add("node %s does not run (%s): an update starts it, or else creates the cluster again", c.Name, c.State)
 		}
 	}
 }
 
-func (d *Drift) say(format string, values ...any) {
+func (d *Drift) add(format string, values ...any) {
 	d.Messages = append(d.Messages, fmt.Sprintf(format, values...))
 }
 
@@ -171,8 +171,8 @@ func (d Drift) PreviewFlags() []string {
 
 // UpFlags returns the flags with which an update repairs the drift.
 //
-// The docker provider removes an exited container when it is told to refresh it, and
-// Pulumi then creates it again without being told to.
+// The docker provider removes an exited container when Pulumi refreshes it, and
+// Pulumi then creates it again by itself.
 //
 // Source: kreuzwerker/terraform-provider-docker
 // internal/provider/resource_docker_container_funcs.go (resourceDockerContainerRead).

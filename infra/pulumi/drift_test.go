@@ -2,6 +2,7 @@ package pulumi_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,34 +114,18 @@ func completeSnapshot() pulumi.Snapshot {
 
 // without removes containers and everything else of these names.
 func without(s pulumi.Snapshot, gone ...string) pulumi.Snapshot {
-	isGone := func(name string) bool { return strings.Contains(" "+strings.Join(gone, " ")+" ", " "+name+" ") }
-	var left pulumi.Snapshot
-	for _, c := range s.Containers {
-		if !isGone(c.Name) {
-			left.Containers = append(left.Containers, c)
-		}
+	return pulumi.Snapshot{
+		Containers: keep(s.Containers, gone, func(c docker.Container) string { return c.Name }),
+		Nodes:      keep(s.Nodes, gone, func(c docker.Container) string { return c.Name }),
+		Networks:   keep(s.Networks, gone, func(n docker.Network) string { return n.ID }),
+		Volumes:    keep(s.Volumes, gone, func(v docker.Volume) string { return v.Name }),
+		Images:     keep(s.Images, gone, func(i docker.Image) string { return i.Tags[0] }),
 	}
-	for _, c := range s.Nodes {
-		if !isGone(c.Name) {
-			left.Nodes = append(left.Nodes, c)
-		}
-	}
-	for _, n := range s.Networks {
-		if !isGone(n.ID) {
-			left.Networks = append(left.Networks, n)
-		}
-	}
-	for _, v := range s.Volumes {
-		if !isGone(v.Name) {
-			left.Volumes = append(left.Volumes, v)
-		}
-	}
-	for _, i := range s.Images {
-		if !isGone(i.Tags[0]) {
-			left.Images = append(left.Images, i)
-		}
-	}
-	return left
+}
+
+// keep returns the objects whose names are not gone.
+func keep[T any](objects []T, gone []string, name func(T) string) []T {
+	return slices.DeleteFunc(slices.Clone(objects), func(object T) bool { return slices.Contains(gone, name(object)) })
 }
 
 // with gives a container another state.
@@ -314,7 +299,7 @@ func TestFindDrift_unfinished_creation(t *testing.T) {
 	state := completeState(t)
 	state.Creating = []pulumi.Resource{newResource("workloads-echo", "kubernetes:core/v1:Pod", "", nil)}
 	found := pulumi.FindDrift(state, completeSnapshot(), names)
-	const message = "an update has not finished creating workloads-echo: if it no longer runs, the next one starts that anew"
+	const message = "an update has not finished creating workloads-echo: if it no longer runs, the next one creates it again"
 	assert.Equal(t, []string{message}, found.Messages)
 	assert.Empty(t, found.UpFlags())
 

@@ -48,11 +48,24 @@ func (w Workspace) Environment(lookup func(string) (string, bool)) []string {
 			environment = append(environment, name+"="+defaults[name])
 		}
 	}
-	_, hasPassphrase := lookup(passphraseVariable)
-	if file, _ := lookup(passphraseFileVariable); file == "" && !hasPassphrase {
+	if chosenPassphrase(lookup) == "" {
 		environment = append(environment, passphraseVariable+"="+defaultPassphrase)
 	}
 	return environment
+}
+
+// chosenPassphrase returns the variable from which Pulumi takes the passphrase, empty
+// if the user has set none.
+//
+// Source: pulumi/pulumi pkg/secrets/passphrase/manager.go (readPassphrase).
+func chosenPassphrase(lookup func(string) (string, bool)) string {
+	if _, set := lookup(passphraseVariable); set {
+		return passphraseVariable
+	}
+	if file, _ := lookup(passphraseFileVariable); file != "" {
+		return passphraseFileVariable
+	}
+	return ""
 }
 
 // UsesLocalBackend reports whether the state is in the workspace's own folder.

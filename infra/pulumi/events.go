@@ -16,11 +16,11 @@ import (
 
 // Follower follows an update through the events of Pulumi's engine.
 type Follower interface {
-	// Begin says which Pulumi command begins.
+	// Begin is called with the Pulumi command that begins.
 	Begin(command string)
 	// Event is called with every event, in order.
 	Event(event apitype.EngineEvent)
-	// Tick is called now and then, so that what takes long can be said to.
+	// Tick is called now and then, so that long operations can be reported.
 	Tick()
 	// End is called once Pulumi has ended: with nil, or else with the error and with
 	// what Pulumi itself wrote to both outputs. It has shown the reason then.
@@ -58,8 +58,7 @@ func (s Stack) change(ctx context.Context, follow Follower, command string, flag
 	close(done)
 	<-followed
 	follow.End(err, result.Stdout+result.Stderr)
-	var exit *ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*ExitError](err); ok {
 		exit.Shown = true
 	}
 	return err

@@ -33,8 +33,11 @@ func (w Workspace) lockFolder() string {
 // many are stale: their processes have ended without removing them.
 func (w Workspace) Locks() (held []Lock, stale int, err error) {
 	paths, err := filepath.Glob(filepath.Join(globQuote(w.lockFolder()), "*.json"))
-	if err != nil || len(paths) == 0 {
-		return nil, 0, err
+	if err != nil {
+		return nil, 0, fmt.Errorf("look for locks: %w", err)
+	}
+	if len(paths) == 0 {
+		return nil, 0, nil
 	}
 	host, err := os.Hostname()
 	if err != nil {
@@ -81,7 +84,7 @@ func (l Lock) alive() bool {
 	return err != nil || l.Timestamp.IsZero() || !started.After(l.Timestamp.Add(clockStep))
 }
 
-// Explain says who holds a lock and what to do if that is no longer so.
+// Explain describes who holds a lock, and what to do if it is stale.
 func (l Lock) Explain(stack string) string {
 	return fmt.Sprintf("the stack is locked by %s@%s (process %d, since %s). Wait for that update to end; "+
 		"if it no longer runs, remove its lock: ./kubetracing pulumi --stack %s -- cancel --yes --stack %s",

@@ -43,7 +43,7 @@ func processStart(pid int) (time.Time, error) {
 	}
 	ticks, err := strconv.ParseInt(fields[19], 10, 64)
 	if err != nil {
-		return time.Time{}, err
+		return time.Time{}, fmt.Errorf("%w: %w", errStat, err)
 	}
 	text, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -52,7 +52,10 @@ func processStart(pid int) (time.Time, error) {
 	for line := range strings.Lines(string(text)) {
 		if seconds, ok := strings.CutPrefix(line, "btime "); ok {
 			boot, err := strconv.ParseInt(strings.TrimSpace(seconds), 10, 64)
-			return time.Unix(boot, 0).Add(time.Duration(ticks) * time.Second / clockTicks), err
+			if err != nil {
+				return time.Time{}, fmt.Errorf("%w: %w", errStat, err)
+			}
+			return time.Unix(boot, 0).Add(time.Duration(ticks) * time.Second / clockTicks), nil
 		}
 	}
 	return time.Time{}, errStat

@@ -20,7 +20,7 @@ import (
 	"github.com/kubetracing/kubetracing/infra/pulumi/pulumitest"
 )
 
-// newStack returns a stack in a project of its own, its Pulumi and what is said.
+// newStack returns a stack in a project of its own, its Pulumi and its log.
 func newStack(t *testing.T) (pulumi.Stack, *pulumitest.Runner, *bytes.Buffer) {
 	t.Helper()
 	space, err := pulumi.Prepare(newProject(t), "dev")

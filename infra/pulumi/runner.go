@@ -32,7 +32,7 @@ type Command struct {
 	// Stdin is its standard input.
 	Stdin string
 	// Interactive connects it to this process's standard input, output and error
-	// instead, so that what it says is seen as it is said.
+	// instead, so that it appears immediately.
 	Interactive bool
 	// KeepStderr keeps a copy of what an interactive run writes to standard error. It
 	// is then no terminal to the command.
@@ -64,8 +64,8 @@ type ExitError struct {
 
 func (e *ExitError) Error() string {
 	message := fmt.Sprintf("pulumi %s: exit status %d", e.Command, e.Code)
-	if words := strings.TrimSpace(e.Stderr); words != "" {
-		message += ": " + words
+	if stderr := strings.TrimSpace(e.Stderr); stderr != "" {
+		message += ": " + stderr
 	}
 	return message
 }

@@ -26,7 +26,10 @@ type Stack struct {
 	Env []string
 	// Local reports whether the state is in the workspace's own folder.
 	Local bool
-	// Log gets what is said about the work.
+	// PassphraseVariable is the variable that chooses the passphrase of the stack's
+	// secrets; empty if none does.
+	PassphraseVariable string
+	// Log receives progress messages.
 	Log io.Writer
 }
 
@@ -34,7 +37,8 @@ type Stack struct {
 // and with defaults for what lookup, such as [os.LookupEnv], finds no choice for.
 func NewStack(space Workspace, runner Runner, lookup func(string) (string, bool), log io.Writer) Stack {
 	return Stack{
-		Workspace: space, Runner: runner, Env: space.Environment(lookup), Local: space.UsesLocalBackend(lookup), Log: log,
+		Workspace: space, Runner: runner, Env: space.Environment(lookup), Local: space.UsesLocalBackend(lookup),
+		PassphraseVariable: chosenPassphrase(lookup), Log: log,
 	}
 }
 
@@ -57,16 +61,31 @@ func (s Stack) run(ctx context.Context, command Command) (Result, error) {
 		s.EndOrphans(s.Log)
 	}
 	if isExit && incorrectPassphrase.MatchString(exit.Stderr) {
-		return result, fmt.Errorf("%s is not the passphrase that stack %q was created with: unset it, or set it to that one",
-			passphraseVariable, s.Stack)
+		return result, s.otherPassphrase()
 	}
 	return result, err
 }
 
-// incorrectPassphrase is what Pulumi says about a wrong passphrase.
+// incorrectPassphrase matches Pulumi's error about a wrong passphrase.
 //
 // Source: pulumi/pulumi pkg/secrets/passphrase/manager.go (ErrIncorrectPassphrase).
 var incorrectPassphrase = regexp.MustCompile(`incorrect passphrase`)
+
+// otherPassphrase is the error of a passphrase that is not the stack's, with what to
+// change about the one that was used.
+func (s Stack) otherPassphrase() error {
+	switch s.PassphraseVariable {
+	case passphraseVariable:
+		return fmt.Errorf("%s is not the passphrase that stack %q was created with: unset it, or set it to that one",
+			passphraseVariable, s.Stack)
+	case passphraseFileVariable:
+		return fmt.Errorf("the file that %s names does not hold the passphrase that stack %q was created with: unset it, or name the one that does",
+			passphraseFileVariable, s.Stack)
+	default:
+		return fmt.Errorf("stack %q was created with a passphrase of its own: set %s to it, or %s to a file that holds it",
+			s.Stack, passphraseVariable, passphraseFileVariable)
+	}
+}
 
 // query runs a command that reads or writes the state and returns what it prints.
 func (s Stack) query(ctx context.Context, stdin string, arguments ...string) (string, error) {
@@ -163,7 +182,7 @@ func (s Stack) Outputs(ctx context.Context) (Outputs, error) {
 	}
 	var outputs Outputs
 	if json.Unmarshal([]byte(text), &outputs) != nil {
-		// Not the text itself, nor the decoder's words: it contains the kubeconfig.
+		// Neither the text nor the decoder's error: they contain the kubeconfig.
 		return Outputs{}, errors.New("read the stack's outputs: pulumi stack output did not print JSON")
 	}
 	return outputs, nil
@@ -176,14 +195,14 @@ func (s Stack) Preview(ctx context.Context, flags ...string) error {
 	return err
 }
 
-// Up updates the stack. Its events go to follow, or its own words to the terminal if
+// Up updates the stack. Its events go to follow, or its own output to the terminal if
 // that is nil.
 func (s Stack) Up(ctx context.Context, follow Follower, flags ...string) error {
 	return s.change(ctx, follow, "up", append([]string{"--yes", "--skip-preview", "--stack", s.Stack}, flags...))
 }
 
 // Destroy removes everything of the stack, and the stack. Its events go to follow, or
-// its own words to the terminal if that is nil.
+// its own output to the terminal if that is nil.
 //
 // It also removes what disappears while it does so: Pulumi then refreshes and tries
 // again, unless flags make it refresh at once.

@@ -108,12 +108,44 @@ func TestStack_commands(t *testing.T) {
 
 func TestStack_incorrect_passphrase(t *testing.T) {
 	t.Parallel()
-	stack, runner, _ := newStack(t)
-	runner.On("", pulumitest.Answer{Code: 255, Stderr: "error: getting stack configuration: incorrect passphrase"})
-	const want = `PULUMI_CONFIG_PASSPHRASE is not the passphrase that stack "dev" was created with: unset it, or set it to that one`
-	require.EqualError(t, stack.Create(t.Context()), want)
-	require.EqualError(t, stack.Up(t.Context(), &recorder{}), want)
-	require.EqualError(t, stack.Preview(t.Context()), want)
+	for name, test := range map[string]struct {
+		chosen map[string]string
+		want   string
+	}{
+		"another one": {
+			map[string]string{"PULUMI_CONFIG_PASSPHRASE": "mine"},
+			`PULUMI_CONFIG_PASSPHRASE is not the passphrase that stack "dev" was created with: unset it, or set it to that one`,
+		},
+		"an empty one": {
+			map[string]string{"PULUMI_CONFIG_PASSPHRASE": ""},
+			`PULUMI_CONFIG_PASSPHRASE is not the passphrase that stack "dev" was created with: unset it, or set it to that one`,
+		},
+		"that of another file": {
+			map[string]string{"PULUMI_CONFIG_PASSPHRASE_FILE": "/run/secrets/passphrase"},
+			`the file that PULUMI_CONFIG_PASSPHRASE_FILE names does not hold the passphrase that stack "dev" was created with: unset it, or name the one that does`,
+		},
+		"both, of which the file is not read": {
+			map[string]string{"PULUMI_CONFIG_PASSPHRASE": "mine", "PULUMI_CONFIG_PASSPHRASE_FILE": "/run/secrets/passphrase"},
+			`PULUMI_CONFIG_PASSPHRASE is not the passphrase that stack "dev" was created with: unset it, or set it to that one`,
+		},
+		"none, of a stack that has one": {
+			nil,
+			`stack "dev" was created with a passphrase of its own: set PULUMI_CONFIG_PASSPHRASE to it, or PULUMI_CONFIG_PASSPHRASE_FILE to a file that holds it`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			stack, runner, log := newStack(t)
+			runner.On("", pulumitest.Answer{Code: 255, Stderr: "error: getting stack configuration: incorrect passphrase"})
+			stack = pulumi.NewStack(stack.Workspace, runner, func(name string) (string, bool) {
+				value, set := test.chosen[name]
+				return value, set
+			}, log)
+			require.EqualError(t, stack.Create(t.Context()), test.want)
+			require.EqualError(t, stack.Up(t.Context(), &recorder{}), test.want)
+			require.EqualError(t, stack.Preview(t.Context()), test.want)
+		})
+	}
 }
 
 func TestStack_Outputs(t *testing.T) {
@@ -144,27 +176,27 @@ func TestStack_Destroy_again_with_refresh(t *testing.T) {
 	assert.Len(t, runner.Lines(), 3, "Pulumi did not say that it failed")
 }
 
-// recorder is a follower that records what it is told.
+// recorder is a follower that records its calls.
 type recorder struct {
-	told []string
-	end  error
+	calls []string
+	end   error
 }
 
-func (r *recorder) Begin(command string) { r.told = append(r.told, "begin "+command) }
+func (r *recorder) Begin(command string) { r.calls = append(r.calls, "begin "+command) }
 
 func (r *recorder) Event(event apitype.EngineEvent) {
 	switch {
 	case event.DiagnosticEvent != nil:
-		r.told = append(r.told, event.DiagnosticEvent.Message)
+		r.calls = append(r.calls, event.DiagnosticEvent.Message)
 	case event.CancelEvent != nil:
-		r.told = append(r.told, "cancel")
+		r.calls = append(r.calls, "cancel")
 	}
 }
 
 func (r *recorder) Tick() {}
 
 func (r *recorder) End(err error, output string) {
-	r.told = append(r.told, "end "+output)
+	r.calls = append(r.calls, "end "+output)
 	r.end = err
 }
 
@@ -182,7 +214,7 @@ func TestStack_Up_events(t *testing.T) {
 	runner.On("up", pulumitest.Answer{Stdout: "Updating. ", Stderr: "Warning.", Events: events})
 	var follow recorder
 	require.NoError(t, stack.Up(t.Context(), &follow))
-	assert.Equal(t, []string{"begin up", "one", "two", "cancel", "end Updating. Warning."}, follow.told)
+	assert.Equal(t, []string{"begin up", "one", "two", "cancel", "end Updating. Warning."}, follow.calls)
 	require.NoError(t, follow.end)
 	require.Equal(t, []string{"up --yes --skip-preview --stack dev --non-interactive --event-log LOG"}, runner.Lines())
 	call := runner.Calls()[0]
@@ -202,7 +234,7 @@ func TestStack_Up_events_failure(t *testing.T) {
 	require.ErrorAs(t, err, &exit)
 	assert.True(t, exit.Shown, "the follower has shown the reason")
 	assert.Equal(t, 255, exit.Code)
-	assert.Equal(t, []string{"begin up", "end error: locked"}, follow.told)
+	assert.Equal(t, []string{"begin up", "end error: locked"}, follow.calls)
 	assert.Equal(t, err, follow.end)
 }
 
@@ -212,7 +244,7 @@ func TestExitError(t *testing.T) {
 	assert.EqualError(t, &pulumi.ExitError{Command: "up", Code: 1}, "pulumi up: exit status 1")
 }
 
-// installPulumi puts a pulumi that does what body says on a PATH of its own.
+// installPulumi puts a pulumi with this body on a PATH of its own.
 func installPulumi(t *testing.T, body string) {
 	t.Helper()
 	folder := t.TempDir()

@@ -91,6 +91,21 @@ func (s State) Identity() string {
 // errIncomplete means that a state's text ends too early or is not JSON at all.
 var errIncomplete = errors.New("it is not complete JSON")
 
+// Former reports whether a former version of this program created the state: it has
+// objects in Docker and no identity, which the version that has one creates first. None
+// of its resources has the name of one of today's.
+func (s State) Former() bool {
+	inDocker := func(r Resource) bool {
+		switch r.Type {
+		case containerType, networkType, volumeType, imageType:
+			return true
+		default:
+			return r.isCluster()
+		}
+	}
+	return s.Identity() == "" && slices.ContainsFunc(s.Resources, inDocker)
+}
+
 // ReadState reads a state as `pulumi stack export` prints it or as Pulumi keeps it in
 // a file: with the snapshot as deployment, or as the latest checkpoint. What has
 // neither is the state of a stack without resources.
@@ -103,13 +118,13 @@ func ReadState(text []byte) (State, error) {
 		Checkpoint apitype.CheckpointV3 `json:"checkpoint"`
 	}
 	if err := errors.Join(json.Unmarshal(text, &exported), json.Unmarshal(text, &kept)); err != nil {
-		return State{}, err
+		return State{}, fmt.Errorf("decode the state: %w", err)
 	}
 	var snapshot apitype.DeploymentV3
 	switch {
 	case exported.Deployment != nil:
 		if err := json.Unmarshal(exported.Deployment, &snapshot); err != nil {
-			return State{}, err
+			return State{}, fmt.Errorf("decode the deployment: %w", err)
 		}
 	case kept.Checkpoint.Latest != nil:
 		snapshot = *kept.Checkpoint.Latest
@@ -140,8 +155,11 @@ func withoutPending(exported []byte) ([]byte, error) {
 		return nil, fmt.Errorf("read the exported state: %w", err)
 	}
 	delete(snapshot, "pending_operations")
-	if file.Deployment, err = json.Marshal(snapshot); err != nil {
+	if file.Deployment, err = json.Marshal(snapshot); err == nil {
+		exported, err = json.Marshal(file)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("write the state: %w", err)
 	}
-	return json.Marshal(file)
+	return exported, nil
 }

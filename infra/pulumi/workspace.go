@@ -155,7 +155,7 @@ func (w Workspace) stackPath() string {
 	return filepath.Join(w.Directory, "Pulumi."+w.Stack+".yaml")
 }
 
-// LocalBackend returns the URL of the state folder of somebody who chose no other
+// LocalBackend returns the URL of the state folder that is used unless another one is chosen
 // backend.
 func (w Workspace) LocalBackend() string {
 	// A '#', '?' or '%' in the path must not be read as part of the URL's syntax.

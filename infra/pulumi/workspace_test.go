@@ -266,7 +266,7 @@ func TestWorkspace_WriteKubeconfig(t *testing.T) {
 	space, err := pulumi.Locate(t.TempDir(), "dev")
 	require.NoError(t, err)
 	path := space.KubeconfigPath()
-	// Left by somebody with other habits.
+	// Left by another tool.
 	write(t, path, "old")
 	require.NoError(t, os.Chmod(path, 0o644))
 	require.NoError(t, space.WriteKubeconfig("client-key-data: hunter2\n"))

@@ -11,10 +11,12 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/ptrace"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
 )
 
 // Service is the service name of timelines in Jaeger.
-const Service = "timeline"
+const Service = tracing.ServiceTimeline
 
 // Attributes of a timeline's spans.
 const (
@@ -181,6 +183,8 @@ func decode(to []byte, digits string) error {
 	if len(digits) != hex.EncodedLen(len(to)) {
 		return fmt.Errorf("%q has not %d digits", digits, hex.EncodedLen(len(to)))
 	}
-	_, err := hex.Decode(to, []byte(digits))
-	return err
+	if _, err := hex.Decode(to, []byte(digits)); err != nil {
+		return fmt.Errorf("%q: %w", digits, err)
+	}
+	return nil
 }

@@ -5,6 +5,7 @@
 package timeline
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -184,8 +185,11 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d)
 // UnmarshalText reads a duration with its unit.
 func (d *Duration) UnmarshalText(text []byte) error {
 	value, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("read a duration: %w", err)
+	}
 	*d = Duration(value)
-	return err
+	return nil
 }
 
 // Settled reports whether there is nothing to wait for: the object has the pods that it

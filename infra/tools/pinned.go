@@ -1,13 +1,23 @@
 package tools
 
-import "runtime"
+import (
+	"runtime"
+
+	"github.com/kubetracing/kubetracing/components/tracing"
+)
+
+// The pinned releases, but for [tracing.K3dRelease].
+const (
+	pulumiVersion  = "3.259.0"
+	kubectlVersion = "1.37.1"
+)
 
 // Pinned returns the tools that a stack needs, at the releases that this version of
 // kubetracing was tested with. A suitable tool on PATH is used instead.
 //
 // Sources of the checksums: pulumi/homebrew-tap@51fb494f Formula/pulumi.rb;
-// cashapp/hermit-packages@f0517fd7 {pulumi,k3d}.hcl;
-// cert-manager/makefile-modules@b9030337 modules/tools/00_mod.mk (kubectl).
+// cashapp/hermit-packages@f0517fd7 {pulumi,k3d}.hcl; kubectl's as in public manifests
+// that pin it for all four platforms (https://dl.k8s.io/release/v1.37.1/bin/).
 func Pinned() []Tool {
 	return []Tool{Pulumi(), K3d(), Kubectl()}
 }
@@ -16,10 +26,10 @@ func Pinned() []Tool {
 func Pulumi() Tool {
 	return Tool{
 		Name:        "pulumi",
-		Version:     "3.259.0",
+		Version:     pulumiVersion,
 		Minimum:     "3.202.0",
 		VersionArgs: []string{"version"},
-		URL: "https://get.pulumi.com/releases/sdk/pulumi-v3.259.0-" + runtime.GOOS + "-" +
+		URL: "https://get.pulumi.com/releases/sdk/pulumi-v" + pulumiVersion + "-" + runtime.GOOS + "-" +
 			map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH] + ".tar.gz",
 		Members: []string{"pulumi/pulumi", "pulumi/pulumi-language-go"},
 		// The host of programs in Go; packages of distributions may lack it.
@@ -37,16 +47,16 @@ func Pulumi() Tool {
 func K3d() Tool {
 	return Tool{
 		Name:        "k3d",
-		Version:     "5.8.3",
+		Version:     tracing.K3dRelease,
 		Minimum:     "5.8.3",
 		VersionArgs: []string{"version"},
-		URL: "https://github.com/k3d-io/k3d/releases/download/v5.8.3/k3d-" +
+		URL: "https://github.com/k3d-io/k3d/releases/download/v" + tracing.K3dRelease + "/k3d-" +
 			runtime.GOOS + "-" + runtime.GOARCH,
 		SHA256: map[string]string{
-			"linux/amd64":  "dbaa79a76ace7f4ca230a1ff41dc7d8a5036a8ad0309e9c54f9bf3836dbe853e",
-			"linux/arm64":  "0b8110f2229631af7402fb828259330985918b08fefd38b7f1b788a1c8687216",
-			"darwin/amd64": "fd0f8e9e8ea4d8bc3674572ca6ed0833b639bf57c43c708616d937377324cfea",
-			"darwin/arm64": "8da468daa7dc7cf7cdd4735f90a9bb05179fa27858250f62e3d8cdf5b5ca0698",
+			"linux/amd64":  "06d8f25bc3a971c4eb29e0ff08429b180402db0f4dec838c9eac427e296800a0",
+			"linux/arm64":  "03cde5cf23e6e8e67de5a039ecf26e5b85aca82fba3e5d13dadf904cd218a250",
+			"darwin/amd64": "b4aabc37534f95b9c764e7823f2df923f50d57600837aa60a06266cce47db732",
+			"darwin/arm64": "fe106541d5d0a3f18debcd4d432a16f8c0ce3e6ddc06f8fbb6f696a122313e00",
 		},
 	}
 }
@@ -55,14 +65,14 @@ func K3d() Tool {
 func Kubectl() Tool {
 	return Tool{
 		Name:    "kubectl",
-		Version: "1.36.4",
+		Version: kubectlVersion,
 		// kubectl speaks to servers one minor away; any is better than a surprise.
-		URL: "https://dl.k8s.io/release/v1.36.4/bin/" + runtime.GOOS + "/" + runtime.GOARCH + "/kubectl",
+		URL: "https://dl.k8s.io/release/v" + kubectlVersion + "/bin/" + runtime.GOOS + "/" + runtime.GOARCH + "/kubectl",
 		SHA256: map[string]string{
-			"linux/amd64":  "8b8f088da2dab964f853b38464033b1be15ede2839eca751482357c45abdd05a",
-			"linux/arm64":  "0ecf44450ee6063bf19dd166a103ee6df4a9034455c2abce626e6eea657d73fb",
-			"darwin/amd64": "71a3aa7c2ee2c974d9fbb462cba0c5c04a4df2e8d85eee94714fd819ea3c4e63",
-			"darwin/arm64": "c9e4f713d6fee0043a3d835cca13077cda2bc0973840eb9779360df0b5bdfc69",
+			"linux/amd64":  "65691ff77eb6fa44c908b77a1082c9f092c3b9733b5cefabec0d1104890e21a8",
+			"linux/arm64":  "ff749f4b78d9c4f1ec87307df9b50119ed819e2094aa9810cb9acffc3286c8c7",
+			"darwin/amd64": "6851381c486ff6edd691623e3d65c87cb9a5b02887ff8fbbb38d8a031b748387",
+			"darwin/arm64": "fd65982c97ddad3106754b69ffa196d0e543aa591930ae52aed1adfb92f8c77f",
 		},
 	}
 }

@@ -111,9 +111,8 @@ var versionNumber = regexp.MustCompile(`\d+\.\d+\.\d+[-+.0-9A-Za-z]*`)
 // versionLimit bounds how long a tool may take to print its version.
 const versionLimit = 20 * time.Second
 
-// OnPath returns nil if a suitable release is on PATH, else what is wrong with what
-// is there. A tool that does not print its release was built by somebody who knows
-// what they do.
+// OnPath returns nil if a suitable release is on PATH, else what is wrong with the one
+// there. A tool that prints no release number is a custom build and accepted.
 func (t Tool) OnPath(ctx context.Context) error {
 	path, err := exec.LookPath(t.Name)
 	if err != nil {
@@ -127,19 +126,32 @@ func (t Tool) OnPath(ctx context.Context) error {
 	if t.Minimum == "" {
 		return nil
 	}
+	version, err := t.printedVersion(ctx, path)
+	if err != nil {
+		return err
+	}
+	if version != nil && version.LessThan(semver.MustParse(t.Minimum)) {
+		return fmt.Errorf("%s %s is too old", t.Name, version)
+	}
+	return nil
+}
+
+// printedVersion returns the release that a binary of the tool prints; nil if it prints
+// none.
+func (t Tool) printedVersion(ctx context.Context, path string) (*semver.Version, error) {
 	ctx, cancel := context.WithTimeout(ctx, versionLimit)
 	defer cancel()
 	output, err := exec.CommandContext(ctx, path, t.VersionArgs...).Output()
 	if err != nil {
-		return fmt.Errorf("%s does not run: %w", t.Name, err)
+		return nil, fmt.Errorf("%s does not run: %w", t.Name, err)
 	}
 	// Further lines are the versions of other things.
 	first, _, _ := strings.Cut(string(output), "\n")
 	version, err := semver.NewVersion(versionNumber.FindString(first))
-	if err == nil && version.LessThan(semver.MustParse(t.Minimum)) {
-		return fmt.Errorf("%s %s is too old", t.Name, version)
+	if err != nil {
+		return nil, nil //nolint:nilerr,nilnil // documented
 	}
-	return nil
+	return version, nil
 }
 
 // hasCompanion reports whether a program is on PATH or in the folder of another one,

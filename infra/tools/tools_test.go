@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubetracing/kubetracing/components/tracing"
 	"github.com/kubetracing/kubetracing/infra/tools"
 )
 
@@ -99,7 +100,7 @@ func archive(t *testing.T, names ...string) []byte {
 	return out.Bytes()
 }
 
-// contents gives the files below a folder, with their contents.
+// contents returns the files below a folder, with their contents.
 func contents(t *testing.T, folder string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -130,12 +131,12 @@ func TestEnsure_downloads_missing_binary_once(t *testing.T) {
 	served := &mirror{files: map[string][]byte{k3dPath: binary}}
 	served.start(t)
 	folder := filepath.Join(t.TempDir(), "not", "there", "yet")
-	var said bytes.Buffer
+	var log bytes.Buffer
 
-	folders, err := tools.Ensure(t.Context(), folder, []tools.Tool{k3d()}, &said)
+	folders, err := tools.Ensure(t.Context(), folder, []tools.Tool{k3d()}, &log)
 	require.NoError(t, err)
 	assert.Equal(t, []string{filepath.Join(folder, "k3d-5.8.3")}, folders)
-	assert.Equal(t, "kubetracing: downloading k3d 5.8.3\n", said.String())
+	assert.Equal(t, "kubetracing: downloading k3d 5.8.3\n", log.String())
 	assert.Equal(t, map[string]string{"k3d-5.8.3/k3d": string(binary)}, contents(t, folder))
 	for _, path := range []string{"k3d-5.8.3", "k3d-5.8.3/k3d"} {
 		info, err := os.Stat(filepath.Join(folder, path))
@@ -143,15 +144,15 @@ func TestEnsure_downloads_missing_binary_once(t *testing.T) {
 		assert.Equal(t, os.FileMode(0o755), info.Mode().Perm(), path)
 	}
 
-	said.Reset()
-	again, err := tools.Ensure(t.Context(), folder, []tools.Tool{k3d()}, &said)
+	log.Reset()
+	again, err := tools.Ensure(t.Context(), folder, []tools.Tool{k3d()}, &log)
 	require.NoError(t, err)
 	assert.Equal(t, folders, again)
-	assert.Empty(t, said.String())
+	assert.Empty(t, log.String())
 	assert.Equal(t, []string{k3dPath}, served.requests())
 
 	t.Setenv("OFFLINE", "1")
-	again, err = tools.Ensure(t.Context(), folder, []tools.Tool{k3d()}, &said)
+	again, err = tools.Ensure(t.Context(), folder, []tools.Tool{k3d()}, &log)
 	require.NoError(t, err, "what is there needs no download")
 	assert.Equal(t, folders, again)
 }
@@ -172,13 +173,13 @@ func TestEnsure_keeps_members_of_archive(t *testing.T) {
 	}, contents(t, folder))
 	info, err := os.Stat(filepath.Join(folders[0], "pulumi"))
 	require.NoError(t, err)
-	assert.Equal(t, os.FileMode(0o755), info.Mode().Perm(), "whatever the archive says")
+	assert.Equal(t, os.FileMode(0o755), info.Mode().Perm(), "regardless of the archive")
 }
 
 func TestEnsure_failed_download_leaves_nothing_behind(t *testing.T) {
 	release := archive(t, "pulumi/README")
 	wrong := strings.Repeat("0", 64)
-	notArchive := []byte("<html>a page that says something else</html>")
+	notArchive := []byte("<html>an error page</html>")
 	tests := map[string]struct {
 		tool tools.Tool
 		want []string
@@ -194,7 +195,7 @@ func TestEnsure_failed_download_leaves_nothing_behind(t *testing.T) {
 			},
 			[]string{`install pulumi 1: read archive: it has no ["pulumi/pulumi"]`},
 		},
-		"something that is no archive": {
+		"a file that is not an archive": {
 			tools.Tool{
 				Name: "pulumi", Version: "1", URL: "https://get.example/page", SHA256: sumOf(notArchive), Members: []string{"pulumi/pulumi"},
 			},
@@ -224,7 +225,7 @@ func TestEnsure_failed_download_leaves_nothing_behind(t *testing.T) {
 			left, err := os.ReadDir(folder)
 			require.NoError(t, err)
 			assert.Empty(t, left)
-			assert.LessOrEqual(t, len(served.requests()), 1, "asking again would give the same")
+			assert.LessOrEqual(t, len(served.requests()), 1, "asking again would return the same")
 		})
 	}
 }
@@ -276,22 +277,22 @@ func TestEnsure_reports_every_failed_download(t *testing.T) {
 
 func TestEnsure_tool_on_path(t *testing.T) {
 	tests := map[string]struct {
-		says string
-		used bool
+		script string
+		used   bool
 	}{
-		"that is new enough is used":             {"echo 'k3d version v5.8.3'", true},
-		"that is newer is used":                  {"echo 'k3d version v6.1.0'; echo 'k3s version v1.21.7-k3s1 (default)'", true},
-		"that is too old is not":                 {"echo 'k3d version v5.8.2'", false},
-		"that does not run is not":               {"exit 1", false},
-		"that says no version is used":           {"echo 'k3d version dev'", true},
-		"that was built from source is used":     {"echo 'k3d version v5-dev'; echo 'k3s version v1.21.7-k3s1 (default)'", true},
-		"is asked in the way that it is told to": {`[ "$*" = version ] && echo v5.8.3 || echo v1.0.0`, true},
+		"that is new enough is used":         {"echo 'k3d version v5.8.3'", true},
+		"that is newer is used":              {"echo 'k3d version v6.1.0'; echo 'k3s version v1.21.7-k3s1 (default)'", true},
+		"that is too old is not":             {"echo 'k3d version v5.8.2'", false},
+		"that does not run is not":           {"exit 1", false},
+		"that prints no version is used":     {"echo 'k3d version dev'", true},
+		"that was built from source is used": {"echo 'k3d version v5-dev'; echo 'k3s version v1.21.7-k3s1 (default)'", true},
+		"is asked with its own arguments":    {`[ "$*" = version ] && echo v5.8.3 || echo v1.0.0`, true},
 	}
 	for behaviour, test := range tests {
 		t.Run(behaviour, func(t *testing.T) {
 			served := &mirror{files: map[string][]byte{k3dPath: binary}}
 			served.start(t)
-			putOnPath(t, "k3d", test.says)
+			putOnPath(t, "k3d", test.script)
 			folders, err := tools.Ensure(t.Context(), t.TempDir(), []tools.Tool{k3d()}, &bytes.Buffer{})
 			require.NoError(t, err)
 			assert.Equal(t, test.used, len(folders) == 0, "folders %v", folders)
@@ -395,4 +396,44 @@ func TestEnsure_two_first_runs_side_by_side(t *testing.T) {
 	group.Wait()
 	assert.Equal(t, make([]error, runs), errs)
 	assert.Equal(t, map[string]string{"k3d-5.8.3/k3d": string(binary)}, contents(t, folder))
+}
+
+func TestK3dImages(t *testing.T) {
+	const toolbox, proxy = "ghcr.io/k3d-io/k3d-tools:", "ghcr.io/k3d-io/k3d-proxy:"
+	pinned := tracing.K3dRelease
+	for name, test := range map[string]struct {
+		// printed is what the k3d on PATH prints; empty means that there is none.
+		printed     string
+		environment map[string]string
+		balanced    bool
+		want        []string
+	}{
+		"of the pinned release where none is on PATH": {want: []string{toolbox + pinned}},
+		"of several servers":                          {balanced: true, want: []string{toolbox + pinned, proxy + pinned}},
+		"of the release on PATH":                      {printed: "k3d version v5.9.1", balanced: true, want: []string{toolbox + "5.9.1", proxy + "5.9.1"}},
+		"of the pinned release where that on PATH is too old": {
+			printed: "k3d version v5.0.0", want: []string{toolbox + pinned},
+		},
+		"of a k3d that prints no release": {printed: "k3d version v5-dev", want: []string{toolbox + pinned}},
+		"with the tag that the environment chooses": {
+			environment: map[string]string{"K3D_HELPER_IMAGE_TAG": "mine"}, balanced: true, want: []string{toolbox + "mine", proxy + "mine"},
+		},
+		"that the environment chooses": {
+			environment: map[string]string{"K3D_IMAGE_TOOLS": "a:1", "K3D_IMAGE_LOADBALANCER": "b:2", "K3D_HELPER_IMAGE_TAG": "mine"},
+			balanced:    true, want: []string{"a:1", "b:2"},
+		},
+		"but for an empty variable": {environment: map[string]string{"K3D_IMAGE_TOOLS": ""}, want: []string{toolbox + pinned}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, variable := range []string{"K3D_IMAGE_TOOLS", "K3D_IMAGE_LOADBALANCER", "K3D_HELPER_IMAGE_TAG"} {
+				t.Setenv(variable, test.environment[variable])
+			}
+			if test.printed == "" {
+				t.Setenv("PATH", t.TempDir())
+			} else {
+				putOnPath(t, "k3d", "echo '"+test.printed+"'")
+			}
+			assert.Equal(t, test.want, tools.K3dImages(t.Context(), test.balanced))
+		})
+	}
 }

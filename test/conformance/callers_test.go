@@ -27,7 +27,7 @@ func TestKubeAPIServer_Callers(t *testing.T) {
 				output, err := reader.read(t, callersContext, group, "system:authenticated")
 				require.NoError(t, err)
 				var want []string
-				if honoured && release.Rules.HonoursCallers {
+				if honoured && release.Rules.ContinuesTraces {
 					want = []string{callersTrace}
 				}
 				assert.ElementsMatch(t, want, strings.Fields(string(output)), group)

@@ -25,7 +25,9 @@ func TestReleases(t *testing.T) {
 		check("kubelet", kubernetesReader(release.kubernetes), checkKubelet)
 		check("etcd", etcdReaders[files.release.Rules.Etcd], checkEtcd)
 		check("containerd", containerdReaders[files.release.Rules.Containerd], checkContainerd)
-		check("k3d", k3dReader, checkK3d)
+		for _, reader := range k3dReaders {
+			check("k3d "+reader.program.Version, reader, checkK3d)
+		}
 	}
 }
 
@@ -48,7 +50,9 @@ func TestReleases_LimitsAndShapes(t *testing.T) {
 				files := renderSpec(t, spec)
 				checkAPIServer(t, kubernetesReader(release.kubernetes), files)
 				checkKubelet(t, kubernetesReader(release.kubernetes), files)
-				checkK3d(t, k3dReader, files)
+				for _, reader := range k3dReaders {
+					checkK3d(t, reader, files)
+				}
 				if spec.Sampling.Etcd > 0 {
 					checkEtcd(t, etcdReaders[spec.Release.Rules.Etcd], files)
 				} else {

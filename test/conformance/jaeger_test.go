@@ -29,7 +29,7 @@ func TestJaeger_Accepts(t *testing.T) {
 func TestJaeger_RefusesUnknownKey(t *testing.T) {
 	for key, spec := range map[string]string{
 		"max_traces": "memory", "trace_storage": "memory", "use_v2": "memory", "backends": "memory",
-		"max_recv_msg_size_mib": "memory", "directories": "badger", "ephemeral": "badger", "spans": "badger",
+		"max_recv_msg_size_mib": "memory", "config_file": "memory", "directories": "badger", "ephemeral": "badger", "spans": "badger",
 	} {
 		t.Run(key, func(t *testing.T) {
 			config, err := tracing.RenderJaeger(jaegerSpecs[spec])

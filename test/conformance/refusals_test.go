@@ -197,9 +197,11 @@ func TestK3d_Refuses(t *testing.T) {
 	}
 	for name, test := range cases {
 		t.Run(name, func(t *testing.T) {
-			_, err := k3dReader.read(t, test.config)
-			require.ErrorIs(t, err, errRefused)
-			assert.ErrorContains(t, err, test.message)
+			for _, reader := range k3dReaders {
+				_, err := reader.read(t, test.config)
+				require.ErrorIs(t, err, errRefused, reader.name())
+				assert.ErrorContains(t, err, test.message, reader.name())
+			}
 		})
 	}
 }

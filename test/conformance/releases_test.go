@@ -27,9 +27,9 @@ var releases = []release{
 	{k3s: "v1.31.14+k3s1", kubernetes: "1.31.14"},
 	{k3s: "v1.32.13+k3s1", kubernetes: "1.32.13"},
 	{k3s: "v1.33.4+k3s1", kubernetes: "1.33.13"},
-	{k3s: "v1.33.13+k3s1", kubernetes: "1.33.13"},
+	{k3s: "v1.33.13+k3s2", kubernetes: "1.33.13"},
 	{k3s: "v1.34.11+k3s1", kubernetes: "1.34.11"},
-	{k3s: "v1.35.8+k3s1", kubernetes: "1.35.8"},
+	{k3s: "v1.35.9+k3s1", kubernetes: "1.35.8"},
 	{k3s: "v1.36.4+k3s1", kubernetes: "1.36.4"},
 	{k3s: "v1.37.1+k3s1", kubernetes: "1.37.1"},
 }
@@ -47,7 +47,7 @@ var etcdReaders = map[string]reader{
 	"3.5.18": etcdReader("3.5.18"),
 	"3.5.21": etcdReader("3.5.21"),
 	"3.5.25": etcdReader("3.5.21"),
-	"3.6.12": etcdReader("3.6.12"),
+	"3.6.14": etcdReader("3.6.14"),
 	"3.7.1":  etcdReader("3.7.1"),
 }
 
@@ -59,7 +59,7 @@ var containerdReaders = map[string]reader{
 	"2.0": newReader("containerd", "2.0.11"),
 	"2.1": newReader("containerd", "2.1.9"),
 	"2.2": newReader("containerd", "2.2.7"),
-	"2.3": newReader("containerd", "2.3.4"),
+	"2.3": newReader("containerd", "2.3.5"),
 }
 
 // validateCommand makes an upstream command check a configuration on standard input.
@@ -68,5 +68,6 @@ var validateCommand = []string{"validate", "--config", "/dev/stdin"}
 var (
 	collectorReader = reader{program: processes.Collector, validate: validateCommand}
 	jaegerReader    = reader{program: processes.Jaeger, validate: validateCommand}
-	k3dReader       = newReader("k3d", "5.8.3")
+	// k3dReaders are the installed k3d and the oldest that may be on PATH instead.
+	k3dReaders = []reader{newReader("k3d", "5.9.0"), newReader("k3d", "5.8.3")}
 )

@@ -38,8 +38,8 @@ func newRelease(k3s, kubernetes, etcd, containerd string) release {
 
 // releases are the releases that can be run, newest first.
 var releases = []release{
-	newRelease("v1.37.1+k3s1", "1.37.1", "3.7.1", "2.3.4"),
-	newRelease("v1.36.4+k3s1", "1.36.4", "3.6.12", "2.3.4"),
+	newRelease("v1.37.1+k3s1", "1.37.1", "3.7.1", "2.3.5"),
+	newRelease("v1.36.4+k3s1", "1.36.4", "3.6.14", "2.3.5"),
 }
 
 // minorsVariable lists the minors to run, as "1.37,1.36", or "all". The default is

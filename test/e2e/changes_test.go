@@ -3,9 +3,9 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"maps"
-	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -110,8 +110,8 @@ func TestChanges(t *testing.T) {
 			pod := barePod(t)
 
 			preview := s.mustRun(t, "preview")
-			for _, words := range test.preview {
-				assert.Contains(t, preview, words)
+			for _, text := range test.preview {
+				assert.Contains(t, preview, text)
 			}
 			if test.replaced == nil {
 				assert.NotContains(t, preview, "(replace)")
@@ -157,11 +157,13 @@ func secondTag(t *testing.T, image, name string) string {
 	t.Helper()
 	tag := "kubetracing-e2e-second/" + name + ":latest"
 	// A build leaves the image that it builds on in its own cache.
-	if exec.Command("docker", "image", "inspect", image).Run() != nil {
-		docker.Run(t, "pull", image)
+	if _, err := docker.Client().InspectImage(t.Context(), image); err != nil {
+		require.NoError(t, docker.Client().PullImage(t.Context(), image))
 	}
 	docker.Run(t, "tag", image, tag)
-	t.Cleanup(func() { docker.Run(t, "image", "rm", tag) })
+	t.Cleanup(func() {
+		assert.NoError(t, docker.Client().RemoveImages(context.WithoutCancel(t.Context()), tag))
+	})
 	return tag
 }
 
@@ -170,7 +172,8 @@ func identities(t *testing.T, containers []string) map[string]string {
 	t.Helper()
 	identities := map[string]string{}
 	for _, container := range containers {
-		identities[container] = docker.Run(t, "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", container)
+		found := docker.Inspect(t, container)
+		identities[container] = fmt.Sprint(found.ID, " ", found.State.StartedAt)
 	}
 	return identities
 }

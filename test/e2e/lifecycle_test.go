@@ -5,7 +5,9 @@ package e2e_test
 import (
 	"context"
 	"encoding/json"
-	"os/exec"
+	"io"
+	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/kubetracing/kubetracing/components/verify"
 	"github.com/kubetracing/kubetracing/infra/timeline"
+	"github.com/kubetracing/kubetracing/test/internal/docker"
 )
 
 // outputs are the stack's outputs.
@@ -30,7 +33,7 @@ type outputs struct {
 // the one before.
 func TestLifecycle(t *testing.T) {
 	s := newStack(t)
-	s.mustRun(t, "up")
+	printed := s.mustRun(t, "up")
 	created := stackOutputs(t, s)
 	runtime := "containerd"
 	if name, ok := s.section(t, "runtime")["name"].(string); ok {
@@ -98,6 +101,26 @@ func TestLifecycle(t *testing.T) {
 			}
 		}
 	})
+	t.Run("the update's own trace says what took the time, and no secret, path or person", func(t *testing.T) {
+		link := regexp.MustCompile(`(http://\S+)/trace/([0-9a-f]{32})  \(this update\)`).FindStringSubmatch(printed)
+		require.NotNil(t, link, printed)
+		response, err := http.Get(link[1] + "/api/v3/traces/" + link[2])
+		require.NoError(t, err)
+		defer response.Body.Close()
+		text, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		for _, name := range []string{"up", "pulumi up", "pulumi", "cluster create", "k3d cluster create", "Create traced-cluster-k3d"} {
+			assert.Contains(t, string(text), `"name":"`+name+`"`)
+		}
+		for _, personal := range []string{s.Root, "client-key-data", "BEGIN ", "git.", "@"} {
+			assert.NotContains(t, string(text), personal)
+		}
+		for line := range strings.Lines(created.Kubeconfig) {
+			if _, key, ok := strings.Cut(line, "client-key-data: "); ok {
+				assert.NotContains(t, string(text), strings.TrimSpace(key))
+			}
+		}
+	})
 	t.Run("destroy leaves nothing", func(t *testing.T) {
 		s.mustRun(t, "destroy")
 		assert.Empty(t, owned(t))
@@ -118,7 +141,7 @@ func stackOutputs(t *testing.T, s *stack) outputs {
 // inNode runs a command in the cluster's first node.
 func inNode(t *testing.T, command ...string) string {
 	t.Helper()
-	output, err := exec.Command("docker", append([]string{"exec", serverContainer}, command...)...).CombinedOutput()
-	require.NoError(t, err, "%s", output)
-	return string(output)
+	output, err := docker.Client().Exec(t.Context(), serverContainer, command...)
+	require.NoError(t, err)
+	return output
 }

@@ -3,6 +3,7 @@
 package e2e_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	infradocker "github.com/kubetracing/kubetracing/infra/docker"
 	"github.com/kubetracing/kubetracing/test/internal/docker"
 )
 
@@ -31,7 +33,7 @@ type damage struct {
 
 var damages = []damage{
 	{"a container is removed", func(t *testing.T) {
-		docker.Run(t, "rm", "--force", "--volumes", collectorContainer)
+		removeContainers(t, collectorContainer)
 	}, []string{"container " + collectorContainer + " is gone: an update creates it again"}, true},
 	{"a container is stopped", func(t *testing.T) {
 		docker.Run(t, "stop", jaegerContainer)
@@ -40,7 +42,7 @@ var damages = []damage{
 		docker.Run(t, "pause", collectorContainer)
 	}, []string{"container " + collectorContainer + " is paused: an update resumes it"}, true},
 	{"a container is removed and another one stopped", func(t *testing.T) {
-		docker.Run(t, "rm", "--force", "--volumes", jaegerContainer)
+		removeContainers(t, jaegerContainer)
 		docker.Run(t, "stop", collectorContainer)
 	}, []string{"container " + jaegerContainer + " is gone", "container " + collectorContainer + " does not work (exited, exit code 0"}, true},
 	{"a node is stopped", func(t *testing.T) {
@@ -60,12 +62,12 @@ var damages = []damage{
 	}, []string{"image " + clusterName + "-node:"}, true},
 	{"everything is stopped and the network removed", func(t *testing.T) {
 		docker.Run(t, "kill", jaegerContainer, collectorContainer, serverContainer)
-		docker.Run(t, "network", "rm", clusterName)
+		require.NoError(t, docker.Client().RemoveNetworks(t.Context(), clusterName))
 	}, []string{"network " + clusterName + " is gone", "cluster " + clusterName + " has lost its network"}, false},
 	{"the cluster, its volume and its image are removed", func(t *testing.T) {
 		image := nodeImage(t)
 		removeCluster(t)
-		docker.Run(t, "volume", "rm", clusterName+"-tracing")
+		require.NoError(t, docker.Client().RemoveVolumes(t.Context(), clusterName+"-tracing"))
 		docker.Run(t, "image", "rm", "--force", image)
 	}, []string{"volume " + clusterName + "-tracing is gone", "image " + clusterName + "-node:", "cluster " + clusterName + " is gone"}, false},
 	{"everything is removed", func(t *testing.T) {
@@ -78,22 +80,31 @@ var damages = []damage{
 
 func removeCluster(t *testing.T) {
 	t.Helper()
-	output, err := exec.Command("k3d", "cluster", "delete", clusterName).CombinedOutput()
-	require.NoError(t, err, "%s", output)
+	require.NoError(t, docker.Client().DeleteCluster(t.Context(), clusterName, nil))
 }
 
 func nodeImage(t *testing.T) string {
 	t.Helper()
-	return docker.Run(t, "image", "ls", "--filter", "label="+ownerLabel, "--format", "{{.Repository}}:{{.Tag}}")
+	label, value, _ := strings.Cut(ownerLabel, "=")
+	images, err := docker.Client().Images(t.Context(), infradocker.Filter{Label: label, Value: value})
+	require.NoError(t, err)
+	require.Len(t, images, 1)
+	require.Len(t, images[0].Tags, 1)
+	return images[0].Tags[0]
+}
+
+func removeContainers(t *testing.T, containers ...string) {
+	t.Helper()
+	require.NoError(t, docker.Client().RemoveContainers(t.Context(), containers...))
 }
 
 func removeEverything(t *testing.T) {
 	t.Helper()
 	image := nodeImage(t)
 	removeCluster(t)
-	docker.Run(t, "rm", "--force", "--volumes", jaegerContainer, collectorContainer)
-	docker.Run(t, "volume", "rm", clusterName+"-tracing")
-	docker.Run(t, "network", "rm", clusterName)
+	removeContainers(t, jaegerContainer, collectorContainer)
+	require.NoError(t, docker.Client().RemoveVolumes(t.Context(), clusterName+"-tracing"))
+	require.NoError(t, docker.Client().RemoveNetworks(t.Context(), clusterName))
 	docker.Run(t, "image", "rm", "--force", image)
 }
 
@@ -105,21 +116,21 @@ func TestRecovery(t *testing.T) {
 	for _, damage := range damages {
 		t.Run(damage.name, func(t *testing.T) {
 			s.mustRun(t, "up")
-			before := docker.Run(t, "inspect", "--format", "{{.Id}}", serverContainer)
+			before := docker.Inspect(t, serverContainer).ID
 			damage.inflict(t)
 
 			_, stderr, _, err := s.timed(t, "preview")
 			require.NoError(t, err)
-			for _, words := range damage.messages {
-				assert.Contains(t, stderr, "kubetracing: "+words)
+			for _, message := range damage.messages {
+				assert.Contains(t, stderr, "kubetracing: "+message)
 			}
 			_, stderr, took, err := s.timed(t, "up")
 			require.NoError(t, err)
-			for _, words := range damage.messages {
-				assert.Contains(t, stderr, "kubetracing: "+words)
+			for _, message := range damage.messages {
+				assert.Contains(t, stderr, "kubetracing: "+message)
 			}
 			assertHealthy(t, s)
-			after := docker.Run(t, "inspect", "--format", "{{.Id}}", serverContainer)
+			after := docker.Inspect(t, serverContainer).ID
 			assert.Equal(t, damage.sameNode, before == after, "whether the node is the same container")
 
 			damage.inflict(t)
@@ -145,12 +156,20 @@ func killPulumi(update *os.Process) error {
 	return exec.Command("pkill", "-KILL", "-x", "-P", fmt.Sprint(update.Pid), "pulumi").Run()
 }
 
-// phases are when an update is interrupted: as soon as a docker command lists
-// something.
-var phases = map[string][]string{
-	"while it creates Jaeger":      {"ps", "--all", "--quiet", "--filter", "name=" + jaegerContainer},
-	"while it creates the cluster": {"ps", "--quiet", "--filter", "name=" + serverContainer},
-	"while it creates a workload":  {"exec", serverContainer, "kubectl", "--namespace", "kubetracing", "get", "pods", "--output", "name"},
+// phases are when an update is interrupted: as soon as something is there.
+var phases = map[string]func(context.Context) bool{
+	"while it creates Jaeger": func(ctx context.Context) bool {
+		_, err := docker.Client().InspectOne(ctx, jaegerContainer)
+		return err == nil
+	},
+	"while it creates the cluster": func(ctx context.Context) bool {
+		server, err := docker.Client().InspectOne(ctx, serverContainer)
+		return err == nil && server.State.Running()
+	},
+	"while it creates a workload": func(ctx context.Context) bool {
+		pods, err := docker.Client().Exec(ctx, serverContainer, "kubectl", "--namespace", "kubetracing", "get", "pods", "--output", "name")
+		return err == nil && pods != ""
+	},
 }
 
 // TestInterruptedUpdate interrupts updates: the next up completes the stack, and
@@ -174,18 +193,13 @@ func TestInterruptedUpdate(t *testing.T) {
 	}
 }
 
-// interruptUpdate starts the creation of a stack and interrupts it once docker lists
-// something.
-func interruptUpdate(t *testing.T, s *stack, sign []string, interrupt func(*testing.T, *os.Process)) {
+// interruptUpdate starts the creation of a stack and interrupts it once there is a sign.
+func interruptUpdate(t *testing.T, s *stack, sign func(context.Context) bool, interrupt func(*testing.T, *os.Process)) {
 	t.Helper()
 	update := s.Command("up")
 	update.Stdout, update.Stderr = testWriter{t}, testWriter{t}
 	require.NoError(t, update.Start())
-	require.Eventually(t, func() bool {
-		// What does not exist yet cannot be asked either.
-		listed, err := exec.Command("docker", sign...).Output()
-		return err == nil && len(listed) > 0
-	}, 2*time.Minute, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return sign(t.Context()) }, 2*time.Minute, 50*time.Millisecond)
 	interrupt(t, update.Process)
 	started := time.Now()
 	require.Error(t, update.Wait())
@@ -196,7 +210,7 @@ func interruptUpdate(t *testing.T, s *stack, sign []string, interrupt func(*test
 func assertHealthy(t *testing.T, s *stack) {
 	t.Helper()
 	for _, container := range []string{jaegerContainer, collectorContainer, serverContainer} {
-		assert.Equal(t, "true false", docker.Run(t, "inspect", "--format", "{{.State.Running}} {{.State.Paused}}", container), container)
+		assert.True(t, docker.Inspect(t, container).State.Running(), container)
 	}
 	assert.Equal(t, "ok", inNode(t, "kubectl", "get", "--raw", "/readyz"))
 	_, stderr, _, err := s.timed(t, "preview", "--", "--expect-no-changes")
@@ -230,7 +244,7 @@ func TestNodeThatDoesNotComeUp(t *testing.T) {
 	assert.Less(t, took, 2*time.Minute)
 	assert.Contains(t, printed, "likely cause: containerd ends as soon as it starts")
 	assert.Contains(t, printed, "this containerd does not want to")
-	assert.Empty(t, docker.Run(t, "ps", "--all", "--quiet", "--filter", "label=k3d.cluster="+clusterName))
+	assert.Empty(t, docker.Labelled(t, "k3d.cluster="+clusterName))
 
 	s.merge(t, "runtime", map[string]any{"bundle": shipped})
 	s.mustRun(t, "up")

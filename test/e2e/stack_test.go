@@ -17,6 +17,7 @@ import (
 
 	"github.com/kubetracing/kubetracing/test/internal/docker"
 	"github.com/kubetracing/kubetracing/test/internal/environment"
+	"github.com/kubetracing/kubetracing/test/internal/matrix"
 	"github.com/kubetracing/kubetracing/test/project"
 )
 
@@ -41,18 +42,21 @@ type stack struct {
 
 	// log is everything that kubetracing printed.
 	log *bytes.Buffer
+	// recorder records what the test ran on.
+	recorder *matrix.Recorder
 }
 
 // newStack prepares a stack. The test fails if Docker or one of the programs is
 // missing, or if an earlier run has left something.
 func newStack(t *testing.T, programs ...string) *stack {
 	t.Helper()
+	recorder := matrix.Record(t, suites[t.Name()])
 	docker.Require(t, programs...)
 	require.Empty(t, owned(t), "an earlier run left something behind")
 	p, err := project.New(t.TempDir(), stackName, "")
 	require.NoError(t, err)
-	s := &stack{Project: p, log: &bytes.Buffer{}}
-	for variable, setting := range matrix {
+	s := &stack{Project: p, log: &bytes.Buffer{}, recorder: recorder}
+	for variable, setting := range replaced {
 		if value := os.Getenv(variable); value != "" {
 			s.merge(t, setting.section, map[string]any{setting.key: value})
 		}
@@ -65,9 +69,15 @@ func newStack(t *testing.T, programs ...string) *stack {
 	return s
 }
 
-// matrix are environment variables that replace a setting of the stack's file, for
+// suites are the make targets of the tests.
+var suites = map[string]string{
+	"TestLifecycle": "make e2e", "TestChanges": "make e2e",
+	"TestRecovery": "make recovery", "TestInterruptedUpdate": "make recovery", "TestNodeThatDoesNotComeUp": "make recovery",
+}
+
+// replaced are environment variables that replace a setting of the stack's file, for
 // a matrix of versions and runtimes.
-var matrix = map[string]struct{ section, key string }{
+var replaced = map[string]struct{ section, key string }{
 	"KUBETRACING_E2E_KUBERNETES": {"cluster", "kubernetes"},
 	"KUBETRACING_E2E_RUNTIME":    {"runtime", "name"},
 	"KUBETRACING_E2E_OCI":        {"runtime", "oci"},
@@ -97,6 +107,9 @@ func (s *stack) timed(t *testing.T, name string, arguments ...string) (stdout, s
 	command.Stderr = io.MultiWriter(&messages, s.log, testWriter{t})
 	started := time.Now()
 	err = command.Run()
+	if name == "up" && err == nil {
+		s.recorder.Observe(serverContainer)
+	}
 	return printed.String(), messages.String(), time.Since(started).Round(time.Second), err
 }
 

@@ -18,7 +18,7 @@ var (
 	clusterReplaced = []string{
 		"replace cluster-k3d", "replace cluster-kubeconfig", "replace cluster-kubernetes",
 		"replace workloads-namespace", "replace workloads-echo",
-		"update verification-services", "update verification-echo",
+		"update workloads-echo-started", "update verification-services", "update verification-echo",
 	}
 	nodeImageRebuilt  = []string{"update node-image-build", "replace node-image-present"}
 	collectorReplaced = []string{
@@ -114,6 +114,8 @@ func TestStack_Changes(t *testing.T) {
 			union(jaegerReplaced, collectorReplaced, []string{
 				"create index-cleaner", "create index-cleaner-image", "create index-cleaner-container",
 				"replace collector-image", "create collector-volume", "create collector-volume-owner",
+				// A server must not be asked for what is older than the retention.
+				"update verification-echo",
 			}), nil,
 		},
 		"a different Kubernetes version replaces the cluster": {
@@ -121,7 +123,7 @@ func TestStack_Changes(t *testing.T) {
 			union(clusterReplaced, nodeImageRebuilt, []string{"update cluster", "update node-image"}),
 			[]string{
 				"create node-image-present", "delete cluster-k3d", "create cluster-k3d", "create cluster-kubeconfig",
-				"create workloads-namespace", "create workloads-echo", "update verification-echo", "delete node-image-present",
+				"create workloads-namespace", "create workloads-echo", "update workloads-echo-started", "update verification-echo", "delete node-image-present",
 			},
 		},
 		"a different k3s image of the same version replaces the cluster": {
@@ -144,12 +146,12 @@ func TestStack_Changes(t *testing.T) {
 		},
 		"removing a workload removes only that": {
 			map[string]string{"kubetracing:workloads": `[]`},
-			[]string{"delete workloads-echo", "delete verification-echo", "update workloads"},
+			[]string{"delete workloads-echo", "delete workloads-echo-started", "delete verification-echo", "update workloads"},
 			nil,
 		},
 		"adding a workload leaves the others alone": {
 			map[string]string{"kubetracing:workloads": `["echo", "crashloop"]`},
-			[]string{"create workloads-crashloop", "create verification-crashloop", "update workloads"},
+			[]string{"create workloads-crashloop", "create workloads-crashloop-started", "create verification-crashloop", "update workloads"},
 			nil,
 		},
 		"disabling verification removes only that": {

@@ -124,13 +124,7 @@ func compose(ctx *pulumi.Context, settings stacks.Stack) error {
 	if err != nil {
 		return err
 	}
-	ctx.Export("jaegerUrl", traced.JaegerURL)
-	ctx.Export("kubeconfig", traced.Kubeconfig)
-	ctx.Export("clusterName", traced.ClusterName)
-	if settings.Settings.Verify.Enabled {
-		ctx.Export("services", traced.Services)
-		ctx.Export("traces", traced.Traces)
-	}
+	traced.Export(ctx)
 	return nil
 }
 
@@ -208,7 +202,7 @@ func record(changes map[string]bool, step apitype.StepEventMetadata) {
 func (s *stack) preview(t *testing.T, options ...optpreview.Option) outcome {
 	t.Helper()
 	return observe(t, func(ctx context.Context, stream chan<- events.EngineEvent, log *bytes.Buffer) (string, error) {
-		// A line of dots says that a machine is slow, and when.
+		// Lines of dots depend on how slow the machine is.
 		result, err := s.Preview(ctx, append(options, optpreview.SuppressProgress(),
 			optpreview.EventStreams(stream), optpreview.ErrorProgressStreams(log))...)
 		return result.StdOut, err

@@ -116,21 +116,37 @@ func TestStack_FailedOperation(t *testing.T) {
 		// repeated is the operation of the next update on the failed resource, untouched
 		// a resource that the failed update has finished.
 		repeated, untouched string
+		// later are resources that must not be created before what has failed.
+		later []string
 	}{
 		"first cluster does not come up": {
-			true, nil, "create", "cluster-k3d", "create cluster-k3d", "network-bridge",
+			true, nil, "create", "cluster-k3d", "create cluster-k3d", "network-bridge", []string{"workloads-echo"},
+		},
+		// A workload that ran without a receiver of its spans would leave no trace.
+		"first Jaeger does not start": {
+			true, nil, "create", "jaeger-healthy", "create jaeger-healthy", "network-bridge",
+			[]string{"collector-container", "workloads-echo", "verification-services", "verification-echo"},
+		},
+		"first Collector does not start": {
+			true, nil, "create", "collector-healthy", "create collector-healthy", "jaeger-container",
+			[]string{"workloads-echo", "verification-services", "verification-echo"},
+		},
+		// What its events say is the only verdict.
+		"pod of a workload does not start": {
+			true, nil, "create", "workloads-echo-started", "create workloads-echo-started", "workloads-echo",
+			[]string{"verification-services", "verification-echo"},
 		},
 		"node does not come back from its restart": {
-			false, lowRate, "update", "cluster-k3d", "update cluster-k3d", "node-config-files",
+			false, lowRate, "update", "cluster-k3d", "update cluster-k3d", "node-config-files", nil,
 		},
 		"old cluster cannot be removed": {
-			false, otherVersion, "delete", "cluster-k3d", "delete cluster-k3d", "node-image-build",
+			false, otherVersion, "delete", "cluster-k3d", "delete cluster-k3d", "node-image-build", nil,
 		},
 		"new cluster does not come up after the old one is deleted": {
-			false, otherVersion, "create", "cluster-k3d", "create cluster-k3d", "node-image-build",
+			false, otherVersion, "create", "cluster-k3d", "create cluster-k3d", "node-image-build", nil,
 		},
 		"expected spans are not seen": {
-			false, lowRate, "update", "verification-services", "update verification-services", "cluster-k3d",
+			false, lowRate, "update", "verification-services", "update verification-services", "cluster-k3d", nil,
 		},
 	}
 	for name, test := range tests {
@@ -147,7 +163,10 @@ func TestStack_FailedOperation(t *testing.T) {
 			failed := s.up(t)
 			require.Error(t, failed.err)
 			assert.Contains(t, failed.text+failed.log, reason)
-			h.journal.drain()
+			created := h.journal.drain().resources("create")
+			for _, later := range test.later {
+				assert.NotContains(t, created, later)
+			}
 
 			s.mustUp(t)
 			done := h.journal.drain()

@@ -80,3 +80,37 @@ func TestStack_PasswordIsSecret(t *testing.T) {
 		}
 	}
 }
+
+// A password of the nodes is in no diff and no state in the clear; another one restarts
+// the nodes, and what the verification prints stays for everyone to read.
+func TestStack_NodePasswordIsSecret(t *testing.T) {
+	t.Parallel()
+	const first, second = "Tr4ces-of-one!", "Tr4ces-of-two!"
+	stored := func(password string) map[string]string {
+		return map[string]string{"kubetracing:cluster": `{"registries":[{"name":"docker.io","username":"me","password":"` + password + `"}]}`}
+	}
+	h := newHost(t)
+	s := h.stack(t, "dev", stored(first))
+	log := s.mustUp(t).log
+	text, err := protojson.Marshal(h.journal.drain().only(t, "create", "node-config-files").inputs)
+	require.NoError(t, err)
+	assert.Contains(t, string(text), first)
+	outputs, err := s.Outputs(t.Context())
+	require.NoError(t, err)
+	assert.False(t, outputs["services"].Secret)
+
+	assert.Empty(t, s.preview(t).changes, "nothing changes by itself")
+	s.configure(t, stored(second))
+	preview := s.preview(t, optpreview.Diff())
+	require.NoError(t, preview.err)
+	assert.Contains(t, preview.changes, "update node-config-files")
+	assert.Contains(t, preview.changes, "update cluster-k3d")
+	log += preview.log + s.mustUp(t).log + s.destroy(t).log
+
+	for _, password := range []string{first, second} {
+		assert.NotContains(t, log, password, "output, diffs and events")
+		for path, content := range h.written(t) {
+			assert.NotContains(t, content, password, path)
+		}
+	}
+}

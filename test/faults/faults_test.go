@@ -43,29 +43,27 @@ var faults = []fault{
 	{"kill -9 of the Collector", func(t *testing.T) { kill(t, collector) }},
 	{"kill -9 of Jaeger", func(t *testing.T) { kill(t, jaeger) }},
 	{"kill -9 of k3s, and so of its node", func(t *testing.T) {
-		docker.Run(t, "exec", server, "sh", "-c", "kill -KILL $(cat /run/kubetracing/k3s.pid)")
+		_, err := docker.Client().Exec(t.Context(), server, "sh", "-c", "kill -KILL $(cat /run/kubetracing/k3s.pid)")
+		require.NoError(t, err)
 	}},
 	{"a Jaeger that does not answer for 10 s", func(t *testing.T) {
 		docker.Run(t, "pause", jaeger)
 		time.Sleep(outage)
-		docker.Run(t, "unpause", jaeger)
+		require.NoError(t, docker.Client().Unpause(t.Context(), jaeger))
 	}},
 	{"a Jaeger that works a tenth of the time for 10 s", func(t *testing.T) {
 		for range 10 {
 			docker.Run(t, "pause", jaeger)
 			time.Sleep(outage * 9 / 100)
-			docker.Run(t, "unpause", jaeger)
+			require.NoError(t, docker.Client().Unpause(t.Context(), jaeger))
 			time.Sleep(outage / 100)
 		}
 	}},
 	{"a Jaeger out of reach for 10 s", func(t *testing.T) {
-		connect := []string{"network", "connect", "--alias", "jaeger"}
-		if address := docker.Run(t, "inspect", "--format", `{{with (index .NetworkSettings.Networks "`+cluster+`").IPAMConfig}}{{.IPv4Address}}{{end}}`, jaeger); address != "" {
-			connect = append(connect, "--ip", address)
-		}
-		docker.Run(t, "network", "disconnect", cluster, jaeger)
+		address := docker.Inspect(t, jaeger).Networks[cluster]
+		require.NoError(t, docker.Client().Disconnect(t.Context(), cluster, jaeger))
 		time.Sleep(outage)
-		docker.Run(t, append(connect, cluster, jaeger)...)
+		docker.Run(t, "network", "connect", "--alias", "jaeger", "--ip", address, cluster, jaeger)
 	}},
 	{"restart of the Docker daemon", func(t *testing.T) {
 		command := os.Getenv(restartVariable)
@@ -111,11 +109,11 @@ func TestFaults(t *testing.T) {
 			}()
 			for _, fault := range faults {
 				t.Run(fault.name, func(t *testing.T) {
-					acknowledged, failed, lost := account(t, fault)
-					fmt.Fprintf(writer, "%s\t%d\t%d\t%d\n", fault.name, acknowledged, failed, lost)
-					assert.Equal(t, requests*tracesPerEach, acknowledged, "every request is sent until it is acknowledged")
+					outcome := account(t, fault)
+					fmt.Fprintf(writer, "%s\t%d\t%d\t%d\n", fault.name, outcome.Acknowledged, outcome.Failures, len(outcome.Lost))
+					assert.Equal(t, requests*tracesPerEach, outcome.Acknowledged, "every request is sent until it is acknowledged")
 					if mode.storage == "badger" {
-						assert.Zero(t, lost, "acknowledged, but not in Jaeger")
+						assert.Empty(t, outcome.Lost, "acknowledged, but not in Jaeger")
 					}
 					assertHealthy(t)
 				})
@@ -131,9 +129,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// account sends traces, inflicts the fault in the middle, and counts the acknowledged
-// traces and those of them that are not in Jaeger.
-func account(t *testing.T, fault fault) (acknowledged, failed, lost int) {
+// account sends traces and inflicts the fault in the middle.
+func account(t *testing.T, fault fault) load.Outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
@@ -142,31 +139,23 @@ func account(t *testing.T, fault fault) (acknowledged, failed, lost int) {
 		Shape:    load.Shape{Run: uint64(time.Now().UnixNano()), Spans: 3, Start: time.Now()},
 		Requests: requests, Traces: tracesPerEach, Workers: 4, Retry: true, Pause: 200 * time.Millisecond,
 	}
-	numbers, err := sender.SendInterrupted(ctx, []float64{0.25}, func() error {
+	inflict := func() error {
 		fault.inflict(t)
 		return nil
-	})
+	}
+	outcome, err := sender.Account(ctx, []float64{0.25}, inflict, fmt.Sprintf("http://127.0.0.1:%d", uiPort), settleTime)
 	require.NoError(t, err)
-	query := fmt.Sprintf("http://127.0.0.1:%d", uiPort)
-	// Jaeger may just be coming back.
-	require.Eventually(t, func() bool {
-		_, err := load.Stored(ctx, query, sender.Shape, numbers[:1])
-		return err == nil
-	}, time.Minute, time.Second)
-	missing, err := load.WaitStored(ctx, query, sender.Shape, numbers, settleTime)
-	require.NoError(t, err)
-	failures, _ := sender.Failures()
-	return len(numbers), failures, len(missing)
+	return outcome
 }
 
 // assertHealthy waits until the node is ready again and what was killed runs.
 func assertHealthy(t *testing.T) {
 	t.Helper()
 	assert.Eventually(t, func() bool {
-		output, err := exec.Command("docker", "exec", server, "kubectl", "get", "--raw", "/readyz").Output()
-		return err == nil && string(output) == "ok"
+		answer, err := docker.Client().Exec(t.Context(), server, "kubectl", "get", "--raw", "/readyz")
+		return err == nil && answer == "ok"
 	}, 2*time.Minute, time.Second, "kube-apiserver is not ready again")
 	for _, container := range []string{jaeger, collector, server} {
-		assert.Equal(t, "true", docker.Run(t, "inspect", "--format", "{{.State.Running}}", container), container)
+		assert.True(t, docker.Inspect(t, container).State.Running(), container)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/kubetracing/kubetracing/test/internal/docker"
 	"github.com/kubetracing/kubetracing/test/internal/environment"
+	"github.com/kubetracing/kubetracing/test/internal/matrix"
 	"github.com/kubetracing/kubetracing/test/project"
 )
 
@@ -32,6 +33,7 @@ func TestMain(m *testing.M) { os.Exit(environment.RunLive(m)) }
 // startStack creates a stack with settings by section, destroyed in the end.
 func startStack(t *testing.T, settings map[string]map[string]any) {
 	t.Helper()
+	recorder := matrix.Record(t, "make faults")
 	docker.Require(t)
 	require.Empty(t, docker.Labelled(t, ownerLabel), "an earlier run left something behind")
 	p, err := project.New(t.TempDir(), stackName, "")
@@ -46,4 +48,5 @@ func startStack(t *testing.T, settings map[string]map[string]any) {
 	})
 	output, err := p.Command("up").CombinedOutput()
 	require.NoError(t, err, "create the stack: %s", output)
+	recorder.Observe(server)
 }

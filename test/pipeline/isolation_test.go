@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -170,12 +171,15 @@ func TestExtraDestination_Unavailable(t *testing.T) {
 
 			lost := lostSpans(t, process)
 			require.Len(t, lost, 1)
-			assert.Equal(t, "vendor", lost[0].Destination)
+			assert.Equal(t, "vendor", lost[0].Name)
 			if test.final {
-				all := verify.LostSpans{Exporter: "otlp_grpc/vendor", Destination: "vendor", Failed: isolationSpans}
-				assert.Eventually(t, func() bool { return lostSpans(t, process)[0] == all }, time.Minute, 100*time.Millisecond)
+				assert.Eventually(t, func() bool { return lostSpans(t, process)[0].Failed == isolationSpans }, time.Minute, 100*time.Millisecond)
+				assert.Zero(t, lostSpans(t, process)[0].Dropped)
 				return
 			}
+			assert.Zero(t, lost[0].Sent)
+			assert.Positive(t, lost[0].Queued)
+			assert.LessOrEqual(t, lost[0].Queued, lost[0].Capacity)
 			assert.Positive(t, lost[0].Dropped)
 			assert.LessOrEqual(t, lost[0].Dropped, isolationSpans)
 			assert.Zero(t, lost[0].Failed, "the destination is tried for longer than the test runs")
@@ -209,7 +213,7 @@ func TestExtraDestination_ManyDead(t *testing.T) {
 	lost := lostSpans(t, process)
 	require.Len(t, lost, len(spec.Exporters))
 	for i, exporter := range spec.Exporters {
-		assert.Equal(t, exporter.Name, lost[i].Destination)
+		assert.Equal(t, exporter.Name, lost[i].Name)
 		assert.Positive(t, lost[i].Dropped)
 	}
 }
@@ -232,14 +236,15 @@ func startCollector(ctx context.Context, t *testing.T, spec tracing.CollectorSpe
 	return process
 }
 
-func lostSpans(t *testing.T, process *processes.CollectorProcess) []verify.LostSpans {
+// lostSpans returns the destinations that have lost spans.
+func lostSpans(t *testing.T, process *processes.CollectorProcess) []verify.Destination {
 	t.Helper()
 	response, err := http.Get(process.MetricsURL)
 	require.NoError(t, err)
 	defer response.Body.Close()
-	lost, err := verify.ReadLostSpans(response.Body)
+	destinations, err := verify.ReadDestinations(response.Body)
 	require.NoError(t, err)
-	return lost
+	return slices.DeleteFunc(destinations, func(d verify.Destination) bool { return d.Lost() == 0 })
 }
 
 func logOf(process *processes.CollectorProcess) string {

@@ -84,16 +84,9 @@ var events = []event{
 	{"orderly restart of both", restartBoth},
 }
 
-// outcome counts the traces of one run.
-type outcome struct {
-	sent, acknowledged int
-	failedAttempts     int
-	lost               []uint64
-}
-
 // account sends traces while an event happens to the pipeline several times, and
 // asks Jaeger which of the acknowledged ones it has in the end.
-func account(t *testing.T, spec rig.Spec, during event) outcome {
+func account(t *testing.T, spec rig.Spec, during event) load.Outcome {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
@@ -108,12 +101,10 @@ func account(t *testing.T, spec rig.Spec, during event) outcome {
 		Shape:    load.Shape{Run: uint64(time.Now().UnixNano()), Spans: 3, Start: time.Now()},
 		Requests: requests, Traces: tracesPerEach, Workers: 4, Retry: true, Pause: 5 * time.Millisecond,
 	}
-	numbers, err := sender.SendInterrupted(ctx, eventShares, func() error { return during.do(ctx, pipeline) })
+	do := func() error { return during.do(ctx, pipeline) }
+	outcome, err := sender.Account(ctx, eventShares, do, pipeline.Jaeger.QueryURL, settleTime)
 	require.NoError(t, err, during.name)
-	lost, err := load.WaitStored(ctx, pipeline.Jaeger.QueryURL, sender.Shape, numbers, settleTime)
-	require.NoError(t, err)
-	failures, _ := sender.Failures()
-	return outcome{sent: requests * tracesPerEach, acknowledged: len(numbers), failedAttempts: failures, lost: lost}
+	return outcome
 }
 
 // With queues on disk and badger, what was acknowledged arrives, whichever process is
@@ -139,25 +130,25 @@ func TestPipeline_Loss(t *testing.T) {
 		t.Run("on disk: "+during.name, func(t *testing.T) {
 			result := account(t, persistent, during)
 			report(writer, "badger, queue on disk", during, result)
-			assert.Equal(t, result.sent, result.acknowledged, "every request is sent until it is acknowledged")
-			assert.Empty(t, result.lost, "acknowledged, but not in Jaeger")
+			assert.Equal(t, requests*tracesPerEach, result.Acknowledged, "every request is sent until it is acknowledged")
+			assert.Empty(t, result.Lost, "acknowledged, but not in Jaeger")
 		})
 	}
 	for _, during := range events[:3] {
 		t.Run("in memory: "+during.name, func(t *testing.T) {
 			result := account(t, inMemory, during)
 			report(writer, "memory, queue in memory", during, result)
-			assert.Equal(t, result.sent, result.acknowledged)
+			assert.Equal(t, requests*tracesPerEach, result.Acknowledged)
 			if during.name == "kill -9 of Jaeger" {
-				assert.NotEmpty(t, result.lost, "memory does not survive a kill: the account must notice")
+				assert.NotEmpty(t, result.Lost, "memory does not survive a kill: the account must notice")
 			}
 		})
 	}
 }
 
-func report(writer *tabwriter.Writer, mode string, during event, result outcome) {
-	fmt.Fprintf(writer, "%s\t%s\t%d\t%d\t%d\t%d%s\n", mode, during.name, result.sent, result.acknowledged,
-		result.failedAttempts, len(result.lost), ranges(result.lost))
+func report(writer *tabwriter.Writer, mode string, during event, result load.Outcome) {
+	fmt.Fprintf(writer, "%s\t%s\t%d\t%d\t%d\t%d%s\n", mode, during.name, requests*tracesPerEach, result.Acknowledged,
+		result.Failures, len(result.Lost), ranges(result.Lost))
 }
 
 // ranges lists the lost traces, as (12-20, 33), at most five ranges of them.

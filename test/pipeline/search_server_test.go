@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"bufio"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // searchServer imitates an OpenSearch or Elasticsearch with one user: it accepts
@@ -23,6 +26,8 @@ type searchServer struct {
 	templates map[string]string
 	// documents are the written documents, by index.
 	documents map[string][]string
+	// away makes the server answer every write with 503.
+	away bool
 }
 
 // version is the server's answer about its version.
@@ -58,6 +63,15 @@ func newSearchServer(t *testing.T, kind, username, password string) (*searchServ
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
+		// Jaeger 2.21 compresses its requests.
+		if r.Header.Get("Content-Encoding") == "gzip" {
+			body, err := gzip.NewReader(r.Body)
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusBadRequest)
+				return
+			}
+			r.Body = body
+		}
 		mux.ServeHTTP(w, r)
 	}))
 	t.Cleanup(server.Close)
@@ -80,6 +94,10 @@ func (s *searchServer) template(w http.ResponseWriter, r *http.Request) {
 func (s *searchServer) bulk(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.away {
+		http.Error(w, "no node is available", http.StatusServiceUnavailable)
+		return
+	}
 	var results []string
 	lines := bufio.NewScanner(r.Body)
 	lines.Buffer(nil, 1<<20)
@@ -97,6 +115,27 @@ func (s *searchServer) bulk(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	fmt.Fprintf(w, `{"errors": false, "items": [%s]}`, strings.Join(results, ", "))
+}
+
+// setAway takes the server away, or brings it back.
+func (s *searchServer) setAway(away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away = away
+}
+
+// spans returns the distinct spans of the indices with a prefix, as trace and span ID:
+// what is sent twice is written twice, to the same document.
+func (s *searchServer) spans(t *testing.T, prefix string) map[string]bool {
+	t.Helper()
+	written, _ := s.written(prefix)
+	distinct := map[string]bool{}
+	for _, document := range written {
+		var span struct{ TraceID, SpanID string }
+		require.NoError(t, json.Unmarshal([]byte(document), &span))
+		distinct[span.TraceID+"/"+span.SpanID] = true
+	}
+	return distinct
 }
 
 // written returns the documents of the indices with a prefix, and all others.

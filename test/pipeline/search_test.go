@@ -19,12 +19,12 @@ import (
 	"github.com/kubetracing/kubetracing/test/processes"
 )
 
-// requireJaeger220 skips a test that the Jaeger of the module cannot run: its
+// requireJaeger221 skips a test that the Jaeger of the module cannot run: its
 // configuration of search servers has other keys than the default image's.
-func requireJaeger220(t *testing.T) {
+func requireJaeger221(t *testing.T) {
 	t.Helper()
 	if os.Getenv(processes.JaegerVariable) == "" {
-		t.Skipf("needs a Jaeger 2.20, which is not available as a module: %s names its binary", processes.JaegerVariable)
+		t.Skipf("needs a Jaeger 2.21, which is not available as a module: %s names its binary", processes.JaegerVariable)
 	}
 }
 
@@ -32,6 +32,7 @@ func requireJaeger220(t *testing.T) {
 func searchSpec(storage tracing.JaegerStorage, url, ca string) tracing.JaegerSpec {
 	return tracing.JaegerSpec{Storage: storage, Retention: "72h0m0s", Server: &tracing.JaegerServer{
 		URL: url, Username: storage.Superuser(), CA: ca, IndexPrefix: "kubetracing-dev", SingleNode: true,
+		Synchronous: true,
 	}}
 }
 
@@ -48,7 +49,7 @@ func searchRig(t *testing.T, folder string, spec tracing.JaegerSpec, password st
 }
 
 func TestJaeger_SearchServer(t *testing.T) {
-	requireJaeger220(t)
+	requireJaeger221(t)
 	// Passwords that validation accepts and YAML would not take for text.
 	for name, password := range map[string]string{
 		"a strong one": "Tr4ces-Of%Many@Nodes", "a number": "0123456789", "an object": "{hunter2:1}", "a tag": "!hunter2",
@@ -99,6 +100,39 @@ func assertWrites(t *testing.T, storage tracing.JaegerStorage, password string) 
 	assertNoFileContains(t, folder, password)
 }
 
+// What was acknowledged must be in the server, although Jaeger is killed and the server
+// is away meanwhile.
+func TestJaeger_SearchServerLosesNothing(t *testing.T) {
+	requireJaeger221(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	server, listener := newSearchServer(t, "opensearch", "admin", "hunter2")
+	listener.Start()
+	pipeline := searchRig(t, t.TempDir(), searchSpec(tracing.StorageOpenSearch, listener.URL, ""), "hunter2")
+	require.NoError(t, pipeline.Start(ctx))
+	sender := &load.Sender{
+		Address: pipeline.Collector.OTLPGRPC, Shape: load.Shape{Run: 1, Spans: 3, Start: time.Now()},
+		Requests: 200, Traces: 10, Workers: 4, Retry: true, Pause: 5 * time.Millisecond,
+	}
+	acknowledged, err := sender.SendInterrupted(ctx, eventShares, func() error {
+		if err := killJaeger(ctx, pipeline); err != nil {
+			return err
+		}
+		server.setAway(true)
+		time.Sleep(time.Second)
+		server.setAway(false)
+		return nil
+	})
+	require.NoError(t, err)
+	require.Len(t, acknowledged, 2000)
+
+	const want = 3 * 2000
+	const spans = "kubetracing-dev-jaeger-span-"
+	assert.Eventually(t, func() bool { return len(server.spans(t, spans)) == want }, time.Minute, 200*time.Millisecond,
+		"%d spans were acknowledged", want)
+	assert.Equal(t, want, len(server.spans(t, spans)), "distinct spans in the server") //nolint:testifylint // Len would print them all
+}
+
 // assertNoFileContains checks that no file of a folder contains a secret.
 func assertNoFileContains(t *testing.T, folder, secret string) {
 	t.Helper()
@@ -113,7 +147,7 @@ func assertNoFileContains(t *testing.T, folder, secret string) {
 }
 
 func TestJaeger_SearchServerAuthority(t *testing.T) {
-	requireJaeger220(t)
+	requireJaeger221(t)
 	ca := func(server *httptest.Server) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 	}
@@ -141,7 +175,7 @@ func TestJaeger_SearchServerAuthority(t *testing.T) {
 }
 
 func TestJaeger_SearchServerWrongPassword(t *testing.T) {
-	requireJaeger220(t)
+	requireJaeger221(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	server, listener := newSearchServer(t, "opensearch", "admin", "hunter2")
@@ -153,12 +187,12 @@ func TestJaeger_SearchServerWrongPassword(t *testing.T) {
 }
 
 func TestJaeger_SearchServerUnknownKey(t *testing.T) {
-	requireJaeger220(t)
+	requireJaeger221(t)
 	spec := searchSpec(tracing.StorageOpenSearch, "https://search.test", "none")
 	config, err := tracing.RenderJaeger(spec)
 	require.NoError(t, err)
 	for _, key := range []string{
-		"server_urls", "auth", "basic", "username", "password", "tls", "ca_pem", "max_span_age", "indices", "index_prefix",
+		"server_urls", "write_mode", "poison_pill_handling", "auth", "basic", "username", "password", "tls", "ca_pem", "max_span_age", "indices", "index_prefix",
 		"spans", "services", "dependencies", "sampling", "shards", "replicas",
 	} {
 		t.Run(key, func(t *testing.T) {

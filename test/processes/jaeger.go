@@ -11,7 +11,9 @@ type JaegerProcess struct {
 
 // NewJaeger prepares a Jaeger, building it unless it is in the cache. The
 // configuration must name the receiver otlp and enable the extensions jaeger_query
-// and healthcheckv2. The directories of a store are those in it: override them.
+// and healthcheckv2. The directories of a store are those in it: override them. It
+// runs without a configuration of the UI unless extensions::jaeger_query::ui::config_file
+// is overridden.
 func NewJaeger(options Options) (*JaegerProcess, error) {
 	binary, err := binary(Jaeger, JaegerVariable)
 	if err != nil {
@@ -28,6 +30,8 @@ func NewJaeger(options Options) (*JaegerProcess, error) {
 		"extensions::healthcheckv2::http::endpoint":  health,
 		"extensions::jaeger_query::http::endpoint":   query,
 		"extensions::jaeger_query::grpc::endpoint":   queryGRPC,
+		// The file of the container.
+		"extensions::jaeger_query::ui::config_file": `""`,
 		// Its default port would collide with a second process.
 		"service::telemetry::metrics::level": "none",
 	})

@@ -34,6 +34,10 @@ const (
 	Service        = "kubernetes:core/v1:Service"
 	RuntimeClass   = "kubernetes:node.k8s.io/v1:RuntimeClass"
 	EndpointSlice  = "kubernetes:discovery.k8s.io/v1:EndpointSlice"
+	Secret         = "kubernetes:core/v1:Secret" //nolint:gosec // a type's token
+	ConfigMap      = "kubernetes:core/v1:ConfigMap"
+	Role           = "kubernetes:rbac.authorization.k8s.io/v1:Role"
+	RoleBinding    = "kubernetes:rbac.authorization.k8s.io/v1:RoleBinding"
 	project, stack = "kubetracing", "test"
 )
 

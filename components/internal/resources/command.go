@@ -15,19 +15,19 @@ import (
 type Program string
 
 // Command returns the shell command that runs one of the binary's commands.
-func (p Program) Command(words ...string) string {
+func (p Program) Command(arguments ...string) string {
 	quoted := []string{Quote(string(p))}
-	for _, word := range words {
-		quoted = append(quoted, Quote(word))
+	for _, argument := range arguments {
+		quoted = append(quoted, Quote(argument))
 	}
 	return strings.Join(quoted, " ")
 }
 
 // CommandArgs describe a command of the kubetracing binary.
 type CommandArgs struct {
-	// Create are the words of the command, as container wait. Required.
+	// Create is the command with its arguments, such as container wait. Required.
 	Create []string
-	// Update are the words of the command that a change of the document or of the
+	// Update is the command that a change of the document or of the
 	// environment runs; Create by default.
 	Update []string
 	// Delete is a shell script that works when the binary is gone. Optional.

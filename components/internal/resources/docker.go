@@ -13,8 +13,8 @@ import (
 func NewImage(ctx *pulumi.Context, name, reference string, parent pulumi.Resource) (*docker.RemoteImage, error) {
 	image, err := docker.NewRemoteImage(ctx, name, &docker.RemoteImageArgs{
 		Name: pulumi.String(reference),
-		// Somebody else's image: it may have been there before and may be in use by
-		// others, so it stays when the stack is destroyed.
+		// The image may have been there before, and other containers may use it, so it
+		// stays when the stack is destroyed.
 		KeepLocally: pulumi.Bool(true),
 	}, pulumi.Parent(parent))
 	if err != nil {

@@ -42,9 +42,12 @@ func NewObject(
 	return created, nil
 }
 
-// input returns a value of a manifest as a Pulumi input.
+// input returns a value of a manifest, which may be an input already, as a Pulumi
+// input.
 func input(value any) pulumi.Input {
 	switch value := value.(type) {
+	case pulumi.Input:
+		return value
 	case manifest.Map:
 		object := pulumi.Map{}
 		for key, inner := range value {

@@ -2,6 +2,7 @@ package resources
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
 	"github.com/pulumi/pulumi-docker/sdk/v4/go/docker"
@@ -33,7 +34,7 @@ func NewOwner(ctx *pulumi.Context, name string, program Program, names spec.Name
 		Update:  pulumi.String(`printf %s "$PULUMI_COMMAND_STDOUT"`),
 		Stdin:   pulumi.String(document),
 		Logging: local.LoggingStderr,
-	}, append(opts[:len(opts):len(opts)],
+	}, append(slices.Clip(opts),
 		// The identity is born with the state and never changes. While the command was
 		// updated, its output would be unknown, and with an unknown label a preview
 		// announces that everything is replaced.

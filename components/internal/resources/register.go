@@ -47,7 +47,7 @@ func outputs(component any) pulumi.Map {
 	return values
 }
 
-// title returns a kind in words, as node image for NodeImage.
+// title returns a kind as separate words: node image for NodeImage.
 func title(kind string) string {
 	var words strings.Builder
 	for i, letter := range kind {

@@ -29,8 +29,10 @@ type DataVolumeArgs struct {
 	Volume string
 	// Path is where the container has it. Required.
 	Path string
-	// User is the numeric user id of the container's processes. Required.
-	User string
+	// User is the numeric user id of the container's processes. Required unless UserOf
+	// is the image that says so, and Image makes sure that it is there.
+	User, UserOf string
+	Image        pulumi.Resource
 	// Owner marks the volume. Required.
 	Owner Owner
 }
@@ -51,12 +53,16 @@ func NewDataVolume(ctx *pulumi.Context, name string, args DataVolumeArgs, parent
 	if err != nil {
 		return DataVolume{}, err
 	}
+	options := []pulumi.ResourceOption{pulumi.Parent(parent)}
+	if args.Image != nil {
+		options = append(options, pulumi.DependsOn([]pulumi.Resource{args.Image}))
+	}
 	ready, err := NewCommand(ctx, name+"-volume-owner", args.Program, CommandArgs{
 		Create:      []string{"volume", "chown"},
-		Document:    spec.Volume{Volume: args.Volume, User: args.User, Image: spec.ToolsImage},
+		Document:    spec.Volume{Volume: args.Volume, User: args.User, UserOf: args.UserOf, Image: spec.ToolsImage},
 		Environment: args.Owner.Environment(),
 		Triggers:    pulumi.Array{created.ID()},
-	}, pulumi.Parent(parent))
+	}, options...)
 	if err != nil {
 		return DataVolume{}, err
 	}

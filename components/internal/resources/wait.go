@@ -18,7 +18,7 @@ type WaitArgs struct {
 	Program Program
 	// Container is the container to wait for. Required.
 	Container *docker.Container
-	// Wait says how to tell, and how long to wait. Required.
+	// Wait describes how to check its health, and how long to wait. Required.
 	Wait spec.Container
 	// After are further resources that the wait needs. Optional.
 	After []pulumi.Resource

@@ -10,12 +10,29 @@ export PATH="$BUNDLE:$PATH"
 # It names a file of k3s' that does not exist yet, which crictl would not forgive.
 unset CRI_CONFIG_FILE
 
+# run runs CRI-O with what the files here say of pulls when it starts.
+run() {
+  if [ -e "$FILES/crio.env" ]; then
+    set -a
+    . "$FILES/crio.env"
+    set +a
+  fi
+  # CRI-O unpacks images in the second, which k3s' image lacks.
+  mkdir -p "$REGISTRIES" /var/tmp
+  if [ -e "$FILES/crio.registries.conf" ]; then
+    ln -sf "$FILES/crio.registries.conf" "$REGISTRIES/kubetracing.conf"
+  else
+    rm -f "$REGISTRIES/kubetracing.conf"
+  fi
+  exec crio --config "$FILES/crio.conf" > /proc/1/fd/1 2>&1
+}
+
 # A CRI-O that ends is started again, as its systemd unit would.
 supervise() {
   while :; do
-    cat "$FILES"/crio.* > "$RUN/crio.files"
+    (umask 077 && cat "$FILES"/crio.* > "$RUN/crio.files")
     date -u +%Y-%m-%dT%H:%M:%SZ > "$RUN/crio.started"
-    crio --config "$FILES/crio.conf" > /proc/1/fd/1 2>&1 &
+    run &
     echo "$!" > "$RUN/crio.pid"
     code=0
     wait "$!" || code=$?

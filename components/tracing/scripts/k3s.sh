@@ -62,7 +62,8 @@ trap 'again=yes; kill -TERM "$k3s"' HUP
 trap 'asked=yes again=""; kill -TERM "$k3s"' TERM INT QUIT
 while :; do
   again=''
-  k3s_files > k3s.files
+  # Some of them are secret.
+  (umask 077 && k3s_files > k3s.files)
   bin/k3s "$@" &
   k3s=$!
   date -u +%Y-%m-%dT%H:%M:%SZ > k3s.started

@@ -20,8 +20,7 @@ const Namespace = "kubetracing"
 // image is the image that the workloads run.
 const image = "docker.io/library/" + spec.ToolsImage
 
-// Timeout bounds the creation of a pod: long enough for a slow image pull, short
-// enough for a bad image to be reported while someone is still watching.
+// Timeout bounds the wait for a run: long enough for a slow image pull.
 const Timeout = 4 * time.Minute
 
 // Target is what decides how a workload runs and which traces it leaves.
@@ -38,7 +37,7 @@ type Target struct {
 type Workload struct {
 	// Name is how a stack chooses it.
 	Name string
-	// Summary says what it does, in the words of a verb: "prints hi".
+	// Summary describes what it does, beginning with a verb: "prints hi".
 	Summary string
 	// Runs returns what runs in a cluster.
 	Runs func(Target) []Run
@@ -52,12 +51,28 @@ type Run struct {
 	// Name is the workload's name, as echo, or that of the workload under a RuntimeClass,
 	// as echo-crun.
 	Name string
-	// Resources are created in the order of their dependencies. The last is created
-	// when the workload has run or, if it never ends, has started.
+	// Client is a user of the Kubernetes API that the resources need; nil if they need
+	// none. A Secret of the run's name has its tls.crt and tls.key before they are created.
+	Client *Client
+	// Resources are created in the order of their dependencies. Nobody waits until they
+	// are ready.
 	Resources []Resource
+	// Pods are the names of its pods that must start. The workload has run when they have
+	// ended or, if they never end, are ready.
+	Pods []string
+	// Restarts reports whether they are meant to end again and again. They have started
+	// then, too.
+	Restarts bool
 	// Script is a shell script that runs in the cluster's first node instead: see
 	// churn.
 	Script string
+}
+
+// Client is a user of the Kubernetes API with a client certificate.
+type Client struct {
+	// User is the user's name, and Groups are those that it belongs to.
+	User   string
+	Groups []string
 }
 
 // Resource is an object of a run.
@@ -68,12 +83,10 @@ type Resource struct {
 	// After are the IDs of objects of the run that must exist before it, as
 	// Service/echo.
 	After []string
-	// Timeout bounds its creation; 0 means the provider's default.
-	Timeout time.Duration
 }
 
 // all are the workloads in the order in which the documentation lists them.
-var all = []Workload{echo, crashLoop, imagePull, churn, tracedApp}
+var all = []Workload{echo, crashLoop, imagePull, churn, tracedApp, tracedOperator}
 
 // All returns the workloads.
 func All() []Workload { return slices.Clone(all) }
@@ -96,14 +109,36 @@ func Find(name string) (Workload, bool) {
 	return all[i], true
 }
 
+// skipAwaitAnnotation is on what never becomes ready.
+const skipAwaitAnnotation = "pulumi.com/skipAwait"
+
+// MayFail reports whether a pod with these annotations is meant to fail.
+func MayFail(annotations map[string]string) bool { return annotations[skipAwaitAnnotation] == "true" }
+
 // skipAwait keeps an update from waiting for what never becomes ready.
 //
 // Source: pulumi-kubernetes provider/pkg/metadata/annotations.go.
-func skipAwait() map[string]string { return map[string]string{"pulumi.com/skipAwait": "true"} }
+func skipAwait() map[string]string { return map[string]string{skipAwaitAnnotation: "true"} }
 
-// single returns the only run of a workload.
+// skipReady keeps an update from waiting until a pod is ready, as skipAwait does, but
+// not until it is deleted: another one may get its name. Why a pod does not start is
+// said in its events, and the provider waits for minutes without them.
+//
+// Source: pulumi-kubernetes provider/pkg/metadata/overrides.go (ReadyCondition,
+// DeletedCondition).
+func skipReady() map[string]string {
+	return map[string]string{"pulumi.com/waitFor": "jsonpath={.metadata.uid}"}
+}
+
+// single returns the only run of a workload, all of whose pods must start.
 func single(name string, resources ...Resource) []Run {
-	return []Run{{Name: name, Resources: resources}}
+	run := Run{Name: name, Resources: resources}
+	for _, resource := range resources {
+		if resource.Kind == "Pod" {
+			run.Pods = append(run.Pods, resource.Name)
+		}
+	}
+	return []Run{run}
 }
 
 // pod returns a bare pod with one container of its name, as the published recipe has
@@ -113,14 +148,13 @@ func pod(name, restart string, container manifest.Map) Resource {
 	container["name"] = name
 	return Resource{
 		Object: manifest.Object{
-			APIVersion: "v1", Kind: "Pod", Name: name,
+			APIVersion: "v1", Kind: "Pod", Name: name, Annotations: skipReady(),
 			Fields: manifest.Map{"spec": manifest.Map{
 				"restartPolicy":                restart,
 				"automountServiceAccountToken": false,
 				"containers":                   manifest.List{container},
 			}},
 		},
-		Timeout: Timeout,
 	}
 }
 

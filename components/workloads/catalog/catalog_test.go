@@ -2,6 +2,7 @@ package catalog_test
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -33,7 +34,7 @@ func expected(t *testing.T, name string, cluster tracing.ClusterSpec, collectorR
 
 func TestCatalog(t *testing.T) {
 	t.Parallel()
-	assert.Equal(t, []string{"echo", "crashloop", "imagepull", "churn", "traced-app"}, catalog.Names())
+	assert.Equal(t, []string{"echo", "crashloop", "imagepull", "churn", "traced-app", "traced-operator"}, catalog.Names())
 	for i, workload := range catalog.All() {
 		assert.Equal(t, catalog.Names()[i], workload.Name)
 		assert.NotEmpty(t, workload.Summary, workload.Name)
@@ -125,10 +126,12 @@ func TestChurn_Script(t *testing.T) {
 	t.Run("shows pods that do not run to their end", func(t *testing.T) {
 		t.Parallel()
 		enginetest.EveryShell(t, func(t *testing.T, shell *enginetest.Shell) {
-			shell.Tool(t, "kubectl", `case "$*" in *" wait "*) exit 1 ;; *" events "*) echo "Failed to pull image" ;; *"--filename -") cat > /dev/null ;; esac`)
+			shell.Tool(t, "kubectl", `case "$*" in *" wait "*) exit 1 ;; *" get pods "*) echo "churn-1 0/1 ImagePullBackOff" ;;
+				*" events "*) printf 'pod %s does not start: Failed: no image\n' echo churn-1 churn-2 ;; *"--filename -") cat > /dev/null ;; esac`)
 			got := shell.RunStdin(t, script)
 			assert.Equal(t, 1, got.Code)
-			assert.Contains(t, got.Stderr, "kubetracing: the pods of churn did not run to their end:\nFailed to pull image\n")
+			assert.Contains(t, got.Stderr, "kubetracing: the pods of churn did not run to their end:\nchurn-1 0/1 ImagePullBackOff\n"+
+				"pod churn-1 does not start: Failed: no image\npod churn-2 does not start: Failed: no image\n")
 		})
 	})
 	t.Run("fails if Kubernetes does not answer", func(t *testing.T) {
@@ -143,15 +146,21 @@ func TestChurn_Script(t *testing.T) {
 	})
 }
 
-func TestTracedApp_Scripts(t *testing.T) {
-	t.Parallel()
-	run := find(t, "traced-app").Runs(catalog.Target{})[0]
-	var scripts map[string]any
-	for _, resource := range run.Resources {
-		if resource.Kind == "ConfigMap" {
-			scripts, _ = resource.Fields["data"].(map[string]any)
+// scriptsOf returns the scripts of a workload by their names.
+func scriptsOf(t *testing.T, workload string) map[string]any {
+	t.Helper()
+	for _, resource := range find(t, workload).Runs(catalog.Target{})[0].Resources {
+		if resource.Suffix == "-scripts" {
+			return resource.Fields["data"].(map[string]any)
 		}
 	}
+	require.Fail(t, "no scripts", workload)
+	return nil
+}
+
+func TestTracedApp_Scripts(t *testing.T) {
+	t.Parallel()
+	scripts := scriptsOf(t, "traced-app")
 	require.Len(t, scripts, 3)
 	enginetest.EveryShell(t, func(t *testing.T, shell *enginetest.Shell) {
 		for name, script := range scripts {
@@ -159,6 +168,115 @@ func TestTracedApp_Scripts(t *testing.T) {
 			shell.Check(t, script.(string))
 		}
 	})
+}
+
+func TestTracedOperator_Script(t *testing.T) {
+	t.Parallel()
+	scripts := scriptsOf(t, "traced-operator")
+	require.Len(t, scripts, 2)
+	const objects = "https://10.43.0.1:443/api/v1/namespaces/kubetracing/configmaps"
+	const credentials = " --cacert /certificates/ca.crt --cert /credentials/tls.crt --key /credentials/tls.key "
+	tests := map[string]struct {
+		// get is what the API server answers when it is asked for the object.
+		get   string
+		spans []string
+		// patched is whether the copy is written.
+		patched bool
+	}{
+		"copies the greeting": {
+			get:   `printf '{"metadata":{"name":"traced-operator","uid":"u-1"},"data":{"greeting":"hello"}}'`,
+			spans: []string{"GET configmaps", "PATCH configmaps", "reconcile"}, patched: true,
+		},
+		"sends the trace of a failure": {get: "exit 22", spans: []string{"GET configmaps", "reconcile"}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			enginetest.EveryShell(t, func(t *testing.T, shell *enginetest.Shell) {
+				// One event, then no API server any more.
+				shell.Tool(t, "curl", `
+case "$*" in
+--span*) printf '%s\n' "$2" >> "$FOLDER/spans" ;;
+*watch=1*) [ ! -e "$FOLDER/watched" ] || exit 7; touch "$FOLDER/watched"; echo '{"type":"ADDED"}' ;;
+*PATCH*) while [ "$1" != --data ]; do shift; done; printf '%s' "$2" > "$FOLDER/patch" ;;
+*) `+test.get+` ;;
+esac`)
+				// Functions win over a shell's own commands. The pause before the second watch
+				// ends the script.
+				const functions = "wget() { while [ \"$1\" != --post-data ]; do shift; done; curl --span \"$2\"; }\nsleep() { exit 3; }\n"
+				script := strings.ReplaceAll(scripts["operator.sh"].(string), ". /scripts/spans.sh", scripts["spans.sh"].(string))
+				shell.Check(t, script)
+				got := shell.Run(t, functions+script, map[string]string{
+					"KUBERNETES_SERVICE_HOST": "10.43.0.1", "KUBERNETES_SERVICE_PORT": "443", "NAMESPACE": "kubetracing",
+					"OBJECT": "traced-operator", "OTEL_SERVICE_NAME": "traced-operator", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://10.112.4.3:4318",
+					"HOSTNAME": "traced-operator",
+				})
+				assert.Equal(t, 3, got.Code, got.Stderr)
+
+				var names, traces, parents, ids []string
+				for _, body := range strings.Split(strings.TrimSpace(shell.Read(t, "spans")), "\n{\"resourceSpans\"") {
+					for field, values := range map[string]*[]string{"name": &names, "traceId": &traces, "parentSpanId": &parents, "spanId": &ids} {
+						found := regexp.MustCompile(`"` + field + `":"([^"]*)","(?:kind|spanId|parentSpanId|startTimeUnixNano)|"` + field + `":"([^"]*)",\n`).FindStringSubmatch(body)
+						require.NotNil(t, found, "%s in %s", field, body)
+						*values = append(*values, found[1]+found[2])
+					}
+				}
+				require.Equal(t, test.spans, names)
+				root := ids[len(ids)-1]
+				for i := range names {
+					assert.Equal(t, traces[0], traces[i], "one trace")
+					assert.Equal(t, map[bool]string{true: "", false: root}[i == len(names)-1], parents[i], names[i])
+				}
+				var calls []string
+				for _, call := range shell.Calls(t) {
+					if strings.HasPrefix(call, "curl --silent ") {
+						calls = append(calls, call)
+					}
+				}
+				const prefix = "curl --silent --show-error --fail --request "
+				assert.Equal(t, prefix+"GET"+credentials+"--no-buffer "+objects+"?watch=1&timeoutSeconds=300&fieldSelector=metadata.name%3Dtraced-operator", calls[0])
+				assert.Equal(t, prefix+"GET"+credentials+"--max-time 10 --header traceparent: 00-"+traces[0]+"-"+ids[0]+"-01 "+objects+"/traced-operator", calls[1])
+				if !test.patched {
+					assert.Empty(t, shell.Read(t, "patch"))
+					return
+				}
+				assert.JSONEq(t, `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "traced-operator-copy",
+					"ownerReferences": [{"apiVersion": "v1", "kind": "ConfigMap", "name": "traced-operator", "uid": "u-1"}]},
+					"data": {"greeting": "hello"}}`, shell.Read(t, "patch"))
+			})
+		})
+	}
+}
+
+func TestTracedOperator_Expectations(t *testing.T) {
+	t.Parallel()
+	own := []verify.SpanMatch{
+		{Service: "traced-operator", Operation: "reconcile"}, {Service: "traced-operator", Operation: "PATCH configmaps"},
+	}
+	apiServer := verify.SpanMatch{Service: "apiserver", Operation: "PATCH /api/v1/namespaces/{:namespace}/configmaps/{:name}"}
+	etcd := verify.SpanMatch{Service: "etcd", Operation: "etcdserverpb.KV/Txn"}
+	for name, test := range map[string]struct {
+		kubernetes string
+		sampling   tracing.Sampling
+		want       []verify.SpanMatch
+	}{
+		"a trace that ends before kube-apiserver":       {"1.32", tracing.Sampling{APIServer: all, Etcd: all}, own},
+		"a trace that kube-apiserver and etcd continue": {"1.33", tracing.Sampling{Etcd: 1}, append(slices.Clone(own), apiServer, etcd)},
+		"a store that sends no spans":                   {"1.37", tracing.Sampling{}, append(slices.Clone(own), apiServer)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			spec := enginetest.ClusterSpec(t, test.kubernetes)
+			spec.Sampling = test.sampling
+			got := expected(t, "traced-operator", spec, all)
+			require.Len(t, got, 1)
+			assert.Equal(t, verify.Expectation{
+				Name: "traced-operator", Spans: test.want, NoErrors: true,
+				Hint: "docker exec k3d-traced-server-0 kubectl --namespace kubetracing logs traced-operator",
+			}, got[0])
+			assert.Empty(t, expected(t, "traced-operator", spec, all-1), "the Collector may drop any trace")
+		})
+	}
 }
 
 func TestEcho_Expectations(t *testing.T) {
@@ -180,7 +298,7 @@ func TestEcho_Expectations(t *testing.T) {
 	}{
 		"a new kubelet names the pod":              {"1.37", full, all, []verify.Expectation{{Name: "echo", Spans: append(sandbox[:2:2], named), Hint: describe}}},
 		"the oldest kubelet does not name the pod": {"1.25", full, all, []verify.Expectation{{Name: "echo", Spans: sandbox, Hint: describe}}},
-		"kube-apiserver and etcd have no say": {
+		"the rates of kube-apiserver and etcd do not matter": {
 			"1.25", tracing.Sampling{Kubelet: all, Runtime: all}, all, []verify.Expectation{{Name: "echo", Spans: sandbox, Hint: describe}},
 		},
 		"a kubelet that drops one trace in a million may drop this one": {

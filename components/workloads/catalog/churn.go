@@ -65,6 +65,7 @@ func churnObjects() []manifest.Object {
 	}
 	for i := 1; i <= churnPods; i++ {
 		pod := pod(fmt.Sprintf("%s-%d", Churn, i), "Never", manifest.Map{"image": image, "command": manifest.List{"true"}}).Object
+		pod.Annotations = nil
 		pod.Labels = map[string]string{churnLabel: Churn}
 		pod.Fields["spec"].(manifest.Map)["terminationGracePeriodSeconds"] = 1
 		objects = append(objects, pod)

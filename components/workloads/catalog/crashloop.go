@@ -13,11 +13,11 @@ var crashLoop = Workload{
 	Name:    CrashLoop,
 	Summary: "fails whenever it starts",
 	Runs: func(Target) []Run {
-		pod := pod(CrashLoop, "Always", manifest.Map{
+		runs := single(CrashLoop, pod(CrashLoop, "Always", manifest.Map{
 			"image": image, "command": manifest.List{"sh", "-c", "echo I fail; exit 1"},
-		})
-		pod.Annotations = skipAwait()
-		return single(CrashLoop, pod)
+		}))
+		runs[0].Restarts = true
+		return runs
 	},
 	Expectations: func(target Target) []verify.Expectation {
 		if !target.podTraced() {

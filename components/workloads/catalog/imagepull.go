@@ -19,7 +19,7 @@ var imagePull = Workload{
 	Runs: func(Target) []Run {
 		pod := pod(ImagePull, "Never", manifest.Map{"image": missingImage})
 		pod.Annotations = skipAwait()
-		return single(ImagePull, pod)
+		return []Run{{Name: ImagePull, Resources: []Resource{pod}}}
 	},
 	Expectations: func(target Target) []verify.Expectation {
 		if !target.podTraced() {

@@ -22,9 +22,14 @@ const tracedAppPort = 8080
 // tracedAppRequests is how many requests the client sends, each in a trace of its own.
 const tracedAppRequests = 3
 
+// spansFile is the name of spansLibrary beside the scripts.
+const spansFile = "spans.sh"
+
 var (
-	//go:embed scripts/traced-app-lib.sh
-	tracedAppLibrary string
+	// spansLibrary is what every workload with spans of its own reads first.
+	//
+	//go:embed scripts/spans.sh
+	spansLibrary string
 	//go:embed scripts/traced-app-service.sh
 	tracedAppService string
 	//go:embed scripts/traced-app-client.sh
@@ -44,7 +49,7 @@ var tracedApp = Workload{
 		scripts := Resource{Suffix: "-scripts", Object: manifest.Object{
 			APIVersion: "v1", Kind: "ConfigMap", Name: TracedApp,
 			Fields: manifest.Map{"data": manifest.Map{
-				"lib.sh": tracedAppLibrary, "service.sh": tracedAppService, "client.sh": tracedAppClientScript,
+				spansFile: spansLibrary, "service.sh": tracedAppService, "client.sh": tracedAppClientScript,
 			}},
 		}}
 		labels := map[string]string{"app": TracedApp}

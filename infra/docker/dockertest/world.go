@@ -226,6 +226,6 @@ func networkObject(n docker.Network) object {
 func imageObject(i docker.Image) object {
 	return object{append([]string{i.ID}, i.Tags...), i.Labels, map[string]any{
 		"Id": i.ID, "RepoTags": i.Tags, "Created": i.Created.Format(time.RFC3339Nano), "Architecture": i.Architecture,
-		"Config": map[string]any{"Labels": i.Labels},
+		"Config": map[string]any{"Labels": i.Labels, "User": i.User},
 	}}
 }

@@ -33,13 +33,13 @@ type Runner struct {
 	calls   []pulumi.Command
 }
 
-// On prepares the answers of the commands that begin with some words: one after the
-// other, and the last one from then on. The longest words win.
-func (r *Runner) On(words string, answers ...Answer) {
+// On prepares the answers of the commands that begin with a prefix: one after the
+// other, and the last one from then on. The longest prefix wins.
+func (r *Runner) On(prefix string, answers ...Answer) {
 	if r.answers == nil {
 		r.answers = map[string][]Answer{}
 	}
-	r.answers[words] = answers
+	r.answers[prefix] = answers
 }
 
 // Run implements [pulumi.Runner].
@@ -72,9 +72,9 @@ func (r *Runner) answer(command pulumi.Command) Answer {
 	defer r.mu.Unlock()
 	r.calls = append(r.calls, command)
 	line, longest := strings.Join(command.Args, " "), ""
-	for words := range r.answers {
-		if strings.HasPrefix(line, words) && len(words) > len(longest) {
-			longest = words
+	for prefix := range r.answers {
+		if strings.HasPrefix(line, prefix) && len(prefix) > len(longest) {
+			longest = prefix
 		}
 	}
 	answers := r.answers[longest]

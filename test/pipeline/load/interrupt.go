@@ -6,6 +6,35 @@ import (
 	"time"
 )
 
+// Outcome is what became of a sender's traces.
+type Outcome struct {
+	// Acknowledged counts the traces that were acknowledged, and Failures the attempts
+	// that were not.
+	Acknowledged, Failures int
+	// Lost are the numbers of the traces that were acknowledged and are not in Jaeger.
+	Lost []uint64
+}
+
+// Account sends everything, calls interrupt as [Sender.SendInterrupted] does, and then
+// asks Jaeger for the acknowledged traces, as [WaitStored] does. A Jaeger that does
+// not answer yet is waited for.
+func (s *Sender) Account(
+	ctx context.Context, shares []float64, interrupt func() error, queryURL string, quiet time.Duration,
+) (Outcome, error) {
+	numbers, err := s.SendInterrupted(ctx, shares, interrupt)
+	if err != nil {
+		return Outcome{}, err
+	}
+	for deadline := time.Now().Add(progressTimeout); ; time.Sleep(quiet / 20) {
+		if _, err := Stored(ctx, queryURL, s.Shape, numbers[:min(1, len(numbers))]); err == nil || time.Now().After(deadline) {
+			break
+		}
+	}
+	lost, err := WaitStored(ctx, queryURL, s.Shape, numbers, quiet)
+	failures, _ := s.Failures()
+	return Outcome{len(numbers), failures, lost}, err
+}
+
 // progressTimeout bounds how long a sender makes no progress.
 const progressTimeout = time.Minute
 

@@ -5,26 +5,47 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
+	"sync"
 	"time"
 )
 
-// idsPerQuery keeps a query's URL and answer at a size that Jaeger handles well.
-const idsPerQuery = 100
+// queries is how many traces are asked for at once.
+const queries = 8
 
 // Stored asks a Jaeger which of the traces it has, whole, and returns the numbers
 // of the others.
 func Stored(ctx context.Context, queryURL string, shape Shape, numbers []uint64) (missing []uint64, err error) {
-	for first := 0; first < len(numbers); first += idsPerQuery {
-		asked := numbers[first:min(first+idsPerQuery, len(numbers))]
-		spans, err := spansByTrace(ctx, queryURL, shape, asked)
-		if err != nil {
-			return nil, err
-		}
-		for _, number := range asked {
-			if spans[shape.TraceID(number)] < shape.Spans {
-				missing = append(missing, number)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	found := make([]int, len(numbers))
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range queries {
+		workers.Go(func() {
+			for i := range next {
+				spans, err := spansOf(ctx, queryURL, shape.TraceID(numbers[i]))
+				if err != nil {
+					cancel(err)
+					return
+				}
+				found[i] = spans
 			}
+		})
+	}
+	for i := range numbers {
+		select {
+		case next <- i:
+		case <-ctx.Done():
+		}
+	}
+	close(next)
+	workers.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	for i, number := range numbers {
+		if found[i] < shape.Spans {
+			missing = append(missing, number)
 		}
 	}
 	return missing, nil
@@ -55,44 +76,48 @@ func WaitStored(ctx context.Context, queryURL string, shape Shape, numbers []uin
 	}
 }
 
-// spansByTrace counts the spans of each trace that Jaeger has.
+// spansOf counts the distinct spans of a trace that Jaeger has.
 //
-// Source: github.com/jaegertracing/jaeger cmd/query/app/http_handler.go: traces are
-// also found by repeated parameters traceID; those that do not exist are among the
-// answer's errors.
-func spansByTrace(ctx context.Context, queryURL string, shape Shape, numbers []uint64) (map[string]int, error) {
-	ids := url.Values{}
-	for _, number := range numbers {
-		ids.Add("traceID", shape.TraceID(number))
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, queryURL+"/api/traces?"+ids.Encode(), nil)
+// Source: github.com/jaegertracing/jaeger
+// cmd/jaeger/internal/extension/jaegerquery/internal/apiv3/http_gateway.go: version 3
+// of the API is the one that every Jaeger 2 has; a trace that does not exist is not
+// found.
+func spansOf(ctx context.Context, queryURL, traceID string) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, queryURL+"/api/v3/traces/"+traceID, http.NoBody)
 	if err != nil {
-		return nil, fmt.Errorf("query Jaeger: %w", err)
+		return 0, fmt.Errorf("query Jaeger: %w", err)
 	}
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("query Jaeger: %w", err)
+		return 0, fmt.Errorf("query Jaeger: %w", err)
 	}
 	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusNotFound {
-		return nil, fmt.Errorf("query Jaeger: %s", response.Status)
+	switch response.StatusCode {
+	case http.StatusOK:
+	case http.StatusNotFound:
+		return 0, nil
+	default:
+		return 0, fmt.Errorf("query Jaeger for trace %s: %s", traceID, response.Status)
 	}
 	var answer struct {
-		Data []struct {
-			TraceID string
-			Spans   []struct{ SpanID string }
+		Result struct {
+			ResourceSpans []struct {
+				ScopeSpans []struct {
+					Spans []struct{ SpanID string }
+				}
+			}
 		}
 	}
 	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
-		return nil, fmt.Errorf("read Jaeger's answer: %w", err)
+		return 0, fmt.Errorf("read Jaeger's answer: %w", err)
 	}
-	counts := map[string]int{}
-	for _, trace := range answer.Data {
-		distinct := map[string]bool{}
-		for _, span := range trace.Spans {
-			distinct[span.SpanID] = true
+	distinct := map[string]bool{}
+	for _, resource := range answer.Result.ResourceSpans {
+		for _, scope := range resource.ScopeSpans {
+			for _, span := range scope.Spans {
+				distinct[span.SpanID] = true
+			}
 		}
-		counts[trace.TraceID] = len(distinct)
 	}
-	return counts, nil
+	return len(distinct), nil
 }

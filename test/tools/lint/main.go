@@ -169,14 +169,14 @@ func (l linter) modules(modules []string) error {
 var upstreamBuilds = []struct{ folder, version, tags string }{
 	{"test/conformance/readers/callers", "v1.37.1", ""},
 	{"test/conformance/readers/containerd", "v1.7.34", "containerd1"},
-	{"test/conformance/readers/containerd", "v2.3.4", ""},
+	{"test/conformance/readers/containerd", "v2.3.5", ""},
 	{"test/conformance/readers/crio", "v1.34.0", "containers_image_openpgp,exclude_graphdriver_btrfs,exclude_graphdriver_devicemapper"},
 	{"test/conformance/readers/egress", "v1.25.4", ""},
 	{"test/conformance/readers/etcd", "v3.7.1", ""},
-	{"test/conformance/readers/k3d", "v5.8.3", ""},
+	{"test/conformance/readers/k3d", "v5.9.0", ""},
 	{"test/conformance/readers/kubelet", "v1.37.1", ""},
 	{"test/conformance/readers/kubernetes", "v1.37.1", ""},
-	{"test/processes/collector", "v0.161.0", ""},
+	{"test/processes/collector", "v0.162.0", ""},
 }
 
 // upstream checks what compiles only with upstream's modules, which takes long
@@ -195,7 +195,8 @@ func (l linter) golangci(module string, environment []string, tags string) error
 	if err != nil {
 		return err
 	}
-	arguments := []string{"run", "--config", filepath.Join(l.root, ".golangci.yml")}
+	// Another checkout may be checked at the same time.
+	arguments := []string{"run", "--allow-parallel-runners", "--config", filepath.Join(l.root, ".golangci.yml")}
 	if tags != "" {
 		arguments = append(arguments, "--build-tags", tags)
 	}

@@ -1,5 +1,5 @@
 # Asks the service a few times, each time in a trace of its own.
-. /scripts/lib.sh
+. /scripts/spans.sh
 
 request=0
 while [ "$request" -lt "$REQUESTS" ]; do

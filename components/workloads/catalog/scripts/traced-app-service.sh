@@ -1,5 +1,5 @@
 # Says hello, as a server of its own span in the caller's trace.
-. /scripts/lib.sh
+. /scripts/spans.sh
 
 if [ "${1-}" != respond ]; then
   mkdir -p /tmp/www/cgi-bin
