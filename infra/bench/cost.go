@@ -30,9 +30,9 @@ type costFlags struct {
 // rates in every round.
 func cost(flags *flag.FlagSet) func(*results) error {
 	var c costFlags
-	flags.IntVar(&c.rounds, "rounds", 6, "rounds, earlier ones included; fewer than 6 have no interval of 95 %")
-	flags.IntVar(&c.requests, "requests", 300, "requests of each kind in a round, at each rate")
-	flags.IntVar(&c.pods, "pods", 5, "pods in a round, at each rate")
+	countVar(flags, &c.rounds, "rounds", 6, "rounds, earlier ones included; fewer than 6 have no interval of 95 %")
+	countVar(flags, &c.requests, "requests", 300, "requests of each kind in a round, at each rate")
+	countVar(flags, &c.pods, "pods", 5, "pods in a round, at each rate")
 	flags.StringVar(&c.image, "image", "docker.io/library/busybox:1.37.0", "the pods' image")
 	stackFile := stackFileFlag(flags)
 	return func(measured *results) error {

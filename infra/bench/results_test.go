@@ -92,10 +92,3 @@ func TestResults_NoRatioToZero(t *testing.T) {
 	require.NoError(t, measured.add("Pipeline/variant=memory", benchfmt.Value{Value: 1, Unit: "lost-traces"}))
 	assert.NotContains(t, strings.Join(reported(t, measured), "\n"), "p=")
 }
-
-func TestRun_Arguments(t *testing.T) {
-	t.Parallel()
-	require.EqualError(t, run(nil), "name a benchmark: cost, follow, lifecycle, pipeline, scale, timeline")
-	require.EqualError(t, run([]string{"speed"}), `there is no benchmark "speed": name one of cost, follow, lifecycle, pipeline, scale, timeline`)
-	require.EqualError(t, run([]string{"scale", "more"}), `unexpected argument "more"`)
-}
