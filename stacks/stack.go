@@ -77,6 +77,9 @@ func OpenConfig(root, project, stack string, config Config) (Stack, error) {
 	if err != nil {
 		return Stack{}, fmt.Errorf("resolve Kubernetes version: %w", err)
 	}
+	if problems := phaseProblems(project, release, settings, expectations); len(problems) > 0 {
+		return Stack{}, Problems(problems)
+	}
 	subnet, err := settings.Network.subnet(names)
 	if err != nil {
 		return Stack{}, fmt.Errorf("network: %w", err)
@@ -105,6 +108,19 @@ func readExpectations(root, file string) ([]verify.Expectation, error) {
 		return nil, fmt.Errorf("must be readable: %w", err)
 	}
 	return verify.ReadExpectations(text)
+}
+
+// phaseProblems returns a problem for every expectation of a phase where no span names a
+// pod.
+func phaseProblems(project string, release tracing.Release, settings Settings, expectations []verify.Expectation) []Problem {
+	var problems []Problem
+	for _, expectation := range expectations {
+		if expectation.Phase != "" && !release.Rules.SyncPodSpans {
+			problems = append(problems, Problem{project + ":verify.expectations", settings.Verify.Expectations, fmt.Sprintf(
+				"%q bounds a phase of pods, which kubelets name in their spans from Kubernetes 1.27 on", expectation.Name)})
+		}
+	}
+	return problems
 }
 
 // BaseImage returns the k3s image that the node image is built on.

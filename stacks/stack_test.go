@@ -153,6 +153,21 @@ func TestOpen_Expectations(t *testing.T) {
 	assert.Empty(t, stack.Expectations)
 }
 
+func TestOpen_PhaseExpectations(t *testing.T) {
+	t.Parallel()
+	root := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(root, "mine.yaml"), []byte("- {name: pulls, phase: imagePull, maxDuration: 5s}"), 0o600))
+	open := func(kubernetes string) error {
+		_, err := stacks.Open(root, "kubetracing", "dev", map[string]string{
+			"kubetracing:verify": `{"expectations": "mine.yaml"}`, "kubetracing:cluster": `{"kubernetes": "` + kubernetes + `"}`,
+		})
+		return err
+	}
+	require.NoError(t, open("1.27"))
+	require.ErrorContains(t, open("1.26"),
+		`kubetracing:verify.expectations: mine.yaml: "pulls" bounds a phase of pods, which kubelets name in their spans from Kubernetes 1.27 on`)
+}
+
 func TestOpen_InvalidExpectations(t *testing.T) {
 	t.Parallel()
 

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // step is the outcome of one step of a review.
@@ -68,7 +69,8 @@ type review struct {
 	// base and head are the checkouts.
 	base, head string
 	stack      string
-	// folder gets STACK.txt, the preview, and STACK.json, the result.
+	// folder gets STACK.txt, the preview, STACK.json, the result, and traces/STACK.json,
+	// the traces.
 	folder string
 }
 
@@ -87,6 +89,7 @@ func (r review) run(ctx context.Context) (err error) {
 	defer func() {
 		if _, statErr := os.Stat(r.stackFile(r.head)); statErr == nil {
 			// Also after an interrupt.
+			r.keepTraces(context.WithoutCancel(ctx))
 			outcome.Destroy, err = finish(err, r.kubetracing(context.WithoutCancel(ctx), r.head, "destroy"))
 		}
 		err = errors.Join(err, r.write(".json", outcome))
@@ -121,6 +124,30 @@ func (r review) run(ctx context.Context) (err error) {
 		return fmt.Errorf("preview the head again: %w", err)
 	}
 	return nil
+}
+
+// tracesLimit bounds the export of traces, and tracesAge how old they may be: longer than
+// a review takes.
+const (
+	tracesLimit = 5 * time.Minute
+	tracesAge   = "1h"
+)
+
+// keepTraces writes the stack's traces to a file that Jaeger's UI opens. What fails is in
+// the job's log: there may be no Jaeger yet, and the outcome is not about it.
+func (r review) keepTraces(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, tracesLimit)
+	defer cancel()
+	folder, err := filepath.Abs(filepath.Join(r.folder, "traces"))
+	if err == nil {
+		err = os.MkdirAll(folder, 0o755)
+	}
+	if err == nil {
+		err = r.kubetracing(ctx, r.head, "export", "--since", tracesAge, "--file", filepath.Join(folder, r.stack+".json"))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "pullrequest: no traces are kept:", err)
+	}
 }
 
 // finish turns a step's error into its outcome, and joins it with earlier errors.

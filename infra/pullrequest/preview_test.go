@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -38,15 +39,20 @@ func checkouts(t *testing.T) (review, string) {
 	return r, records
 }
 
+// calls returns what was recorded, with FOLDER for where the traces are kept.
 func calls(t *testing.T, records string) []string {
 	t.Helper()
-	return strings.Split(strings.TrimSpace(read(t, filepath.Join(records, "calls"))), "\n")
+	recorded := keptIn.ReplaceAllString(read(t, filepath.Join(records, "calls")), "--file FOLDER/traces/")
+	return strings.Split(strings.TrimSpace(recorded), "\n")
 }
+
+var keptIn = regexp.MustCompile(`--file \S*/traces/`)
 
 const (
 	headPreview = "head preview --stack ci -- --color never --non-interactive"
 	headUp      = "head up --stack ci"
 	headAgain   = "head preview --stack ci -- --expect-no-changes"
+	headExport  = "head export --stack ci --since 1h --file FOLDER/traces/ci.json"
 	headDestroy = "head destroy --stack ci"
 	baseUp      = "base up --stack ci"
 )
@@ -63,27 +69,32 @@ func TestReview(t *testing.T) {
 	}{
 		"success": {
 			"", "",
-			[]string{baseUp, headPreview, headUp, headAgain, headDestroy},
+			[]string{baseUp, headPreview, headUp, headAgain, headExport, headDestroy},
 			"passed passed passed passed passed",
 		},
 		"failed update": {
 			"head-up", "update to the head: kubetracing up: exit status 1",
-			[]string{baseUp, headPreview, headUp, headDestroy},
+			[]string{baseUp, headPreview, headUp, headExport, headDestroy},
 			"passed passed failed not reached passed",
 		},
 		"base that does not come up": {
 			"base-up", "bring up the base: kubetracing up: exit status 1",
-			[]string{baseUp, headDestroy},
+			[]string{baseUp, headExport, headDestroy},
 			"failed not reached not reached not reached passed",
 		},
 		"invalid stack": {
 			"head-preview", "preview the head: kubetracing preview: exit status 1",
-			[]string{baseUp, headPreview, headDestroy},
+			[]string{baseUp, headPreview, headExport, headDestroy},
 			"passed failed not reached not reached passed",
+		},
+		"traces that cannot be kept": {
+			"head-export", "",
+			[]string{baseUp, headPreview, headUp, headAgain, headExport, headDestroy},
+			"passed passed passed passed passed",
 		},
 		"failed destroy": {
 			"head-destroy", "kubetracing destroy: exit status 1",
-			[]string{baseUp, headPreview, headUp, headAgain, headDestroy},
+			[]string{baseUp, headPreview, headUp, headAgain, headExport, headDestroy},
 			"passed passed passed passed failed",
 		},
 	}
@@ -122,7 +133,7 @@ func TestReview_SharedState(t *testing.T) {
 	r, records := checkouts(t)
 	require.NoError(t, r.run(t.Context()))
 	want := "file://" + filepath.Join(r.head, ".kubetracing", "state")
-	assert.Equal(t, strings.Repeat(want+"\n", 5), read(t, filepath.Join(records, "states")))
+	assert.Equal(t, strings.Repeat(want+"\n", 6), read(t, filepath.Join(records, "states")))
 	assert.Equal(t, "  + a Cluster\n      ~ kubelet: 1000000 => 10000\nResources:\n    1 to update\n",
 		read(t, filepath.Join(r.folder, "ci.txt")), "lines of every preview are left out")
 }
@@ -152,14 +163,14 @@ func TestReview_ChosenBackend(t *testing.T) {
 	r, records := checkouts(t)
 	t.Setenv("PULUMI_BACKEND_URL", "s3://states")
 	require.NoError(t, r.run(t.Context()))
-	assert.Equal(t, strings.Repeat("s3://states\n", 5), read(t, filepath.Join(records, "states")))
+	assert.Equal(t, strings.Repeat("s3://states\n", 6), read(t, filepath.Join(records, "states")))
 }
 
 func TestReview_StackMissingInBase(t *testing.T) {
 	r, records := checkouts(t)
 	require.NoError(t, os.Remove(r.stackFile(r.base)))
 	require.NoError(t, r.run(t.Context()))
-	assert.Equal(t, []string{headPreview, headUp, headAgain, headDestroy}, calls(t, records))
+	assert.Equal(t, []string{headPreview, headUp, headAgain, headExport, headDestroy}, calls(t, records))
 }
 
 func TestReview_Interrupted(t *testing.T) {
@@ -167,5 +178,5 @@ func TestReview_Interrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.Error(t, r.run(ctx))
-	assert.Equal(t, []string{headDestroy}, calls(t, records))
+	assert.Equal(t, []string{headExport, headDestroy}, calls(t, records))
 }

@@ -32,6 +32,7 @@ func (w Workspace) EndOrphans(out io.Writer) {
 // orphans returns the numbers of the processes that a killed Pulumi left behind,
 // sorted.
 func (w Workspace) orphans(running map[int]process) []int {
+	w.base, w.program = resolved(w.base), resolved(w.program)
 	var orphans []int
 	for _, pid := range slices.Sorted(maps.Keys(running)) {
 		p := running[pid]
@@ -40,6 +41,15 @@ func (w Workspace) orphans(running map[int]process) []int {
 		}
 	}
 	return orphans
+}
+
+// resolved returns a path without symbolic links, as the system names the executable and
+// the working directory of a process.
+func resolved(path string) string {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target
+	}
+	return path
 }
 
 // isPlugin reports whether a process is a program or a plugin of a Pulumi that works

@@ -41,7 +41,17 @@ func TestWorkspace_orphans(t *testing.T) {
 
 func TestWorkspace_EndOrphans(t *testing.T) {
 	t.Parallel()
-	root := t.TempDir()
+	folder := t.TempDir()
+	linked := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(folder, linked))
+	for name, root := range map[string]string{"in the checkout": folder, "in a checkout behind a symbolic link": linked} {
+		t.Run(name, func(t *testing.T) { endOrphan(t, root) })
+	}
+}
+
+// endOrphan starts a plugin without a Pulumi and ends it.
+func endOrphan(t *testing.T, root string) {
+	t.Helper()
 	space, err := Locate(root, "dev")
 	require.NoError(t, err)
 	sleep, err := exec.LookPath("sleep")
