@@ -21,6 +21,7 @@ import (
 // benchmarks are the benchmarks by name. Each defines its flags and returns what
 // runs once they are parsed.
 var benchmarks = map[string]func(*flag.FlagSet) func(*results) error{
+	"churn":     churn,
 	"cost":      cost,
 	"follow":    followed,
 	"lifecycle": lifecycle,

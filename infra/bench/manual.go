@@ -44,8 +44,8 @@ const (
 const (
 	// manualTimeout bounds an up or a down.
 	manualTimeout = 10 * time.Minute
-	// manualSpansTimeout bounds the wait for the first spans.
-	manualSpansTimeout = time.Minute
+	// manualWaitTimeout bounds the wait for what a cluster has or does once it is there.
+	manualWaitTimeout = 2 * time.Minute
 )
 
 // manual is the way of the recipe, with its files and its debug log. Add-ons are off,
@@ -109,7 +109,21 @@ func (m *manual) up() (err error) {
 	if err := quietly(m.kubectl(ctx, "run", "--restart=Never", "--image=docker.io/library/busybox:1.37.0", "echo-command", "--", "echo", "hi")); err != nil {
 		return err
 	}
-	return m.wait(ctx, "Succeeded", "get", "pod", "echo-command", "--output", "jsonpath={.status.phase}")
+	if err := m.wait(ctx, "Succeeded", "get", "pod", "echo-command", "--output", "jsonpath={.status.phase}"); err != nil {
+		return errors.Join(err, m.warnings())
+	}
+	return nil
+}
+
+// warnings returns, as an error, what the cluster warns of, if it says.
+func (m *manual) warnings() error {
+	ctx, cancel := context.WithTimeout(context.Background(), manualWaitTimeout)
+	defer cancel()
+	text, err := m.kubectl(ctx, "get", "events", "--field-selector", "type=Warning", "--output", `jsonpath={range .items[*]}{.message}{"\n"}{end}`).Output()
+	if err != nil || len(text) == 0 {
+		return nil //nolint:nilerr // the error that is explained by this is reported anyway
+	}
+	return fmt.Errorf("the cluster warns:\n%s", text)
 }
 
 // writeFiles writes the recipe's files into a new folder.
@@ -201,6 +215,8 @@ func (m *manual) kubectl(ctx context.Context, arguments ...string) *exec.Cmd {
 
 // wait runs kubectl until it prints a text.
 func (m *manual) wait(ctx context.Context, text string, arguments ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, manualWaitTimeout)
+	defer cancel()
 	var last error
 	if err := (poll.Loop{Interval: 300 * time.Millisecond}).Until(ctx, func(ctx context.Context) (string, bool, error) {
 		var output []byte
@@ -215,7 +231,7 @@ func (m *manual) wait(ctx context.Context, text string, arguments ...string) err
 // traces waits until Jaeger has spans of everything that the recipe lets trace: a
 // cluster that does not would be created for nothing.
 func (m *manual) traces() error {
-	ctx, cancel := context.WithTimeout(context.Background(), manualSpansTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), manualWaitTimeout)
 	defer cancel()
 	jaeger := verify.Client{BaseURL: "http://127.0.0.1:" + manualUIPort}
 	missing := []string{tracing.ServiceAPIServer, tracing.ServiceKubelet}
