@@ -32,7 +32,10 @@ func TestWatched_Values(t *testing.T) {
 	w := watched{use{took: 1e9, spans: 10, refused: 2, lost: 3, cpu: map[string]float64{}}, map[string]float64{"collector": 7, "jaeger": 8}}
 	values := w.values(&meter{runtime: "containerd"})
 	assert.Equal(t, []benchfmt.Value{
-		{Value: 10, Unit: "spans/sec"}, {Value: 7, Unit: "collector-B"}, {Value: 8, Unit: "jaeger-B"},
-		{Value: 2, Unit: "refused-spans"}, {Value: 3, Unit: "lost-spans"},
+		{Value: 10, Unit: "spans/sec"},
+		{Value: 7, Unit: "collector-B"},
+		{Value: 8, Unit: "jaeger-B"},
+		{Value: 2, Unit: "refused-spans"},
+		{Value: 3, Unit: "lost-spans"},
 	}, values[4:])
 }

@@ -68,14 +68,23 @@ func TestMeter_Values(t *testing.T) {
 		cpu: map[string]float64{"k3s": 1, "crio": 2, "collector": 3, "jaeger": 4},
 	}
 	assert.Equal(t, []benchfmt.Value{
-		{Value: 1, Unit: "k3s-cpu-sec"}, {Value: 3, Unit: "collector-cpu-sec"}, {Value: 4, Unit: "jaeger-cpu-sec"}, {Value: 10, Unit: "spans"},
+		{Value: 1, Unit: "k3s-cpu-sec"},
+		{Value: 3, Unit: "collector-cpu-sec"},
+		{Value: 4, Unit: "jaeger-cpu-sec"},
+		{Value: 10, Unit: "spans"},
 	}, m.each("write", used))
 	assert.Equal(t, []benchfmt.Value{
-		{Value: 1, Unit: "k3s-cpu-sec"}, {Value: 2, Unit: "crio-cpu-sec"}, {Value: 3, Unit: "collector-cpu-sec"}, {Value: 4, Unit: "jaeger-cpu-sec"},
+		{Value: 1, Unit: "k3s-cpu-sec"},
+		{Value: 2, Unit: "crio-cpu-sec"},
+		{Value: 3, Unit: "collector-cpu-sec"},
+		{Value: 4, Unit: "jaeger-cpu-sec"},
 		{Value: 10, Unit: "spans"},
 	}, m.each("pod", used))
 	assert.Equal(t, []benchfmt.Value{
-		{Value: 0.5, Unit: "k3s-cpus"}, {Value: 1, Unit: "crio-cpus"}, {Value: 1.5, Unit: "collector-cpus"}, {Value: 2, Unit: "jaeger-cpus"},
+		{Value: 0.5, Unit: "k3s-cpus"},
+		{Value: 1, Unit: "crio-cpus"},
+		{Value: 1.5, Unit: "collector-cpus"},
+		{Value: 2, Unit: "jaeger-cpus"},
 		{Value: 5, Unit: "spans/sec"},
 	}, m.perSecond(used))
 }

@@ -26,7 +26,7 @@ func TestRun_Rates(t *testing.T) {
 		"10000,1000000":  "must have 0, with which the others are compared, and 1000000",
 		"0,10000,100000": "must have 0, with which the others are compared, and 1000000",
 	} {
-		assert.EqualError(t, run([]string{"cost", "-rates", value}), `cost: invalid value "`+value+`" for flag -rates: `+rule)
+		require.EqualError(t, run([]string{"cost", "-rates", value}), `cost: invalid value "`+value+`" for flag -rates: `+rule)
 	}
 	var rates ratesOf
 	require.NoError(t, rates.Set("1000000,0"))
