@@ -25,8 +25,9 @@ import (
 // followed measures what the proxy of follow adds to a request, with and without a
 // trace.
 func followed(flags *flag.FlagSet) func(*results) error {
-	runs := flags.Int("runs", 10, "counted runs")
-	requests := flags.Int("requests", 1000, "requests in a run")
+	var runs, requests int
+	countVar(flags, &runs, "runs", 10, "counted runs")
+	countVar(flags, &requests, "requests", 1000, "requests in a run")
 	return func(measured *results) error {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer cancel()
@@ -40,8 +41,8 @@ func followed(flags *flag.FlagSet) func(*results) error {
 		if err != nil {
 			return err
 		}
-		for i := range *runs + 1 {
-			direct, err := latency(ctx, api.Client(), api.URL, *requests)
+		for i := range runs + 1 {
+			direct, err := latency(ctx, api.Client(), api.URL, requests)
 			if err != nil {
 				return err
 			}
@@ -50,7 +51,7 @@ func followed(flags *flag.FlagSet) func(*results) error {
 				if err != nil {
 					return err
 				}
-				through, err := latency(ctx, http.DefaultClient, proxyAddress(proxy), *requests)
+				through, err := latency(ctx, http.DefaultClient, proxyAddress(proxy), requests)
 				if err := proxy.Close(); err != nil {
 					return err
 				}

@@ -14,15 +14,25 @@ import (
 // side by side on the same Docker daemon: docker run of Jaeger and the Collector,
 // k3d cluster create with hand-written files, kubectl run of a pod.
 func lifecycle(flags *flag.FlagSet) func(*results) error {
-	runs := flags.Int("runs", 3, "counted pairs")
+	var runs int
+	countVar(flags, &runs, "runs", 3, "counted pairs")
 	stackFile := stackFileFlag(flags)
 	var m manual
-	flags.StringVar(&m.jaeger, "jaeger", "jaegertracing/jaeger:2.21.0", "Jaeger image of the manual way")
-	flags.StringVar(&m.collector, "collector", "otel/opentelemetry-collector:0.162.0", "Collector image of the manual way")
-	flags.StringVar(&m.k3s, "k3s", "rancher/k3s:v1.37.1-k3s1", "k3s image of the manual way")
+	flags.StringVar(&m.jaeger, "jaeger", "", "Jaeger image of the manual way; default the stack's")
+	flags.StringVar(&m.collector, "collector", "", "Collector image of the manual way; default the stack's")
+	flags.StringVar(&m.k3s, "k3s", "", "k3s image of the manual way; default the stack's base image")
 	flags.BoolVar(&m.etcd, "etcd", false, "embedded etcd in the manual way too; the recipe has none")
 	return func(measured *results) error {
-		return withProject(*stackFile, func(ours *project.Project) error { return compareLives(measured, *runs, ours, &m) })
+		return withProject(*stackFile, func(ours *project.Project) error {
+			stack, err := openStack(ours)
+			if err != nil {
+				return err
+			}
+			if err := m.complete(stack); err != nil {
+				return err
+			}
+			return compareLives(measured, runs, ours, &m)
+		})
 	}
 }
 
@@ -31,15 +41,17 @@ func compareLives(measured *results, runs int, ours *project.Project, m *manual)
 	steps := []struct {
 		step, way string
 		do        func() error
+		// check is not part of what is measured.
+		check func() error
 	}{
-		{"up", "kubetracing", kubetracing("up")},
-		{"no-op-up", "kubetracing", kubetracing("up")},
-		{"no-op-preview", "kubetracing", kubetracing("preview")},
-		{"rate-change", "kubetracing", func() error { return changeRate(ours) }},
-		{"plan", "kubetracing", kubetracing("plan")},
-		{"destroy", "kubetracing", kubetracing("destroy")},
-		{"up", "manual", m.up},
-		{"destroy", "manual", m.down},
+		{"up", "kubetracing", kubetracing("up"), nil},
+		{"no-op-up", "kubetracing", kubetracing("up"), nil},
+		{"no-op-preview", "kubetracing", kubetracing("preview"), nil},
+		{"rate-change", "kubetracing", func() error { return changeRate(ours) }, nil},
+		{"plan", "kubetracing", kubetracing("plan"), nil},
+		{"destroy", "kubetracing", kubetracing("destroy"), nil},
+		{"up", "manual", m.up, m.traces},
+		{"destroy", "manual", m.down, nil},
 	}
 	// One uncounted pair warms the caches of both.
 	for i := range runs + 1 {
@@ -49,6 +61,11 @@ func compareLives(measured *results, runs int, ours *project.Project, m *manual)
 				return fmt.Errorf("%s, %s: %w", step.way, step.step, err)
 			}
 			took := time.Since(started)
+			if step.check != nil {
+				if err := step.check(); err != nil {
+					return errors.Join(fmt.Errorf("%s, %s: %w", step.way, step.step, err), m.down())
+				}
+			}
 			if i == 0 {
 				continue
 			}

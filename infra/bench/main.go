@@ -7,18 +7,21 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 
+	"github.com/kubetracing/kubetracing/stacks"
 	"github.com/kubetracing/kubetracing/test/project"
 )
 
 // benchmarks are the benchmarks by name. Each defines its flags and returns what
 // runs once they are parsed.
 var benchmarks = map[string]func(*flag.FlagSet) func(*results) error{
+	"churn":     churn,
 	"cost":      cost,
 	"follow":    followed,
 	"lifecycle": lifecycle,
@@ -43,11 +46,18 @@ func run(args []string) error {
 	if !ok {
 		return fmt.Errorf("there is no benchmark %q: name one of %s", args[0], names)
 	}
-	flags := flag.NewFlagSet("bench "+args[0], flag.ExitOnError)
+	flags := flag.NewFlagSet("bench "+args[0], flag.ContinueOnError)
 	path := flags.String("results", "", "a file of results in Go's benchmark format, as benchstat reads it; earlier results in it count too")
 	measure := benchmark(flags)
-	if err := flags.Parse(args[1:]); err != nil {
-		return fmt.Errorf("parse flags: %w", err)
+	// An error says which flag is wrong; only who asks for help gets all of them.
+	flags.SetOutput(io.Discard)
+	switch err := flags.Parse(args[1:]); {
+	case errors.Is(err, flag.ErrHelp):
+		flags.SetOutput(os.Stdout)
+		flags.Usage()
+		return nil
+	case err != nil:
+		return fmt.Errorf("%s: %w", args[0], err)
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
@@ -60,11 +70,6 @@ func run(args []string) error {
 		return err
 	}
 	return measured.report(os.Stdout)
-}
-
-// stackFileFlag defines the flag that names the stack's file.
-func stackFileFlag(flags *flag.FlagSet) *string {
-	return flags.String("stack-file", "", "the stack's file; default $"+project.StackFileVariable+" or Pulumi.dev.yaml")
 }
 
 // withProject runs do with a project of its own, and destroys its stack afterwards.
@@ -80,6 +85,15 @@ func withProject(stackFile string, do func(*project.Project) error) (err error) 
 	}
 	defer func() { err = errors.Join(err, quietly(ours.Command("destroy"))) }()
 	return do(ours)
+}
+
+// openStack reads the stack of a project.
+func openStack(ours *project.Project) (stacks.Stack, error) {
+	stack, err := stacks.OpenFiles(ours.Root, ours.Stack)
+	if err != nil {
+		return stacks.Stack{}, fmt.Errorf("read stack %q: %w", ours.Stack, err)
+	}
+	return stack, nil
 }
 
 // quietly runs a command and shows what it printed only if it fails.

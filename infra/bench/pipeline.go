@@ -60,16 +60,17 @@ func variants(maxTraces int) []variant {
 // pipeline sends the same spans through the recipe's Collector and through ours,
 // to Jaeger, in turns.
 func pipeline(flags *flag.FlagSet) func(*results) error {
-	runs := flags.Int("runs", 3, "counted runs of each variant")
-	requests := flags.Int("requests", 200, fmt.Sprintf("requests of %d spans in a run", tracesPerRequest*spansPerTrace))
-	workers := flags.Int("workers", 4, "exporters that send at the same time")
+	var runs, requests, workers int
+	countVar(flags, &runs, "runs", 3, "counted runs of each variant")
+	countVar(flags, &requests, "requests", 200, fmt.Sprintf("requests of %d spans in a run", tracesPerRequest*spansPerTrace))
+	countVar(flags, &workers, "workers", 4, "exporters that send at the same time")
 	return func(measured *results) error {
-		fmt.Fprintf(os.Stderr, "a run sends %d spans, of %d bytes on the wire\n", *requests*tracesPerRequest*spansPerTrace,
+		fmt.Fprintf(os.Stderr, "a run sends %d spans, of %d bytes on the wire\n", requests*tracesPerRequest*spansPerTrace,
 			load.Shape{Run: 1, Spans: spansPerTrace, Start: time.Now()}.BytesPerSpan(tracesPerRequest))
 		// One uncounted round builds what is missing and warms the caches.
-		for i := range *runs + 1 {
-			for _, variant := range variants(2 * *requests * tracesPerRequest) {
-				values, err := measure(variant.spec, *requests, *workers)
+		for i := range runs + 1 {
+			for _, variant := range variants(2 * requests * tracesPerRequest) {
+				values, err := measure(variant.spec, requests, workers)
 				if err != nil {
 					return fmt.Errorf("%s: %w", variant.name, err)
 				}

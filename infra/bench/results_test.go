@@ -40,9 +40,9 @@ func TestResults_Report(t *testing.T) {
 	assert.Equal(t, []string{
 		"medians; in brackets their 95 % intervals or, of fewer than 6 rounds, the lowest and the highest",
 		"",
-		"benchmark                            unit  rounds  median                   ratio              same",
+		"benchmark                            unit  rounds  median                   ratio              difference             same",
 		"Lifecycle/step=up/way=manual         sec   3       20.00 [10.00, 40.00]",
-		"Lifecycle/step=up/way=kubetracing    sec   3       20.00 [10.00, 40.00]     1.00 [0.50, 2.00]  p=1.000",
+		"Lifecycle/step=up/way=kubetracing    sec   3       20.00 [10.00, 40.00]     1.00 [0.50, 2.00]  0.000 [-10.00, 10.00]  p=1.000",
 		"Lifecycle/step=plan/way=kubetracing  sec   1       200.0m [200.0m, 200.0m]",
 	}, trimmed(reported(t, measured)))
 }
@@ -84,18 +84,26 @@ func TestResults_EarlierRunsCount(t *testing.T) {
 	assert.Contains(t, strings.Join(reported(t, measured), "\n"), "2.00 [2.00, 2.00]")
 }
 
-func TestResults_NoRatioToZero(t *testing.T) {
+func TestResults_NoRatioToNothing(t *testing.T) {
+	t.Parallel()
+	for _, base := range []float64{0, -0.1} {
+		measured, err := openResults("", io.Discard)
+		require.NoError(t, err)
+		require.NoError(t, measured.add("Pipeline/variant=article", benchfmt.Value{Value: base, Unit: "lost-traces"}))
+		require.NoError(t, measured.add("Pipeline/variant=memory", benchfmt.Value{Value: 1, Unit: "lost-traces"}))
+		memory := series{"Pipeline/variant=memory", "lost-traces"}
+		assert.Empty(t, measured.ratios(memory))
+		assert.Equal(t, []float64{1 - base}, measured.differences(memory))
+		assert.Empty(t, measured.differences(series{"Pipeline/variant=article", "lost-traces"}), "the base is not compared with itself")
+	}
+}
+
+func TestResults_Notes(t *testing.T) {
 	t.Parallel()
 	measured, err := openResults("", io.Discard)
 	require.NoError(t, err)
-	require.NoError(t, measured.add("Pipeline/variant=article", benchfmt.Value{Value: 0, Unit: "lost-traces"}))
-	require.NoError(t, measured.add("Pipeline/variant=memory", benchfmt.Value{Value: 1, Unit: "lost-traces"}))
-	assert.NotContains(t, strings.Join(reported(t, measured), "\n"), "p=")
-}
-
-func TestRun_Arguments(t *testing.T) {
-	t.Parallel()
-	require.EqualError(t, run(nil), "name a benchmark: cost, follow, lifecycle, pipeline, scale, timeline")
-	require.EqualError(t, run([]string{"speed"}), `there is no benchmark "speed": name one of cost, follow, lifecycle, pipeline, scale, timeline`)
-	require.EqualError(t, run([]string{"scale", "more"}), `unexpected argument "more"`)
+	require.NoError(t, measured.add("Scale/nodes=1", benchfmt.Value{Value: 1, Unit: "files"}))
+	measured.note("One file.")
+	lines := reported(t, measured)
+	assert.Equal(t, []string{"", "One file."}, lines[len(lines)-2:])
 }

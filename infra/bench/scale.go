@@ -56,7 +56,7 @@ func sizes() []size {
 // stacks.
 func scale(flags *flag.FlagSet) func(*results) error {
 	var s scaleFlags
-	flags.IntVar(&s.runs, "runs", 5, "counted previews of each size")
+	countVar(flags, &s.runs, "runs", 5, "counted previews of each size")
 	flags.BoolVar(&s.previews, "previews", false, "previews only: no cluster is created")
 	flags.BoolVar(&s.ups, "ups", false, "only the sizes that are created, not only previewed")
 	stackFile := stackFileFlag(flags)

@@ -34,8 +34,9 @@ const tracesPerPost = 1000
 
 // timelines measures the timeline of one pod in a Jaeger with many traces.
 func timelines(flags *flag.FlagSet) func(*results) error {
-	runs := flags.Int("runs", 10, "counted runs")
-	count := flags.Int("traces", 100_000, "traces in Jaeger")
+	var runs, traces int
+	countVar(flags, &runs, "runs", 10, "counted runs")
+	countVar(flags, &traces, "traces", 100_000, "traces in Jaeger")
 	return func(measured *results) (err error) {
 		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
 		defer cancel()
@@ -44,7 +45,7 @@ func timelines(flags *flag.FlagSet) func(*results) error {
 			return fmt.Errorf("create Jaeger's folder: %w", err)
 		}
 		defer os.RemoveAll(folder)
-		config, err := tracing.RenderJaeger(tracing.JaegerSpec{Storage: tracing.StorageMemory, MaxTraces: 2 * *count})
+		config, err := tracing.RenderJaeger(tracing.JaegerSpec{Storage: tracing.StorageMemory, MaxTraces: 2 * traces})
 		if err != nil {
 			return err
 		}
@@ -56,7 +57,7 @@ func timelines(flags *flag.FlagSet) func(*results) error {
 		if err := jaeger.Start(ctx); err != nil {
 			return err
 		}
-		if err := fill(ctx, "http://"+jaeger.OTLPHTTP, *count); err != nil {
+		if err := fill(ctx, "http://"+jaeger.OTLPHTTP, traces); err != nil {
 			return err
 		}
 		api := httptest.NewServer(http.HandlerFunc(servePod))
@@ -67,7 +68,7 @@ func timelines(flags *flag.FlagSet) func(*results) error {
 			Runtimes: []string{tracing.ServiceContainerd}, Lookback: time.Hour, Now: time.Now,
 		}
 		// One uncounted run warms the caches.
-		for i := range *runs + 1 {
+		for i := range runs + 1 {
 			started := time.Now()
 			found, err := sources.Timeline(ctx, gather.Target{Kind: "pod", Namespace: benchNamespace, Name: benchPod})
 			took := time.Since(started)
@@ -80,7 +81,7 @@ func timelines(flags *flag.FlagSet) func(*results) error {
 			if i == 0 {
 				continue
 			}
-			if err := measured.add(name("Timeline", "traces", *count), seconds(took), benchfmt.Value{Value: float64(len(found.TraceIDs())), Unit: "traces/timeline"}); err != nil {
+			if err := measured.add(name("Timeline", "traces", traces), seconds(took), benchfmt.Value{Value: float64(len(found.TraceIDs())), Unit: "traces/timeline"}); err != nil {
 				return err
 			}
 		}
