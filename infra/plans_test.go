@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/kubetracing/kubetracing/components/workloads/catalog"
 	"github.com/kubetracing/kubetracing/infra/plan"
 	"github.com/kubetracing/kubetracing/stacks"
 )
@@ -170,6 +171,34 @@ func TestPlan_WithoutCollector(t *testing.T) {
 	for name, file := range planned.Files {
 		assert.NotContains(t, file, "otel-collector", name)
 	}
+}
+
+func TestPlan_Workloads(t *testing.T) {
+	t.Parallel()
+	for _, name := range catalog.Names() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			planned, err := plan.New("test", newStack(t, map[string]string{"kubetracing:workloads": `["` + name + `"]`}), composeOffline)
+			require.NoError(t, err)
+			assert.True(t, slices.ContainsFunc(planned.Resources, func(r plan.Resource) bool {
+				return strings.HasPrefix(r.Name, "traced-workloads-"+name)
+			}), "the workload is part of the plan")
+		})
+	}
+}
+
+func TestPlan_WorkloadCredentials(t *testing.T) {
+	t.Parallel()
+	planned, err := plan.New("test", newStack(t, map[string]string{"kubetracing:workloads": `["traced-operator"]`}), composeOffline)
+	require.NoError(t, err)
+	var secrets []map[string]any
+	for _, r := range planned.Resources {
+		if r.Type == "kubernetes:core/v1:Secret" {
+			secrets = append(secrets, r.Inputs)
+		}
+	}
+	require.Len(t, secrets, 1)
+	assert.Equal(t, "[secret]", secrets[0]["data"])
 }
 
 func TestPlan_OwnExpectations(t *testing.T) {

@@ -179,6 +179,9 @@ func (r runner) newCredentials(ctx *pulumi.Context, run catalog.Run) (pulumi.Res
 		return nil, err
 	}
 	data := issued.Stdout.ApplyT(func(stdout string) (map[string]string, error) {
+		if stdout == "" && ctx.DryRun() {
+			return nil, nil // without an engine, as in a plan, nothing has issued a certificate
+		}
 		var pair spec.KeyPair
 		if err := spec.Decode([]byte(stdout), &pair); err != nil {
 			return nil, fmt.Errorf("certificate of user %s: %w", run.Client.User, err)
